@@ -1,0 +1,71 @@
+// Package device is what a program runs on. A Device keeps buffers and compiles graphs; an Exec is a compiled program
+// that is replayed with new feeds. Nothing above this package knows which device it has.
+package device
+
+import (
+	"context"
+	"io"
+
+	"hone/core/ir"
+	"hone/core/tensor"
+)
+
+// Device is one processor with its memory. It is used from one goroutine at a time.
+type Device interface {
+	Caps() Caps
+	// Upload makes a buffer of the type from little-endian bytes, streamed; a nil reader gives zeros.
+	Upload(ctx context.Context, t tensor.Type, r io.Reader) (Buffer, error)
+	// Download writes a buffer's values as little-endian bytes in row-major order.
+	Download(ctx context.Context, b Buffer, w io.Writer) error
+	// Compile prepares a program. It takes no memory for temporaries yet, and fails with what does not fit.
+	Compile(ctx context.Context, g *ir.Graph) (Exec, error)
+	Close() error
+}
+
+// Buffer is a tensor in a device's memory.
+type Buffer interface {
+	Type() tensor.Type
+	Release()
+}
+
+// Exec is a compiled program. Programs of one device share their temporary memory, so their runs do not overlap.
+type Exec interface {
+	Cost() Cost
+	// Bind gives the program its states. A device may lay a frozen weight out anew; the buffer keeps its values.
+	Bind(state map[string]Buffer) error
+	// Run feeds the program, runs it, and gives back its outputs.
+	Run(ctx context.Context, feeds map[string]tensor.Host) (map[string]tensor.Host, error)
+	Close() error
+}
+
+// Caps is what a device can do.
+type Caps struct {
+	Name         string // as shown to the user and written to the manifest
+	Kind         string // "cpu" or "webgpu"
+	Threads      int    // of the CPU device
+	MemoryBudget int64  // bytes that a run may take; 0 is unknown
+	Variant      string // the kernels chosen at start, by name
+}
+
+// Cost is known before the first run. Sizes are bytes.
+type Cost struct {
+	Slots      []int64 // temporary buffers, which the programs of a device share
+	Feeds      int64   // buffers filled before every run, and constants
+	Workspace  int64   // scratch memory of the kernels, shared by all programs of a device
+	FLOPs      int64   // multiplications and additions of one run
+	Dispatches int     // nodes that run a kernel
+}
+
+// SharedBytes is what the temporaries of programs take together when they share one pool of slots and one workspace.
+func SharedBytes(costs ...Cost) (slots, feeds, workspace int64) {
+	pool := Pool{}
+	for _, c := range costs {
+		pool.Fit(c.Slots)
+		feeds += c.Feeds
+		workspace = max(workspace, c.Workspace)
+	}
+	for _, s := range pool.Sizes {
+		slots += s
+	}
+	return slots, feeds, workspace
+}

@@ -1,0 +1,169 @@
+package nn
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"sort"
+	"strings"
+
+	"hone/core/tensor"
+)
+
+// maxWidth bounds every size read from a config.json, far above any model, so that products of sizes cannot overflow.
+const maxWidth = 1 << 24
+
+var architectures = map[string]func(raw []byte) (Model, error){}
+
+func register(modelType string, f func(raw []byte) (Model, error)) { architectures[modelType] = f }
+
+// Supported lists the architectures by model_type.
+func Supported() []string {
+	var names []string
+	for n := range architectures {
+		names = append(names, n)
+	}
+	sort.Strings(names)
+	return names
+}
+
+// Parse reads a config.json. An unknown architecture is refused by name with the list of those supported.
+func Parse(raw []byte) (Model, error) {
+	var head struct {
+		ModelType     string   `json:"model_type"`
+		Architectures []string `json:"architectures"`
+	}
+	if err := json.Unmarshal(raw, &head); err != nil {
+		return nil, fmt.Errorf("config.json: %w", err)
+	}
+	f, ok := architectures[head.ModelType]
+	if !ok {
+		return nil, fmt.Errorf("config.json: model_type %q (architectures %v) is not supported; supported are: %s", head.ModelType, head.Architectures, strings.Join(Supported(), ", "))
+	}
+	m, err := f(raw)
+	if err != nil {
+		return nil, fmt.Errorf("config.json: %w", err)
+	}
+	return m, nil
+}
+
+// baseConfig are the settings that most architectures share.
+type baseConfig struct {
+	HiddenSize       int             `json:"hidden_size"`
+	Layers           int             `json:"num_hidden_layers"`
+	Heads            int             `json:"num_attention_heads"`
+	VocabSize        int             `json:"vocab_size"`
+	MaxPositions     int             `json:"max_position_embeddings"`
+	TieEmbeddings    bool            `json:"tie_word_embeddings"`
+	BOS              oneOrMore       `json:"bos_token_id"`
+	EOS              oneOrMore       `json:"eos_token_id"`
+	InitializerRange *float64        `json:"initializer_range"`
+	Quantization     *quantizationIn `json:"quantization_config"`
+}
+
+type quantizationIn struct {
+	Method      string `json:"quant_method"`
+	LoadIn4Bit  bool   `json:"load_in_4bit"`
+	QuantType   string `json:"bnb_4bit_quant_type"`
+	DoubleQuant bool   `json:"bnb_4bit_use_double_quant"`
+}
+
+// oneOrMore reads a token id that may be a number, a list of numbers, or null.
+type oneOrMore []int32
+
+func (o *oneOrMore) UnmarshalJSON(raw []byte) error {
+	if string(raw) == "null" {
+		return nil
+	}
+	var one int32
+	if json.Unmarshal(raw, &one) == nil {
+		*o = oneOrMore{one}
+		return nil
+	}
+	var list []int32
+	if err := json.Unmarshal(raw, &list); err != nil {
+		return fmt.Errorf("%s is neither a token id nor a list of them", raw)
+	}
+	*o = list
+	return nil
+}
+
+func (b baseConfig) config(architecture string) Config {
+	c := Config{Architecture: architecture, HiddenSize: b.HiddenSize, Layers: b.Layers, Heads: b.Heads, VocabSize: b.VocabSize,
+		MaxPositions: b.MaxPositions, TieEmbeddings: b.TieEmbeddings, BOS: b.BOS, EOS: b.EOS, InitializerRange: 0.02}
+	if b.InitializerRange != nil {
+		c.InitializerRange = *b.InitializerRange
+	}
+	if q := b.Quantization; q != nil {
+		c.Quantization = q.Method
+		if q.Method == "bitsandbytes" && q.LoadIn4Bit && q.QuantType == "nf4" && q.DoubleQuant {
+			c.Quantization = "bitsandbytes nf4"
+		}
+	}
+	return c
+}
+
+// check refuses sizes that cannot be.
+func (c Config) check() error {
+	for _, s := range []struct {
+		name  string
+		value int
+	}{{"hidden_size", c.HiddenSize}, {"num_hidden_layers", c.Layers}, {"num_attention_heads", c.Heads}, {"num_key_value_heads", c.KVHeads},
+		{"head_dim", c.HeadDim}, {"vocab_size", c.VocabSize}} {
+		if s.value < 1 || s.value > maxWidth {
+			return fmt.Errorf("%s is %d; it must be from 1 to %d", s.name, s.value, maxWidth)
+		}
+	}
+	if c.Heads%c.KVHeads != 0 {
+		return fmt.Errorf("num_attention_heads %d is no multiple of num_key_value_heads %d", c.Heads, c.KVHeads)
+	}
+	if c.HeadDim%2 != 0 {
+		return fmt.Errorf("head_dim is %d; rotary positions need an even one", c.HeadDim)
+	}
+	if c.Quantization != "" && c.Quantization != "bitsandbytes nf4" {
+		return fmt.Errorf("quantization_config %q is not supported; supported is bitsandbytes in 4 bits, nf4 with double quantisation", c.Quantization)
+	}
+	return nil
+}
+
+// ropeConfig reads both the older rope_theta and the newer rope_parameters.
+type ropeConfig struct {
+	RopeTheta      *float64       `json:"rope_theta"`
+	RopeScaling    map[string]any `json:"rope_scaling"`
+	RopeParameters map[string]any `json:"rope_parameters"`
+}
+
+// theta is the base of the rotary frequencies. Scaled positions are refused by name.
+func (r ropeConfig) theta() (float64, error) {
+	theta := 10000.0
+	if r.RopeTheta != nil {
+		theta = *r.RopeTheta
+	} else if v, ok := r.RopeParameters["rope_theta"].(float64); ok {
+		theta = v
+	}
+	if !(theta > 1) || math.IsInf(theta, 0) {
+		return 0, fmt.Errorf("rope_theta is %v; it must be a number above 1", theta)
+	}
+	for _, m := range []map[string]any{r.RopeScaling, r.RopeParameters} {
+		for _, key := range []string{"rope_type", "type"} {
+			if v, ok := m[key]; ok && v != "default" {
+				return 0, fmt.Errorf("rope scaling %q is not supported", v)
+			}
+		}
+	}
+	return theta, nil
+}
+
+// paramList gathers the parameters of a model.
+type paramList []Param
+
+func (l *paramList) norm(name string, n int) {
+	*l = append(*l, Param{Name: name + ".weight", Shape: tensor.Shape{n}, Kind: NormKind})
+}
+
+func (l *paramList) linear(module string, out, in int, bias bool, k Kind) {
+	*l = append(*l, Param{Name: module + ".weight", Shape: tensor.Shape{out, in}, Kind: k, Module: module})
+	if bias {
+		*l = append(*l, Param{Name: module + ".bias", Shape: tensor.Shape{out}, Kind: k})
+	}
+}

@@ -1,0 +1,47 @@
+package tensor
+
+import "math"
+
+// BF16ToF32 widens a bfloat16; exact.
+func BF16ToF32(b uint16) float32 { return math.Float32frombits(uint32(b) << 16) }
+
+// F32ToBF16 rounds to the nearest bfloat16, ties to even, as PyTorch does; NaN stays NaN.
+func F32ToBF16(f float32) uint16 {
+	u := math.Float32bits(f)
+	if f != f {
+		return 0x7fc0
+	}
+	return uint16((u + 0x7fff + (u>>16)&1) >> 16)
+}
+
+// F16ToF32 widens an IEEE half; exact.
+func F16ToF32(h uint16) float32 {
+	sign := uint32(h>>15) << 31
+	exp, frac := uint32(h>>10)&31, uint32(h&1023)
+	switch exp {
+	case 0: // zero and subnormals: frac × 2^-24
+		f := float32(frac) * 0x1p-24
+		return math.Float32frombits(math.Float32bits(f) | sign)
+	case 31:
+		return math.Float32frombits(sign | 0x7f800000 | frac<<13)
+	}
+	return math.Float32frombits(sign | (exp+112)<<23 | frac<<13)
+}
+
+// F32ToF16 rounds to the nearest IEEE half, ties to even; what is too large becomes infinite, NaN stays NaN.
+func F32ToF16(f float32) uint16 {
+	u := math.Float32bits(f)
+	sign := uint16(u>>16) & 0x8000
+	u &= 0x7fffffff
+	switch {
+	case u > 0x7f800000:
+		return sign | 0x7e00
+	case u >= 0x477ff000: // rounds to 2^16 or more
+		return sign | 0x7c00
+	case u < 0x38800000: // subnormal half: adding 0.5 leaves the rounded fraction in the low bits
+		r := math.Float32bits(math.Float32frombits(u) + 0.5)
+		return sign | uint16(r-0x3f000000)
+	}
+	u += 0xfff + (u>>13)&1
+	return sign | uint16((u-0x38000000)>>13)
+}
