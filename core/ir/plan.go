@@ -85,7 +85,7 @@ func NewPlan(g *Graph) *Plan {
 			panic(err) // Apply looked it up before
 		}
 		for j, out := range g.Parts(v) {
-			if j >= len(d.InPlace) || d.InPlace[j] < 0 {
+			if j >= len(d.InPlace) || d.InPlace[j] < 0 || d.InPlace[j] >= len(node.In) {
 				continue
 			}
 			in := node.In[d.InPlace[j]]

@@ -16,6 +16,8 @@ type AdamWSettings struct{ Beta1, Beta2, Epsilon, WeightDecay float64 }
 //	g = grad·factor;  p -= lr·weight_decay·p;  m = β1·m + (1-β1)·g;  v = β2·v + (1-β2)·g²;
 //	p -= step_size · m / (sqrt(v)/bias_correction2_sqrt + ε)
 //
+// A factor that is not finite, as clip_grad_norm gives for gradients that are not, leaves everything as it was: a run
+// that meets infinity stops with the weights and moments of the step before.
 // factor is [1]; rates is [3]: lr, step_size = lr/(1-β1^t), bias_correction2_sqrt = sqrt(1-β2^t), from AdamWRates.
 func AdamW(b *ir.Builder, param, grad, m, v, factor, rates ir.Value, s AdamWSettings) (newParam, newM, newV ir.Value) {
 	p := b.Apply("adamw", ir.Attrs{"beta1": s.Beta1, "beta2": s.Beta2, "epsilon": s.Epsilon, "weight_decay": s.WeightDecay}, param, grad, m, v, factor, rates)
@@ -49,6 +51,12 @@ func adamW[T ir.Float](c *ir.Call[T], lo, hi int) {
 	factor, lr, step, root := c.In[4].F[0], c.In[5].F[0], c.In[5].F[1], c.In[5].F[2]
 	decay := T(1 - float64(lr)*a["weight_decay"])
 	p, grad, m, v := c.In[0].F, c.In[1].F, c.In[2].F, c.In[3].F
+	if !finite(factor) {
+		copy(c.Out[0].F[lo:hi], p[lo:hi])
+		copy(c.Out[1].F[lo:hi], m[lo:hi])
+		copy(c.Out[2].F[lo:hi], v[lo:hi])
+		return
+	}
 	for i := lo; i < hi; i++ {
 		g := grad[i] * factor
 		mi := b1*m[i] + c1*g

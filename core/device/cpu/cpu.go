@@ -1,0 +1,187 @@
+// Package cpu is the device that every machine has. It interprets a compiled program node by node: operators with a
+// fast version here use it (package kernel has the loops), all others run their reference kernel, cut into pieces for
+// the threads. No result depends on the number of threads.
+package cpu
+
+import (
+	"bufio"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"math"
+	"runtime"
+
+	"hone/core/device"
+	"hone/core/device/cpu/kernel"
+	"hone/core/ir"
+	"hone/core/quant"
+	"hone/core/tensor"
+)
+
+// Device is the CPU of this machine.
+type Device struct {
+	pool *kernel.Pool
+	tile []float32 // scratch for packing: one panel of the widest weight so far
+
+	rows     []int32   // scratch of linear_cross_entropy: rows with a target
+	gathered []float32 // and their hidden states
+
+	sizes device.Pool // bytes of the shared temporaries
+	temps [][]float32 // the shared temporaries themselves, made when first needed
+}
+
+// New opens the CPU with that many threads; 0 is one for each core that the process may use.
+func New(threads int) *Device {
+	if threads <= 0 {
+		threads = runtime.GOMAXPROCS(0)
+	}
+	return &Device{pool: kernel.NewPool(threads)}
+}
+
+// Caps describes the device.
+func (d *Device) Caps() device.Caps {
+	variant := kernel.Active().String()
+	return device.Caps{Name: fmt.Sprintf("CPU, %d threads, %s", d.pool.Workers(), variant), Kind: "cpu", Threads: d.pool.Workers(), Variant: variant}
+}
+
+// Close ends the threads.
+func (d *Device) Close() error {
+	d.pool.Close()
+	d.temps = nil
+	return nil
+}
+
+// buffer holds a tensor: exactly one of f, i, nf4 is set. panels says that f is laid out by kernel.PackInPlace.
+type buffer struct {
+	typ    tensor.Type
+	f      []float32
+	i      []int32
+	nf4    *quant.NF4
+	panels bool
+}
+
+func (b *buffer) Type() tensor.Type { return b.typ }
+func (b *buffer) Release()          { *b = buffer{typ: b.typ} }
+
+// Upload reads a tensor of element type F32, F16 or BF16 (both widened), I32 or NF4.
+func (d *Device) Upload(_ context.Context, t tensor.Type, r io.Reader) (device.Buffer, error) {
+	b := &buffer{typ: t}
+	n := t.Elements()
+	switch t.DType {
+	case tensor.F32, tensor.F16, tensor.BF16:
+		b.typ.DType = tensor.F32
+		b.f = make([]float32, n)
+		if r == nil {
+			return b, nil
+		}
+		return b, readChunks(r, n, t.DType.Size(), func(at int, raw []byte) {
+			switch t.DType {
+			case tensor.F32:
+				for i := range len(raw) / 4 {
+					b.f[at+i] = math.Float32frombits(binary.LittleEndian.Uint32(raw[4*i:]))
+				}
+			case tensor.F16:
+				for i := range len(raw) / 2 {
+					b.f[at+i] = tensor.F16ToF32(binary.LittleEndian.Uint16(raw[2*i:]))
+				}
+			default:
+				for i := range len(raw) / 2 {
+					b.f[at+i] = tensor.BF16ToF32(binary.LittleEndian.Uint16(raw[2*i:]))
+				}
+			}
+		})
+	case tensor.I32:
+		b.i = make([]int32, n)
+		if r == nil {
+			return b, nil
+		}
+		return b, readChunks(r, n, 4, func(at int, raw []byte) {
+			for i := range len(raw) / 4 {
+				b.i[at+i] = int32(binary.LittleEndian.Uint32(raw[4*i:]))
+			}
+		})
+	case tensor.NF4:
+		if r == nil {
+			return nil, fmt.Errorf("cpu: an NF4 buffer needs its values")
+		}
+		q, err := quant.ReadNF4(r, t.Shape)
+		b.nf4 = q
+		return b, err
+	}
+	return nil, fmt.Errorf("cpu: cannot hold a tensor of type %v", t)
+}
+
+// lay brings a matrix into panels, or back into rows, in its own memory.
+func (d *Device) lay(b *buffer, panels bool) {
+	out, in := b.typ.Shape[0], b.typ.Shape[1]
+	if need := in * kernel.PanelWidth; len(d.tile) < need {
+		d.tile = make([]float32, need)
+	}
+	if panels {
+		kernel.PackInPlace(b.f, out, in, d.tile)
+	} else {
+		kernel.UnpackInPlace(b.f, out, in, d.tile)
+	}
+	b.panels = panels
+}
+
+// readChunks reads n elements of the given size, handing them on a piece at a time.
+func readChunks(r io.Reader, n, size int, take func(at int, raw []byte)) error {
+	chunk := make([]byte, min(n, 1<<16)*size)
+	for at := 0; at < n; {
+		k := min(n-at, len(chunk)/size)
+		if _, err := io.ReadFull(r, chunk[:k*size]); err != nil {
+			return fmt.Errorf("cpu: upload stopped after %d of %d elements: %w", at, n, err)
+		}
+		take(at, chunk[:k*size])
+		at += k
+	}
+	return nil
+}
+
+// Download writes a tensor as the bytes that Upload reads; widened halves stay wide.
+func (d *Device) Download(_ context.Context, db device.Buffer, w io.Writer) error {
+	b := db.(*buffer)
+	bw := bufio.NewWriterSize(w, 1<<16)
+	var raw [4]byte
+	switch {
+	case b.nf4 != nil:
+		if _, err := b.nf4.WriteTo(bw); err != nil {
+			return err
+		}
+	case b.i != nil:
+		for _, x := range b.i {
+			binary.LittleEndian.PutUint32(raw[:], uint32(x))
+			bw.Write(raw[:])
+		}
+	case b.panels:
+		out, in := b.typ.Shape[0], b.typ.Shape[1]
+		for r := range out { // row r is column r%PanelWidth of its panel
+			first := r / kernel.PanelWidth * kernel.PanelWidth
+			width := min(kernel.PanelWidth, out-first)
+			for i := range in {
+				binary.LittleEndian.PutUint32(raw[:], math.Float32bits(b.f[first*in+i*width+r-first]))
+				bw.Write(raw[:])
+			}
+		}
+	default:
+		for _, x := range b.f {
+			binary.LittleEndian.PutUint32(raw[:], math.Float32bits(x))
+			bw.Write(raw[:])
+		}
+	}
+	return bw.Flush() // a bufio.Writer remembers its first error
+}
+
+// Compile plans the memory of a program.
+func (d *Device) Compile(_ context.Context, g *ir.Graph) (device.Exec, error) {
+	for _, n := range g.Nodes {
+		if !ir.Source(n.Op) {
+			if _, err := ir.Lookup(n.Op); err != nil {
+				return nil, fmt.Errorf("cpu: %w", err)
+			}
+		}
+	}
+	return newExec(d, g), nil
+}

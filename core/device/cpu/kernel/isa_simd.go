@@ -1,0 +1,76 @@
+//go:build goexperiment.simd && amd64
+
+package kernel
+
+import "simd/archsimd"
+
+func init() {
+	cpu := archsimd.X86
+	if cpu.AVX2() && cpu.FMA() {
+		l := avx2Loops()
+		available = append(available, &l)
+	}
+	if cpu.AVX512() && cpu.FMA() {
+		l := avx512Loops()
+		available = append(available, &l)
+	}
+	active = available[len(available)-1]
+}
+
+func avx2Loops() loops {
+	return loops{
+		isa:       AVX2,
+		panelMul:  panelMulAVX2,
+		transpose: transposeSIMD,
+
+		exp:          expAVX2,
+		expShift:     expShiftAVX2,
+		expSum:       expSumAVX2,
+		softmaxGrad:  softmaxGradAVX2,
+		softmaxBack:  softmaxBackAVX2,
+		maskRow:      maskRowAVX2,
+		sigmoid:      sigmoidAVX2,
+		silu:         siluAVX2,
+		swiglu:       swigluAVX2,
+		swigluGrad:   swigluGradAVX2,
+		maxOf:        maxAVX2,
+		dot:          dotAVX2,
+		dot3:         dot3AVX2,
+		axpy:         axpyAVX2,
+		scale:        scaleAVX2,
+		mulScaled:    mulScaledAVX2,
+		mulAddScaled: mulAddScaledAVX2,
+		rmsGrad:      rmsGradAVX2,
+		adamw:        adamwAVX2,
+	}
+}
+
+func avx512Loops() loops {
+	return loops{
+		isa:       AVX512,
+		panelMul:  panelMulAVX512,
+		transpose: transposeSIMD,
+
+		strip:        stripAVX512,
+		stripMul:     stripMulAVX512,
+		exp:          expAVX512,
+		expShift:     expShiftAVX512,
+		expSum:       expSumAVX512,
+		softmaxGrad:  softmaxGradAVX512,
+		softmaxBack:  softmaxBackAVX512,
+		maskRow:      maskRowAVX512,
+		sigmoid:      sigmoidAVX512,
+		silu:         siluAVX512,
+		swiglu:       swigluAVX512,
+		swigluGrad:   swigluGradAVX512,
+		maxOf:        maxAVX512,
+		dot:          dotAVX512,
+		dot3:         dot3AVX512,
+		axpy:         axpyAVX512,
+		scale:        scaleAVX512,
+		mulScaled:    mulScaledAVX512,
+		mulAddScaled: mulAddScaledAVX512,
+		rmsGrad:      rmsGradAVX512,
+		adamw:        adamwAVX512,
+	}
+}

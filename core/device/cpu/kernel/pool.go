@@ -1,0 +1,180 @@
+package kernel
+
+import (
+	"fmt"
+	"sync"
+	"sync/atomic"
+)
+
+// Pool runs jobs on a fixed number of workers; the calling goroutine is worker 0.
+type Pool struct {
+	mu      sync.Mutex // one job at a time
+	workers []*worker
+	scratch [][]float32
+
+	// The job in progress. seq counts jobs; a worker sees a new one by its change.
+	seq     atomic.Uint32
+	stop    bool
+	task    task
+	units   int
+	chunk   int
+	next    atomic.Int64
+	pending atomic.Int32
+	done    sync.WaitGroup
+
+	gemm gemmJob
+	attn attnJob
+}
+
+type worker struct {
+	parked atomic.Bool
+	wake   chan struct{}
+}
+
+// task is what a job does to a range of its units. Its implementations are fields of Pool or function values, so that starting
+// a job allocates nothing.
+type task interface {
+	do(p *Pool, worker, lo, hi int)
+}
+
+type funcTask func(worker, lo, hi int)
+
+func (f funcTask) do(_ *Pool, worker, lo, hi int) { f(worker, lo, hi) }
+
+// NewPool starts n workers (at least one: the caller itself). Close ends them.
+func NewPool(n int) *Pool {
+	n = max(n, 1)
+	p := &Pool{scratch: make([][]float32, n)}
+	for i := 1; i < n; i++ {
+		w := &worker{wake: make(chan struct{}, 1)}
+		p.workers = append(p.workers, w)
+		go p.loop(w, i)
+	}
+	return p
+}
+
+// Workers is the number of workers, the caller included.
+func (p *Pool) Workers() int { return len(p.scratch) }
+
+// Close ends the workers. The pool cannot be used afterwards.
+func (p *Pool) Close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.stop {
+		return
+	}
+	p.stop = true
+	p.announce()
+	p.done.Wait()
+}
+
+// Reserve makes every worker's scratch at least n floats long, so that jobs needing no more allocate nothing.
+func (p *Pool) Reserve(n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.reserve(n)
+}
+
+func (p *Pool) reserve(n int) {
+	for i := range p.scratch {
+		if len(p.scratch[i]) < n {
+			p.scratch[i] = make([]float32, n)
+		}
+	}
+}
+
+// ScratchFloats is the scratch held now, all workers together, in floats.
+func (p *Pool) ScratchFloats() int {
+	n := 0
+	for _, s := range p.scratch {
+		n += len(s)
+	}
+	return n
+}
+
+// Run calls f over pieces [lo, hi) that together cover [0, units), on all workers at once, and returns when all are done.
+// Which worker gets which piece changes from run to run: f must write only what belongs to its units.
+func (p *Pool) Run(units int, f func(worker, lo, hi int)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.run(units, max(1, units/(8*p.Workers())), funcTask(f))
+}
+
+// run hands units out in pieces of chunk; the caller holds mu.
+func (p *Pool) run(units, chunk int, t task) {
+	if units <= 0 {
+		return
+	}
+	if p.stop {
+		panic("kernel: job on a closed Pool")
+	}
+	if len(p.workers) == 0 || units <= chunk {
+		t.do(p, 0, 0, units)
+		return
+	}
+	p.task, p.units, p.chunk = t, units, chunk
+	p.next.Store(0)
+	p.announce()
+	p.claim(0)
+	for i := 0; i < spins && p.pending.Load() != 0; i++ {
+	}
+	p.done.Wait()
+	p.task = nil
+}
+
+// announce shows the workers a new job, waking those that sleep.
+func (p *Pool) announce() {
+	n := len(p.workers)
+	p.done.Add(n)
+	p.pending.Store(int32(n))
+	p.seq.Add(1)
+	for _, w := range p.workers {
+		if w.parked.CompareAndSwap(true, false) {
+			w.wake <- struct{}{}
+		}
+	}
+}
+
+func (p *Pool) claim(worker int) {
+	for {
+		lo := int(p.next.Add(int64(p.chunk))) - p.chunk
+		if lo >= p.units {
+			return
+		}
+		p.task.do(p, worker, lo, min(lo+p.chunk, p.units))
+	}
+}
+
+// spins is how often a worker looks for the next job before it sleeps: some tens of microseconds, longer than the gap between
+// two operators of a step and far shorter than anything a user notices.
+const spins = 20_000
+
+func (p *Pool) loop(w *worker, id int) {
+	for last := uint32(0); ; last++ {
+		for i := 0; i < spins && p.seq.Load() == last; i++ {
+		}
+		if p.seq.Load() == last {
+			w.parked.Store(true)
+			// A job announced between the look and the store finds nobody parked; taking the mark back tells
+			// whether its wake-up call is on the way.
+			if p.seq.Load() == last || !w.parked.CompareAndSwap(true, false) {
+				<-w.wake
+			}
+		}
+		if !p.stop {
+			p.claim(id)
+		}
+		stop := p.stop
+		p.pending.Add(-1)
+		p.done.Done()
+		if stop {
+			return
+		}
+	}
+}
+
+func mustHave(what string, have, need int) {
+	if have < need {
+		panic(fmt.Sprintf("kernel: %s has %d elements, needs %d", what, have, need))
+	}
+}

@@ -1,0 +1,72 @@
+package op_test
+
+import (
+	"math"
+	"testing"
+
+	"hone/core/ir"
+	"hone/core/op"
+)
+
+func plainCrossEntropy(h, w []float64, n int, targets []int32) []float64 {
+	rows, vocab := len(targets), len(w)/n
+	logits := plainMatMul(h, w, nil, rows, n, vocab, op.Orientation{B: true}, 1)
+	out := make([]float64, rows)
+	for row, target := range targets {
+		if target == op.NoTarget {
+			continue
+		}
+		z, sum := logits[row*vocab:][:vocab], 0.0
+		for _, x := range z {
+			sum += math.Exp(x - z[target])
+		}
+		out[row] = math.Log(sum)
+	}
+	return out
+}
+
+func crossEntropyProgram(name string, n, vocab int, trainH, trainW bool, targets ...int32) program {
+	return program{name, func(s *source) {
+		operand := func(trained bool, shape ...int) ir.Value {
+			if trained {
+				return s.param(shape...)
+			}
+			return s.random(shape...)
+		}
+		h, w := operand(trainH, len(targets), n), operand(trainW, vocab, n)
+		s.want(op.LinearCrossEntropy(s.Builder, h, w, s.ints(targets...)), plainCrossEntropy(s.of(h), s.of(w), n, targets))
+	}}
+}
+
+var linearCrossEntropySuite = register("linear_cross_entropy",
+	crossEntropyProgram("h and w", 5, 7, true, true, 6, op.NoTarget, 0, 3, 3),
+	crossEntropyProgram("h only", 3, 5, true, false, 1, 4, op.NoTarget),
+	crossEntropyProgram("w only", 3, 5, false, true, op.NoTarget, 1, 4),
+	crossEntropyProgram("one row", 1, 3, true, true, 2),
+	crossEntropyProgram("a vocabulary of 1", 3, 1, true, true, 0, op.NoTarget),
+	crossEntropyProgram("no target at all", 3, 5, true, true, op.NoTarget, op.NoTarget),
+	program{"logits far from zero", func(s *source) { // exp overflows unless the maximum is taken off
+		h, w := s.floats([]float64{1000, -1000}, 2, 1), s.floats([]float64{1, 2, 3}, 3, 1)
+		s.want(op.LinearCrossEntropy(s.Builder, h, w, s.ints(0, 0)), []float64{2000, 0})
+	}},
+)
+
+func TestLinearCrossEntropy(t *testing.T) { linearCrossEntropySuite.check(t) }
+
+// A frozen head costs no gradient of its size: dw is a result only where w is trained.
+func TestLinearCrossEntropyFrozenHead(t *testing.T) {
+	results := map[string]int{}
+	for _, p := range linearCrossEntropySuite.programs {
+		g, _ := p.trace(t, true)
+		for i, n := range g.Nodes {
+			if n.Op == "linear_cross_entropy_grad" {
+				results[p.name] = len(g.Parts(ir.Value(i)))
+			}
+		}
+	}
+	for name, want := range map[string]int{"h only": 2, "w only": 3, "h and w": 3} {
+		if results[name] != want {
+			t.Errorf("%s: the gradient has %d results, want %d", name, results[name], want)
+		}
+	}
+}

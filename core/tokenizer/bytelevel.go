@@ -1,0 +1,137 @@
+package tokenizer
+
+import (
+	"strings"
+	"unicode/utf8"
+)
+
+// byteLevel writes every byte of a word as one printable character, so that a vocabulary of characters covers all bytes
+// (Radford et al., "Language Models are Unsupervised Multitask Learners", 2019; the table is GPT-2's bytes_to_unicode).
+type byteLevel struct{ prefixSpace, regex bool }
+
+var (
+	byteRunes [256]rune
+	runeBytes = map[rune]byte{}
+	gpt2      = mustCompile(gpt2Pattern)
+)
+
+func init() {
+	// Printable bytes stand for themselves, the others for the characters from U+0100 on, in order.
+	next := rune(0x100)
+	for b := range 256 {
+		r := rune(b)
+		if !(b >= '!' && b <= '~' || b >= 0xA1 && b <= 0xAC || b >= 0xAE) {
+			r, next = next, next+1
+		}
+		byteRunes[b], runeBytes[r] = r, byte(b)
+	}
+}
+
+func (l byteLevel) split(pieces []string) []string {
+	var out []string
+	for _, text := range pieces {
+		if l.prefixSpace && !strings.HasPrefix(text, " ") {
+			text = " " + text
+		}
+		if !l.regex {
+			out = append(out, writeBytes(text))
+			continue
+		}
+		at := 0
+		for _, m := range gpt2.find(text) {
+			if at < m[0] {
+				out = append(out, writeBytes(text[at:m[0]]))
+			}
+			out = append(out, writeBytes(text[m[0]:m[1]]))
+			at = m[1]
+		}
+		if at < len(text) {
+			out = append(out, writeBytes(text[at:]))
+		}
+	}
+	return out
+}
+
+func (l byteLevel) growth() float64 {
+	if l.prefixSpace {
+		return 4 // a piece of one byte gets a space, and each byte up to two
+	}
+	return 2
+}
+
+func writeBytes(text string) string {
+	var b strings.Builder
+	b.Grow(len(text) + len(text)/4)
+	for i := range len(text) {
+		b.WriteRune(byteRunes[text[i]])
+	}
+	return b.String()
+}
+
+// byteLevelDecoder reads the characters back as bytes; a token with any other character is taken as it is written.
+type byteLevelDecoder struct{}
+
+func (byteLevelDecoder) growth() float64 { return 3 } // a stray byte becomes U+FFFD
+
+func (byteLevelDecoder) decode(tokens []string) []string {
+	var bytes []byte
+	for _, token := range tokens {
+		start := len(bytes)
+		for _, r := range token {
+			b, ok := runeBytes[r]
+			if !ok {
+				bytes = append(bytes[:start], token...)
+				break
+			}
+			bytes = append(bytes, b)
+		}
+	}
+	return []string{lossy(bytes)}
+}
+
+// lossy reads bytes as UTF-8 and puts one U+FFFD for every longest stretch that begins a character but does not end it
+// (Unicode Standard, section 3.9, "substitution of maximal subparts"), as Rust's from_utf8_lossy does.
+func lossy(p []byte) string {
+	if utf8.Valid(p) {
+		return string(p)
+	}
+	var b strings.Builder
+	for i := 0; i < len(p); {
+		r, w := utf8.DecodeRune(p[i:])
+		if r == utf8.RuneError && w == 1 {
+			w = subpart(p[i:])
+		}
+		b.WriteRune(r)
+		i += w
+	}
+	return b.String()
+}
+
+// subpart is the length of the broken character at the front of p, at least 1.
+func subpart(p []byte) int {
+	low, high, need := byte(0x80), byte(0xBF), 0
+	switch c := p[0]; {
+	case c >= 0xC2 && c <= 0xDF:
+		need = 1
+	case c >= 0xE0 && c <= 0xEF:
+		need = 2
+		if c == 0xE0 {
+			low = 0xA0
+		} else if c == 0xED {
+			high = 0x9F
+		}
+	case c >= 0xF0 && c <= 0xF4:
+		need = 3
+		if c == 0xF0 {
+			low = 0x90
+		} else if c == 0xF4 {
+			high = 0x8F
+		}
+	}
+	n := 1
+	for n <= need && n < len(p) && p[n] >= low && p[n] <= high {
+		low, high = 0x80, 0xBF
+		n++
+	}
+	return n
+}

@@ -1,0 +1,167 @@
+package tokenizer
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// shared finds a folder of the workspace's shared data, or skips the test.
+func shared(t testing.TB, path string) string {
+	t.Helper()
+	dir, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			break
+		}
+		up := filepath.Dir(dir)
+		if up == dir {
+			t.Fatal("no go.mod above the test")
+		}
+		dir = up
+	}
+	path = filepath.Join(dir, "..", "shared", filepath.FromSlash(path))
+	if _, err := os.Stat(path); err != nil {
+		t.Skipf("%s is not here", path)
+	}
+	return path
+}
+
+func TestStories260KCases(t *testing.T) {
+	dir := shared(t, "golden/stories260k")
+	tok, err := LoadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if tok.BOS != 1 || tok.EOS != 2 || tok.Pad != -1 || tok.Size() != 512 {
+		t.Errorf("bos %d, eos %d, pad %d, size %d; want 1, 2, -1, 512", tok.BOS, tok.EOS, tok.Pad, tok.Size())
+	}
+	raw, err := os.ReadFile(filepath.Join(dir, "tokenizer_cases.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var cases []struct {
+		Text, Decoded string
+		IDs           []int32
+	}
+	if err := json.Unmarshal(raw, &cases); err != nil {
+		t.Fatal(err)
+	}
+	if len(cases) != 62 {
+		t.Errorf("%d cases, want 62", len(cases))
+	}
+	for _, c := range cases {
+		if got := tok.Encode(c.Text, true); !slices.Equal(got, c.IDs) {
+			t.Errorf("%q: ids %v, want %v", c.Text, got, c.IDs)
+		}
+		if got := tok.Decode(c.IDs, true); got != c.Decoded {
+			t.Errorf("%q: decoded %q, want %q", c.Text, got, c.Decoded)
+		}
+	}
+}
+
+// The texts and ids are llama.cpp's vocabulary tests, made with transformers.
+func TestVocabularyCases(t *testing.T) {
+	for _, name := range []string{"llama2", "phi-3", "gpt2"} {
+		t.Run(name, func(t *testing.T) {
+			dir := shared(t, "data/tokenizers/"+name)
+			file, err := os.ReadFile(filepath.Join(dir, "tokenizer.json"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if name == "gpt2" {
+				// The file adds tokens for runs of spaces; the ids are those of GPT-2 as it was published, without them.
+				file = withoutAdded(t, file)
+			}
+			tok, err := Load(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			in, err := os.ReadFile(filepath.Join(dir, "cases.inp"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			out, err := os.ReadFile(filepath.Join(dir, "cases.out"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			texts := strings.Split(string(in), "\n__ggml_vocab_test__\n")
+			lines := strings.Split(string(out), "\n")
+			if len(texts) < 46 || len(lines) < 46 {
+				t.Fatalf("%d texts, %d lines of ids", len(texts), len(lines))
+			}
+			for i, text := range texts[:46] {
+				var want []int32
+				for _, f := range strings.Fields(lines[i]) {
+					id, err := strconv.Atoi(f)
+					if err != nil {
+						t.Fatal(err)
+					}
+					want = append(want, int32(id))
+				}
+				if got := tok.Encode(text, false); !slices.Equal(got, want) {
+					t.Errorf("%q: ids %v, want %v", text, got, want)
+				}
+			}
+		})
+	}
+}
+
+func TestSmolLMLoads(t *testing.T) {
+	tok, err := LoadFile(filepath.Join(shared(t, "data/tokenizers/smollm"), "tokenizer.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := "def f(x):\n    return x * 1234  # 你好 🚀"
+	ids := tok.Encode("<|im_start|>"+text, false)
+	if ids[0] != 1 {
+		t.Errorf("<|im_start|> became %d, want 1", ids[0])
+	}
+	if got := tok.Decode(ids, true); got != text {
+		t.Errorf("decoded %q", got)
+	}
+	for _, d := range []string{"1", "2", "3", "4"} {
+		if id, ok := tok.ID(d); !ok || !slices.Contains(ids, id) {
+			t.Errorf("digit %s is not a token by itself in %v", d, ids)
+		}
+	}
+}
+
+// withoutAdded takes the added tokens that are not special out of a tokenizer.json.
+func withoutAdded(t *testing.T, file []byte) []byte {
+	var top map[string]json.RawMessage
+	var added []addedToken
+	if err := json.Unmarshal(file, &top); err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(top["added_tokens"], &added); err != nil {
+		t.Fatal(err)
+	}
+	added = slices.DeleteFunc(added, func(a addedToken) bool { return !a.Special })
+	top["added_tokens"], _ = json.Marshal(added)
+	file, err := json.Marshal(top)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+func TestAddedSpacesOfGPT2File(t *testing.T) {
+	tok, err := LoadFile(filepath.Join(shared(t, "data/tokenizers/gpt2"), "tokenizer.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := tok.Encode("  Hello<|endoftext|>", false), []int32{50286, 15496, 50256}; !slices.Equal(got, want) {
+		t.Errorf("ids %v, want %v", got, want)
+	}
+	if got := tok.EncodeText("  <|endoftext|>"); got[0] != 50286 || slices.Contains(got, 50256) {
+		t.Errorf("plain text gave %v: the special token must not be recognised, the added spaces must", got)
+	}
+}

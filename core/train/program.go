@@ -1,0 +1,74 @@
+// Package train is the loop: programs for one micro-batch, for the update and for evaluation, and what happens between
+// them. One training method is one file; sft.go is supervised fine-tuning.
+package train
+
+import (
+	"hone/core/ir"
+	"hone/core/nn"
+	"hone/core/op"
+	"hone/core/optim"
+	"hone/core/peft"
+	"hone/core/tensor"
+)
+
+// Setup is what a run trains: a model, what is attached to it, and which tensors move.
+type Setup struct {
+	Model     nn.Model
+	Tuner     peft.Tuner // nil: full fine-tuning
+	Trained   []optim.Param
+	Optim     optim.Settings
+	Recompute bool
+	Dropout   bool // the program of a micro-batch is fed a dropout_key
+	// Storage tells how weights lie on the device: F32 or NF4.
+	Storage func(name string, shape tensor.Shape) tensor.Type
+
+	trained map[string]bool
+}
+
+// Shape is the size of a micro-batch: Rows sequences of Length tokens.
+type Shape struct{ Rows, Length int }
+
+// Context begins the trace of a model.
+func (s *Setup) Context(b *ir.Builder) *nn.Context {
+	if s.trained == nil {
+		s.trained = map[string]bool{}
+		for _, p := range s.Trained {
+			s.trained[p.Name] = true
+		}
+	}
+	c := &nn.Context{Builder: b, Tuner: nn.NoTuner{}, DropoutKey: ir.None,
+		Weight: func(name string, shape tensor.Shape) (tensor.Type, bool) {
+			return s.Storage(name, shape), !s.trained[name]
+		}}
+	if s.Tuner != nil {
+		c.Tuner = s.Tuner
+	}
+	return c
+}
+
+// inputs are the feeds that every program over tokens has: ids, positions, segments, I32 [rows·length].
+func inputs(b *ir.Builder, sh Shape) nn.Inputs {
+	t := tensor.Of(tensor.I32, sh.Rows*sh.Length)
+	return nn.Inputs{Batch: sh.Rows, IDs: b.Feed("ids", t), Tokens: op.Tokens{Segments: b.Feed("segments", t), Positions: b.Feed("positions", t)}}
+}
+
+// Apply is the program that ends an optimiser step.
+func (s *Setup) Apply() (*ir.Graph, error) {
+	return ir.Trace(func(b *ir.Builder) { optim.Apply(b, s.Trained, s.Optim) })
+}
+
+// accumulate adds the gradient of loss to the sums of the trained tensors.
+func (s *Setup) accumulate(b *ir.Builder, loss ir.Value) {
+	wrt := make([]ir.Value, len(s.Trained))
+	for i, p := range s.Trained {
+		wrt[i] = b.State(p.Name, tensor.Of(tensor.F32, p.Shape...))
+	}
+	grads := b.Grad(loss, wrt)
+	for i, p := range s.Trained {
+		if grads[i] == ir.None {
+			continue
+		}
+		name := optim.Gradient(p.Name)
+		b.Assign(name, op.Add(b, b.State(name, tensor.Of(tensor.F32, p.Shape...)), grads[i]))
+	}
+}

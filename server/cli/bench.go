@@ -1,0 +1,203 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"hone/core/data"
+	"hone/core/device"
+	"hone/core/nn"
+	"hone/core/op"
+	"hone/core/optim"
+	"hone/core/peft"
+	"hone/core/recipe"
+	"hone/core/rng"
+	"hone/core/run"
+	"hone/core/tensor"
+	"hone/core/train"
+)
+
+func init() {
+	register(command{name: "bench", args: "[flags]", short: "Time training steps of a random Llama", run: bench})
+}
+
+// benchFlags are the sizes of the model and of the step; names and defaults are those of the PyTorch script that the
+// figures stand beside.
+type benchFlags struct {
+	method, device                                                                      string
+	hidden, layers, heads, kv, inter, vocab, seq, batch, rank, steps, warmup, recompute int
+}
+
+func bench(e env, args []string) error {
+	b := benchFlags{method: "lora", device: "auto", hidden: 512, layers: 8, heads: 8, kv: 4, inter: 1408, vocab: 4096, seq: 256, batch: 4, rank: 8, steps: 8, warmup: 2}
+	text := func(name, help string, p *string) recipe.Flag {
+		return recipe.Flag{Name: name, Value: "NAME", Default: *p, Help: help, Set: func(v string) error { *p = v; return nil }}
+	}
+	number := func(name, help string, p *int) recipe.Flag {
+		return recipe.Flag{Name: name, Value: "N", Default: strconv.Itoa(*p), Help: help, Set: func(v string) (err error) {
+			*p, err = strconv.Atoi(v)
+			return err
+		}}
+	}
+	flags := []recipe.Flag{text("method", "lora, qlora or full", &b.method), text("device", "cpu or auto", &b.device),
+		number("hidden", "hidden_size", &b.hidden), number("layers", "decoder layers", &b.layers), number("heads", "query heads", &b.heads),
+		number("kv", "key/value heads", &b.kv), number("inter", "intermediate_size", &b.inter), number("vocab", "vocabulary", &b.vocab),
+		number("seq", "tokens a row", &b.seq), number("batch", "rows a step", &b.batch), number("rank", "LoRA rank", &b.rank),
+		number("steps", "steps timed", &b.steps), number("warmup", "steps before", &b.warmup), number("recompute", "1 for gradient checkpointing", &b.recompute)}
+	if _, help, err := parse(args, flags, "bench [flags]"); err != nil || help {
+		return err
+	}
+	return b.run(e)
+}
+
+func (b benchFlags) run(e env) error {
+	model, err := nn.Parse(fmt.Appendf(nil, `{"model_type":"llama","hidden_size":%d,"num_hidden_layers":%d,"num_attention_heads":%d,"num_key_value_heads":%d,
+		"intermediate_size":%d,"vocab_size":%d,"tie_word_embeddings":true,"rms_norm_eps":1e-5}`, b.hidden, b.layers, b.heads, b.kv, b.inter, b.vocab))
+	if err != nil {
+		return err
+	}
+	dev, err := openDevice(b.device)
+	if err != nil {
+		return err
+	}
+	defer dev.Close()
+	s, states, err := b.setup(e, model, dev)
+	if err != nil {
+		return err
+	}
+	shape := train.Shape{Rows: b.batch, Length: b.seq}
+	t, err := train.Compile(e.ctx, s, dev, []train.Shape{shape}, nil)
+	if err != nil {
+		return err
+	}
+	if err := t.Bind(states); err != nil {
+		return err
+	}
+	batch := b.randomBatch()
+	var times []float64
+	var first, last float64
+	var heap int64
+	cpuBegan, wallBegan := 0.0, time.Now()
+	for i := range b.warmup + b.steps {
+		if i == b.warmup {
+			cpuBegan, wallBegan = cpuSeconds(), time.Now()
+			heap, _ = run.Resident()
+		}
+		began := time.Now()
+		if last, err = t.Accumulate(e.ctx, batch, 0, uint64(i)); err != nil {
+			return err
+		}
+		if _, err = t.Apply(e.ctx, batch.Tokens, 1e-3, i); err != nil {
+			return err
+		}
+		if i == 0 {
+			first = last
+		}
+		if i >= b.warmup {
+			times = append(times, time.Since(began).Seconds())
+		}
+	}
+	wall, used := time.Since(wallBegan).Seconds(), cpuSeconds()-cpuBegan
+	now, _ := run.Resident()
+	slices.Sort(times)
+	median := times[len(times)/2]
+	trainable := 0
+	for _, p := range s.Trained {
+		trainable += p.Shape.Elements()
+	}
+	return json.NewEncoder(e.out).Encode(map[string]any{"method": b.method, "device": dev.Caps().Name, "tokens_per_second": math.Round(float64(b.batch*b.seq)/median*10) / 10,
+		"step_seconds": median, "gflops": math.Round(float64(t.FLOPs(shape))/median/1e8) / 10, "cpu_over_wall": math.Round(used/wall*100) / 100, "resident_growth": now - heap,
+		"loss_first": first / float64(batch.Tokens), "loss_last": last / float64(batch.Tokens), "trainable": trainable})
+}
+
+// setup makes the model's states with random weights.
+func (b benchFlags) setup(e env, model nn.Model, dev device.Device) (*train.Setup, map[string]device.Buffer, error) {
+	s := &train.Setup{Model: model, Recompute: b.recompute == 1, Optim: optim.Settings{Optim: "adamw", MaxGradNorm: 1,
+		AdamW: op.AdamWSettings{Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8, WeightDecay: 0.01}}}
+	module := map[string]bool{}
+	for _, p := range model.Params() {
+		module[p.Name] = p.Module != ""
+		if b.method == "full" {
+			s.Trained = append(s.Trained, optim.Param{Name: p.Name, Shape: p.Shape, Decay: p.Decays()})
+		}
+	}
+	s.Storage = func(name string, shape tensor.Shape) tensor.Type {
+		if b.method == "qlora" && module[name] {
+			return tensor.Type{DType: tensor.NF4, Shape: shape}
+		}
+		return tensor.Type{DType: tensor.F32, Shape: shape}
+	}
+	states := map[string]device.Buffer{}
+	put := func(name string, t tensor.Type, r io.Reader) (err error) {
+		states[name], err = dev.Upload(e.ctx, t, r)
+		return err
+	}
+	for i, p := range model.Params() {
+		w := make([]float32, p.Shape.Elements())
+		key := rng.NewKey(0, rng.Init, uint64(i))
+		for j := range w {
+			w[j] = 0.02 * float32(key.Normal(uint64(j)))
+			if p.Kind == nn.NormKind {
+				w[j] = 1
+			}
+		}
+		t := s.Storage(p.Name, p.Shape)
+		if err := put(p.Name, t, weightReader(t, w)); err != nil {
+			return nil, nil, err
+		}
+	}
+	if b.method != "full" {
+		lora, err := peft.NewLoRA(model, b.rank, 2*float64(b.rank), []string{recipe.AllLinear})
+		if err != nil {
+			return nil, nil, err
+		}
+		s.Tuner = lora
+		for _, p := range lora.Params() {
+			s.Trained = append(s.Trained, optim.Param{Name: p.Name, Shape: p.Shape, Decay: true})
+			w := make([]float32, p.Shape.Elements())
+			p.Init(w)
+			if err := put(p.Name, tensor.Of(tensor.F32, p.Shape...), weightReader(tensor.Of(tensor.F32, p.Shape...), w)); err != nil {
+				return nil, nil, err
+			}
+		}
+	}
+	for _, p := range s.Trained {
+		for _, name := range append(s.Optim.Moments(p.Name), optim.Gradient(p.Name)) {
+			if err := put(name, tensor.Of(tensor.F32, p.Shape...), nil); err != nil {
+				return nil, nil, err
+			}
+		}
+	}
+	return s, states, nil
+}
+
+// randomBatch supervises every token but the first of each row, like the peer.
+func (b benchFlags) randomBatch() data.Batch {
+	n := b.batch * b.seq
+	batch := data.Batch{Rows: b.batch, Length: b.seq, IDs: make([]int32, n), Targets: make([]int32, n), Positions: make([]int32, n), Segments: make([]int32, n), Tokens: n}
+	key := rng.NewKey(0, rng.Corpus, 0)
+	for i := range n {
+		batch.IDs[i], batch.Targets[i] = int32(key.Intn(uint64(2*i), b.vocab)), int32(key.Intn(uint64(2*i+1), b.vocab))
+		batch.Positions[i], batch.Segments[i] = int32(i%b.seq), 1
+	}
+	return batch
+}
+
+// cpuSeconds is the processor time of this process so far, 0 where it is unknown.
+func cpuSeconds() float64 {
+	raw, err := os.ReadFile("/proc/self/stat")
+	if err != nil {
+		return 0
+	}
+	fields := strings.Fields(string(raw[strings.LastIndexByte(string(raw), ')')+1:]))
+	user, _ := strconv.ParseFloat(fields[11], 64)
+	system, _ := strconv.ParseFloat(fields[12], 64)
+	return (user + system) / 100
+}

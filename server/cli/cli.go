@@ -1,0 +1,88 @@
+// Package cli is the command line: one file a command. A command parses its flags, calls core, and writes for people or,
+// where asked, for programs; it computes nothing itself.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"hone/core/device"
+	"hone/core/device/cpu"
+	"hone/core/recipe"
+)
+
+// env is what a command may touch of the world.
+type env struct {
+	ctx      context.Context
+	out, err io.Writer
+}
+
+// command is one command: its flags are parsed by package recipe, so that all commands follow the same rules.
+type command struct {
+	name, args, short string
+	flags             func() []recipe.Flag
+	run               func(e env, args []string) error
+}
+
+var commands = []command{}
+
+func register(c command) { commands = append(commands, c) }
+
+// Main runs the command line and returns the exit status.
+func Main(args []string) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	e := env{ctx: ctx, out: os.Stdout, err: os.Stderr}
+	root := &cobra.Command{Use: "hone", Short: "Fine-tune small language models where the data is", SilenceUsage: true, SilenceErrors: true}
+	for _, c := range commands {
+		root.AddCommand(&cobra.Command{Use: c.name + " " + c.args, Short: c.short, DisableFlagParsing: true,
+			RunE: func(_ *cobra.Command, args []string) error { return c.run(e, args) }})
+	}
+	root.SetArgs(args)
+	root.SetOut(e.out)
+	if err := root.Execute(); err != nil {
+		if errors.Is(err, errInterrupted) {
+			return 130
+		}
+		fmt.Fprintf(e.err, "hone: %v\n", err)
+		return 1
+	}
+	return 0
+}
+
+// errInterrupted ends a command that the user stopped; it has said all there is to say.
+var errInterrupted = errors.New("interrupted")
+
+// openDevice opens the device of that name.
+func openDevice(name string) (device.Device, error) {
+	switch name {
+	case "cpu", "auto":
+		return cpu.New(0), nil
+	}
+	return nil, fmt.Errorf("--device %s: this program trains on the cpu only so far; leave --device out", name)
+}
+
+// parse reads a command's own flags and gives back what stands without a flag before them.
+func parse(args []string, flags []recipe.Flag, usage string) (positional []string, help bool, err error) {
+	for len(args) > 0 && (len(args[0]) == 0 || args[0][0] != '-') {
+		positional, args = append(positional, args[0]), args[1:]
+	}
+	var rest []string
+	// A directory may also stand behind the flags.
+	if n := len(args); n > 2 && args[n-1] != "" && args[n-1][0] != '-' && args[n-2] != "" && args[n-2][0] != '-' {
+		rest, args = []string{args[n-1]}, args[:n-1]
+	}
+	err = recipe.ParseFlags(args, flags)
+	if errors.Is(err, recipe.ErrHelp) {
+		fmt.Println("Usage: hone " + usage)
+		return nil, true, recipe.HelpFlags(os.Stdout, flags)
+	}
+	return append(positional, rest...), false, err
+}

@@ -1,0 +1,40 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+
+	"hone/core/checkpoint"
+	"hone/core/recipe"
+)
+
+func init() {
+	register(command{name: "init", args: "--config config.json --seed N DIR", short: "Write a random model of any supported shape", run: initModel})
+}
+
+func initModel(e env, args []string) error {
+	config, seed := "", uint64(0)
+	dir, help, err := parse(args, []recipe.Flag{
+		{Name: "config", Value: "FILE", Help: "config.json of the model", Set: func(v string) error { config = v; return nil }},
+		{Name: "seed", Value: "N", Default: "0", Help: "the weights follow from it", Set: func(v string) (err error) {
+			seed, err = strconv.ParseUint(v, 10, 64)
+			return err
+		}},
+	}, "init --config config.json --seed N DIR")
+	if err != nil || help {
+		return err
+	}
+	if config == "" || len(dir) != 1 {
+		return fmt.Errorf("usage: hone init --config config.json --seed N DIR")
+	}
+	raw, err := os.ReadFile(config)
+	if err != nil {
+		return err
+	}
+	if err := checkpoint.InitModel(dir[0], raw, seed); err != nil {
+		return err
+	}
+	fmt.Fprintf(e.out, "random model written to %s\n", dir[0])
+	return nil
+}
