@@ -88,8 +88,8 @@ func (t *Trainer) Bind(states map[string]device.Buffer) error {
 	return nil
 }
 
-// feeds of one batch.
-func feeds(b data.Batch) map[string]tensor.Host {
+// Feeds are what the programs of a batch are fed with.
+func Feeds(b data.Batch) map[string]tensor.Host {
 	n := b.Rows * b.Length
 	return map[string]tensor.Host{"ids": tensor.Ints(b.IDs, n), "positions": tensor.Ints(b.Positions, n),
 		"segments": tensor.Ints(b.Segments, n), "targets": tensor.Ints(b.Targets, n)}
@@ -102,7 +102,7 @@ func (t *Trainer) Accumulate(ctx context.Context, b data.Batch, seed, micro uint
 	if !ok {
 		return 0, fmt.Errorf("train: no program is compiled for micro-batches of %d × %d tokens", b.Rows, b.Length)
 	}
-	f := feeds(b)
+	f := Feeds(b)
 	if t.setup.Dropout {
 		f["dropout_key"] = tensor.Ints(op.DropoutKey(rng.NewKey(seed, rng.Dropout, micro)), 4)
 	}
@@ -135,7 +135,7 @@ func (t *Trainer) Evaluate(ctx context.Context, batches func(yield func(data.Bat
 		if !ok {
 			return 0, 0, fmt.Errorf("train: no program is compiled to evaluate batches of %d × %d tokens", b.Rows, b.Length)
 		}
-		out, err := e.Run(ctx, feeds(b))
+		out, err := e.Run(ctx, Feeds(b))
 		if err != nil {
 			return 0, 0, err
 		}

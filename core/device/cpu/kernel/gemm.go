@@ -12,9 +12,9 @@ const (
 	// a group of panels in the second.
 	stripRows  = 5
 	stripWidth = 16
-	stripK     = 96
+	stripK     = 128
 	stripGroup = 32
-	stripBlock = 208 * stripRows
+	stripBlock = 104 * stripRows
 
 	tileRows    = 4
 	tileScratch = tileRows*PanelWidth + tileRows*(blockK+4)

@@ -10,8 +10,8 @@ import (
 // The micro-kernels keep their sums in registers. What shapes the code is the Go compiler of 1.26: it uses 15 vector registers, its
 // multiply-add overwrites a factor (so values used twice are copied, which costs no execution port), its broadcast
 // takes a register (so elements of a are loaded four at a time and the first is spread), and it schedules loads early
-// unless a loop is a single block; hence for with the test at its end. Pointers are advanced by offsets, so that none ever
-// points past its slice. Every function ends by
+// unless a loop is a single block; hence for with the test at its end. Pointers are advanced only when another
+// step follows, so that none ever points past its slice. Every function ends by
 // clearing the upper halves of the registers: scalar instructions after it would be slow otherwise.
 
 // tile4x32 sets C (4×32) = alpha·A·B, or adds it. Rows of a, b and c are lda, ldb and ldc floats apart. It reads three
@@ -21,98 +21,94 @@ import (
 func tile4x32(k int, a *float32, lda int, b *float32, ldb int, c *float32, ldc int, alpha float32, add bool) {
 	s := archsimd.BroadcastFloat32x16(alpha)
 	var c00, c01, c10, c11, c20, c21, c30, c31 archsimd.Float32x16
-	a0, b0 := unsafe.Pointer(a), unsafe.Pointer(b)
+	a0, pb := unsafe.Pointer(a), unsafe.Pointer(b)
 	a1, a2, a3 := unsafe.Add(a0, 4*lda), unsafe.Add(a0, 8*lda), unsafe.Add(a0, 12*lda)
-	at, bt, step := 0, 0, 4*ldb
+	step := 4 * ldb
 	if k >= 4 {
 		for {
-			pb0 := unsafe.Add(b0, bt)
-			x0, y0 := archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pb0, 0))), archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pb0, 64)))
-			v00 := archsimd.LoadFloat32x4((*[4]float32)(unsafe.Add(a0, at))).Broadcast1To16()
+			x0, y0 := archsimd.LoadFloat32x16((*[16]float32)(pb)), archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pb, 64)))
+			v00 := archsimd.LoadFloat32x4((*[4]float32)(a0)).Broadcast1To16()
 			c00 = v00.MulAdd(x0, c00)
 			c01 = v00.MulAdd(y0, c01)
-			v10 := archsimd.LoadFloat32x4((*[4]float32)(unsafe.Add(a1, at))).Broadcast1To16()
+			v10 := archsimd.LoadFloat32x4((*[4]float32)(a1)).Broadcast1To16()
 			c10 = v10.MulAdd(x0, c10)
 			c11 = v10.MulAdd(y0, c11)
-			v20 := archsimd.LoadFloat32x4((*[4]float32)(unsafe.Add(a2, at))).Broadcast1To16()
+			v20 := archsimd.LoadFloat32x4((*[4]float32)(a2)).Broadcast1To16()
 			c20 = v20.MulAdd(x0, c20)
 			c21 = v20.MulAdd(y0, c21)
-			v30 := archsimd.LoadFloat32x4((*[4]float32)(unsafe.Add(a3, at))).Broadcast1To16()
+			v30 := archsimd.LoadFloat32x4((*[4]float32)(a3)).Broadcast1To16()
 			c30 = v30.MulAdd(x0, c30)
 			c31 = v30.MulAdd(y0, c31)
-			bt += step
-			pb1 := unsafe.Add(b0, bt)
-			x1, y1 := archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pb1, 0))), archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pb1, 64)))
-			v01 := archsimd.LoadFloat32x4((*[4]float32)(unsafe.Add(a0, at+4))).Broadcast1To16()
+			pb = unsafe.Add(pb, step)
+			x1, y1 := archsimd.LoadFloat32x16((*[16]float32)(pb)), archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pb, 64)))
+			v01 := archsimd.LoadFloat32x4((*[4]float32)(unsafe.Add(a0, 4))).Broadcast1To16()
 			c00 = v01.MulAdd(x1, c00)
 			c01 = v01.MulAdd(y1, c01)
-			v11 := archsimd.LoadFloat32x4((*[4]float32)(unsafe.Add(a1, at+4))).Broadcast1To16()
+			v11 := archsimd.LoadFloat32x4((*[4]float32)(unsafe.Add(a1, 4))).Broadcast1To16()
 			c10 = v11.MulAdd(x1, c10)
 			c11 = v11.MulAdd(y1, c11)
-			v21 := archsimd.LoadFloat32x4((*[4]float32)(unsafe.Add(a2, at+4))).Broadcast1To16()
+			v21 := archsimd.LoadFloat32x4((*[4]float32)(unsafe.Add(a2, 4))).Broadcast1To16()
 			c20 = v21.MulAdd(x1, c20)
 			c21 = v21.MulAdd(y1, c21)
-			v31 := archsimd.LoadFloat32x4((*[4]float32)(unsafe.Add(a3, at+4))).Broadcast1To16()
+			v31 := archsimd.LoadFloat32x4((*[4]float32)(unsafe.Add(a3, 4))).Broadcast1To16()
 			c30 = v31.MulAdd(x1, c30)
 			c31 = v31.MulAdd(y1, c31)
-			bt += step
-			pb2 := unsafe.Add(b0, bt)
-			x2, y2 := archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pb2, 0))), archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pb2, 64)))
-			v02 := archsimd.LoadFloat32x4((*[4]float32)(unsafe.Add(a0, at+8))).Broadcast1To16()
+			pb = unsafe.Add(pb, step)
+			x2, y2 := archsimd.LoadFloat32x16((*[16]float32)(pb)), archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pb, 64)))
+			v02 := archsimd.LoadFloat32x4((*[4]float32)(unsafe.Add(a0, 8))).Broadcast1To16()
 			c00 = v02.MulAdd(x2, c00)
 			c01 = v02.MulAdd(y2, c01)
-			v12 := archsimd.LoadFloat32x4((*[4]float32)(unsafe.Add(a1, at+8))).Broadcast1To16()
+			v12 := archsimd.LoadFloat32x4((*[4]float32)(unsafe.Add(a1, 8))).Broadcast1To16()
 			c10 = v12.MulAdd(x2, c10)
 			c11 = v12.MulAdd(y2, c11)
-			v22 := archsimd.LoadFloat32x4((*[4]float32)(unsafe.Add(a2, at+8))).Broadcast1To16()
+			v22 := archsimd.LoadFloat32x4((*[4]float32)(unsafe.Add(a2, 8))).Broadcast1To16()
 			c20 = v22.MulAdd(x2, c20)
 			c21 = v22.MulAdd(y2, c21)
-			v32 := archsimd.LoadFloat32x4((*[4]float32)(unsafe.Add(a3, at+8))).Broadcast1To16()
+			v32 := archsimd.LoadFloat32x4((*[4]float32)(unsafe.Add(a3, 8))).Broadcast1To16()
 			c30 = v32.MulAdd(x2, c30)
 			c31 = v32.MulAdd(y2, c31)
-			bt += step
-			pb3 := unsafe.Add(b0, bt)
-			x3, y3 := archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pb3, 0))), archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pb3, 64)))
-			v03 := archsimd.LoadFloat32x4((*[4]float32)(unsafe.Add(a0, at+12))).Broadcast1To16()
+			pb = unsafe.Add(pb, step)
+			x3, y3 := archsimd.LoadFloat32x16((*[16]float32)(pb)), archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pb, 64)))
+			v03 := archsimd.LoadFloat32x4((*[4]float32)(unsafe.Add(a0, 12))).Broadcast1To16()
 			c00 = v03.MulAdd(x3, c00)
 			c01 = v03.MulAdd(y3, c01)
-			v13 := archsimd.LoadFloat32x4((*[4]float32)(unsafe.Add(a1, at+12))).Broadcast1To16()
+			v13 := archsimd.LoadFloat32x4((*[4]float32)(unsafe.Add(a1, 12))).Broadcast1To16()
 			c10 = v13.MulAdd(x3, c10)
 			c11 = v13.MulAdd(y3, c11)
-			v23 := archsimd.LoadFloat32x4((*[4]float32)(unsafe.Add(a2, at+12))).Broadcast1To16()
+			v23 := archsimd.LoadFloat32x4((*[4]float32)(unsafe.Add(a2, 12))).Broadcast1To16()
 			c20 = v23.MulAdd(x3, c20)
 			c21 = v23.MulAdd(y3, c21)
-			v33 := archsimd.LoadFloat32x4((*[4]float32)(unsafe.Add(a3, at+12))).Broadcast1To16()
+			v33 := archsimd.LoadFloat32x4((*[4]float32)(unsafe.Add(a3, 12))).Broadcast1To16()
 			c30 = v33.MulAdd(x3, c30)
 			c31 = v33.MulAdd(y3, c31)
-			bt += step
-			at += 16
 			if k -= 4; k < 4 {
 				break
 			}
+			a0, a1, a2, a3, pb = unsafe.Add(a0, 16), unsafe.Add(a1, 16), unsafe.Add(a2, 16), unsafe.Add(a3, 16), unsafe.Add(pb, step)
+		}
+		if k > 0 {
+			a0, a1, a2, a3, pb = unsafe.Add(a0, 16), unsafe.Add(a1, 16), unsafe.Add(a2, 16), unsafe.Add(a3, 16), unsafe.Add(pb, step)
 		}
 	}
 	if k > 0 {
 		for {
-			pb := unsafe.Add(b0, bt)
-			x, y := archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pb, 0))), archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pb, 64)))
-			v0 := archsimd.LoadFloat32x4((*[4]float32)(unsafe.Add(a0, at))).Broadcast1To16()
+			x, y := archsimd.LoadFloat32x16((*[16]float32)(pb)), archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pb, 64)))
+			v0 := archsimd.LoadFloat32x4((*[4]float32)(a0)).Broadcast1To16()
 			c00 = v0.MulAdd(x, c00)
 			c01 = v0.MulAdd(y, c01)
-			v1 := archsimd.LoadFloat32x4((*[4]float32)(unsafe.Add(a1, at))).Broadcast1To16()
+			v1 := archsimd.LoadFloat32x4((*[4]float32)(a1)).Broadcast1To16()
 			c10 = v1.MulAdd(x, c10)
 			c11 = v1.MulAdd(y, c11)
-			v2 := archsimd.LoadFloat32x4((*[4]float32)(unsafe.Add(a2, at))).Broadcast1To16()
+			v2 := archsimd.LoadFloat32x4((*[4]float32)(a2)).Broadcast1To16()
 			c20 = v2.MulAdd(x, c20)
 			c21 = v2.MulAdd(y, c21)
-			v3 := archsimd.LoadFloat32x4((*[4]float32)(unsafe.Add(a3, at))).Broadcast1To16()
+			v3 := archsimd.LoadFloat32x4((*[4]float32)(a3)).Broadcast1To16()
 			c30 = v3.MulAdd(x, c30)
 			c31 = v3.MulAdd(y, c31)
-			bt += step
-			at += 4
 			if k--; k == 0 {
 				break
 			}
+			a0, a1, a2, a3, pb = unsafe.Add(a0, 4), unsafe.Add(a1, 4), unsafe.Add(a2, 4), unsafe.Add(a3, 4), unsafe.Add(pb, step)
 		}
 	}
 	r0 := unsafe.Pointer(c)

@@ -32,7 +32,7 @@ func (g *gemmJob) doStrips(scratch []float32, lo, hi int) {
 		rs, cs = 1, g.a.ld
 	}
 	var blocks [stripGroup][]float32
-	var lds [stripGroup]int
+
 	for u := lo; u < hi; u++ {
 		i0 := u / g.groups * g.rows
 		i1 := min(i0+g.rows, g.m)
@@ -41,13 +41,13 @@ func (g *gemmJob) doStrips(scratch []float32, lo, hi int) {
 		for k0 := 0; k0 < g.k; k0 += stripK {
 			kc := min(stripK, g.k-k0)
 			for n, j := 0, j0; j < j1; n, j = n+1, j+PanelWidth {
-				blocks[n], lds[n] = g.b.block(group[n*stripK*PanelWidth:], decoded, j, min(PanelWidth, g.n-j), k0, kc, g.n, g.k, i1-i0)
+				blocks[n], _ = g.b.block(group[n*stripK*PanelWidth:], decoded, j, min(PanelWidth, g.n-j), k0, kc, g.n, g.k, i1-i0)
 			}
 			for i := i0; i < i1; i += stripRows {
 				rows := min(stripRows, i1-i)
 				active.strip(tmp, strip, g.a.data[i*rs+k0*cs:], rs, cs, rows, kc)
 				for n, j := 0, j0; j < j1; n, j = n+1, j+PanelWidth {
-					active.stripMul(tmp, rows, kc, strip, blocks[n], lds[n], g.c[i*g.ldc+j:], g.ldc, min(PanelWidth, g.n-j), g.alpha, g.add || k0 > 0)
+					active.stripMul(tmp, rows, kc, strip, blocks[n], g.c[i*g.ldc+j:], g.ldc, min(PanelWidth, g.n-j), g.alpha, g.add || k0 > 0)
 				}
 			}
 		}

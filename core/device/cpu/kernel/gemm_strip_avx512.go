@@ -30,15 +30,15 @@ func spreadStrip(dst []float32, a *float32, rs, cs, k int) {
 }
 
 // stripMulAVX512 is loops.stripMul.
-func stripMulAVX512(tmp []float32, rows, k int, strip, b []float32, ldb int, c []float32, ldc, w int, alpha float32, add bool) {
-	checkPanel(rows, k, strip, 0, b, ldb, c, ldc, w)
+func stripMulAVX512(tmp []float32, rows, k int, strip, b, c []float32, ldc, w int, alpha float32, add bool) {
+	checkPanel(rows, k, strip, 0, b, PanelWidth, c, ldc, w)
 	mustHave("strip", len(strip), k*stripRows*16)
 	if rows == stripRows && w == PanelWidth {
-		tile5x32(k, &strip[0], &b[0], ldb, &c[0], ldc, alpha, add)
+		tile5x32(k, &strip[0], &b[0], &c[0], ldc, alpha, add)
 		return
 	}
 	tile := tmp[:stripRows*PanelWidth]
-	tile5x32(k, &strip[0], &b[0], ldb, &tile[0], PanelWidth, alpha, false)
+	tile5x32(k, &strip[0], &b[0], &tile[0], PanelWidth, alpha, false)
 	storeTile(tile, c, ldc, rows, w, add)
 }
 
@@ -62,19 +62,15 @@ func stripAVX512(tmp, dst, a []float32, rs, cs, rows, k int) {
 
 // tile5x32 sets C (5×32) = alpha·A·B, or adds it, from A spread by spreadStrip. Loads of A take the place of broadcasts, which share
 // an execution port with the multiply-adds; k is at least 1.
-//
 //go:nocheckptr
-func tile5x32(k int, a, b *float32, ldb int, c *float32, ldc int, alpha float32, add bool) {
+func tile5x32(k int, a, b, c *float32, ldc int, alpha float32, add bool) {
 	s := archsimd.BroadcastFloat32x16(alpha)
 	var c00, c01, c10, c11, c20, c21, c30, c31, c40, c41 archsimd.Float32x16
-	a0, b0 := unsafe.Pointer(a), unsafe.Pointer(b)
-	at, bt, step := 0, 0, 4*ldb
-	if k >= 4 {
+	pa, pb := unsafe.Pointer(a), unsafe.Pointer(b)
+	if k >= 8 {
 		for {
-			pa := unsafe.Add(a0, at)
-			pb0 := unsafe.Add(b0, bt)
-			x0 := archsimd.LoadFloat32x16((*[16]float32)(pb0))
-			y0 := archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pb0, 64)))
+			x0 := archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pb, 0)))
+			y0 := archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pb, 64)))
 			c00 = archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pa, 0))).MulAdd(x0, c00)
 			c01 = archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pa, 0))).MulAdd(y0, c01)
 			c10 = archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pa, 64))).MulAdd(x0, c10)
@@ -85,10 +81,8 @@ func tile5x32(k int, a, b *float32, ldb int, c *float32, ldc int, alpha float32,
 			c31 = archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pa, 192))).MulAdd(y0, c31)
 			c40 = archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pa, 256))).MulAdd(x0, c40)
 			c41 = archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pa, 256))).MulAdd(y0, c41)
-			bt += step
-			pb1 := unsafe.Add(b0, bt)
-			x1 := archsimd.LoadFloat32x16((*[16]float32)(pb1))
-			y1 := archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pb1, 64)))
+			x1 := archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pb, 128)))
+			y1 := archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pb, 192)))
 			c00 = archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pa, 320))).MulAdd(x1, c00)
 			c01 = archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pa, 320))).MulAdd(y1, c01)
 			c10 = archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pa, 384))).MulAdd(x1, c10)
@@ -99,10 +93,8 @@ func tile5x32(k int, a, b *float32, ldb int, c *float32, ldc int, alpha float32,
 			c31 = archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pa, 512))).MulAdd(y1, c31)
 			c40 = archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pa, 576))).MulAdd(x1, c40)
 			c41 = archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pa, 576))).MulAdd(y1, c41)
-			bt += step
-			pb2 := unsafe.Add(b0, bt)
-			x2 := archsimd.LoadFloat32x16((*[16]float32)(pb2))
-			y2 := archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pb2, 64)))
+			x2 := archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pb, 256)))
+			y2 := archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pb, 320)))
 			c00 = archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pa, 640))).MulAdd(x2, c00)
 			c01 = archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pa, 640))).MulAdd(y2, c01)
 			c10 = archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pa, 704))).MulAdd(x2, c10)
@@ -113,10 +105,8 @@ func tile5x32(k int, a, b *float32, ldb int, c *float32, ldc int, alpha float32,
 			c31 = archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pa, 832))).MulAdd(y2, c31)
 			c40 = archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pa, 896))).MulAdd(x2, c40)
 			c41 = archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pa, 896))).MulAdd(y2, c41)
-			bt += step
-			pb3 := unsafe.Add(b0, bt)
-			x3 := archsimd.LoadFloat32x16((*[16]float32)(pb3))
-			y3 := archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pb3, 64)))
+			x3 := archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pb, 384)))
+			y3 := archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pb, 448)))
 			c00 = archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pa, 960))).MulAdd(x3, c00)
 			c01 = archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pa, 960))).MulAdd(y3, c01)
 			c10 = archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pa, 1024))).MulAdd(x3, c10)
@@ -127,18 +117,66 @@ func tile5x32(k int, a, b *float32, ldb int, c *float32, ldc int, alpha float32,
 			c31 = archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pa, 1152))).MulAdd(y3, c31)
 			c40 = archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pa, 1216))).MulAdd(x3, c40)
 			c41 = archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pa, 1216))).MulAdd(y3, c41)
-			bt += step
-			at += 1280
-			if k -= 4; k < 4 {
+			x4 := archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pb, 512)))
+			y4 := archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pb, 576)))
+			c00 = archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pa, 1280))).MulAdd(x4, c00)
+			c01 = archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pa, 1280))).MulAdd(y4, c01)
+			c10 = archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pa, 1344))).MulAdd(x4, c10)
+			c11 = archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pa, 1344))).MulAdd(y4, c11)
+			c20 = archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pa, 1408))).MulAdd(x4, c20)
+			c21 = archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pa, 1408))).MulAdd(y4, c21)
+			c30 = archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pa, 1472))).MulAdd(x4, c30)
+			c31 = archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pa, 1472))).MulAdd(y4, c31)
+			c40 = archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pa, 1536))).MulAdd(x4, c40)
+			c41 = archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pa, 1536))).MulAdd(y4, c41)
+			x5 := archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pb, 640)))
+			y5 := archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pb, 704)))
+			c00 = archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pa, 1600))).MulAdd(x5, c00)
+			c01 = archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pa, 1600))).MulAdd(y5, c01)
+			c10 = archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pa, 1664))).MulAdd(x5, c10)
+			c11 = archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pa, 1664))).MulAdd(y5, c11)
+			c20 = archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pa, 1728))).MulAdd(x5, c20)
+			c21 = archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pa, 1728))).MulAdd(y5, c21)
+			c30 = archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pa, 1792))).MulAdd(x5, c30)
+			c31 = archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pa, 1792))).MulAdd(y5, c31)
+			c40 = archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pa, 1856))).MulAdd(x5, c40)
+			c41 = archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pa, 1856))).MulAdd(y5, c41)
+			x6 := archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pb, 768)))
+			y6 := archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pb, 832)))
+			c00 = archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pa, 1920))).MulAdd(x6, c00)
+			c01 = archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pa, 1920))).MulAdd(y6, c01)
+			c10 = archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pa, 1984))).MulAdd(x6, c10)
+			c11 = archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pa, 1984))).MulAdd(y6, c11)
+			c20 = archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pa, 2048))).MulAdd(x6, c20)
+			c21 = archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pa, 2048))).MulAdd(y6, c21)
+			c30 = archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pa, 2112))).MulAdd(x6, c30)
+			c31 = archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pa, 2112))).MulAdd(y6, c31)
+			c40 = archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pa, 2176))).MulAdd(x6, c40)
+			c41 = archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pa, 2176))).MulAdd(y6, c41)
+			x7 := archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pb, 896)))
+			y7 := archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pb, 960)))
+			c00 = archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pa, 2240))).MulAdd(x7, c00)
+			c01 = archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pa, 2240))).MulAdd(y7, c01)
+			c10 = archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pa, 2304))).MulAdd(x7, c10)
+			c11 = archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pa, 2304))).MulAdd(y7, c11)
+			c20 = archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pa, 2368))).MulAdd(x7, c20)
+			c21 = archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pa, 2368))).MulAdd(y7, c21)
+			c30 = archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pa, 2432))).MulAdd(x7, c30)
+			c31 = archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pa, 2432))).MulAdd(y7, c31)
+			c40 = archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pa, 2496))).MulAdd(x7, c40)
+			c41 = archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pa, 2496))).MulAdd(y7, c41)
+			if k -= 8; k < 8 {
 				break
 			}
+			pa, pb = unsafe.Add(pa, 2560), unsafe.Add(pb, 1024)
+		}
+		if k > 0 {
+			pa, pb = unsafe.Add(pa, 2560), unsafe.Add(pb, 1024)
 		}
 	}
 	if k > 0 {
 		for {
-			pa := unsafe.Add(a0, at)
-			pb := unsafe.Add(b0, bt)
-			x := archsimd.LoadFloat32x16((*[16]float32)(pb))
+			x := archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pb, 0)))
 			y := archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pb, 64)))
 			c00 = archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pa, 0))).MulAdd(x, c00)
 			c01 = archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pa, 0))).MulAdd(y, c01)
@@ -150,11 +188,10 @@ func tile5x32(k int, a, b *float32, ldb int, c *float32, ldc int, alpha float32,
 			c31 = archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pa, 192))).MulAdd(y, c31)
 			c40 = archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pa, 256))).MulAdd(x, c40)
 			c41 = archsimd.LoadFloat32x16((*[16]float32)(unsafe.Add(pa, 256))).MulAdd(y, c41)
-			bt += step
-			at += 320
 			if k--; k == 0 {
 				break
 			}
+			pa, pb = unsafe.Add(pa, 320), unsafe.Add(pb, 128)
 		}
 	}
 	r0 := unsafe.Pointer(c)

@@ -23,7 +23,7 @@ type loops struct {
 	// strip and stripMul, which may be nil, are a faster way where A meets many panels. strip prepares stripRows rows of A, element
 	// (r, t) = a[r*rs+t*cs]; stripMul multiplies them by one panel as panelMul would, k ≤ stripK.
 	strip    func(tmp, dst, a []float32, rs, cs, rows, k int)
-	stripMul func(tmp []float32, rows, k int, strip, b []float32, ldb int, c []float32, ldc, w int, alpha float32, add bool)
+	stripMul func(tmp []float32, rows, k int, strip, b, c []float32, ldc, w int, alpha float32, add bool)
 
 	exp          func(dst, x []float32)
 	expShift     func(dst, x []float32, shift float32) float32 // dst = e^(x-shift); returns its sum

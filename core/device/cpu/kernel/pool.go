@@ -153,7 +153,7 @@ func (p *Pool) loop(w *worker, id int) {
 	for last := uint32(0); ; last++ {
 		for i := 0; i < spins && p.seq.Load() == last; i++ {
 		}
-		if p.seq.Load() == last {
+		for p.seq.Load() == last { // again after a wake-up call that belongs to a job already done
 			w.parked.Store(true)
 			// A job announced between the look and the store finds nobody parked; taking the mark back tells
 			// whether its wake-up call is on the way.

@@ -1,0 +1,80 @@
+#!/usr/bin/env bash
+# Installs what a fresh Debian or Ubuntu lacks for building, running and testing Hone, or prints the one line to type
+# and exits 1. Says nothing and takes well under a second when all is there.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+have() { command -v "$1" >/dev/null 2>&1; }
+
+have_library() { # libvulkan.so.1 → in the linker's cache? (ldconfig stands in /sbin, which may not be in PATH)
+	PATH="$PATH:/sbin:/usr/sbin" ldconfig -p | grep -F "$1 " >/dev/null
+}
+
+have_lavapipe() { compgen -G '/usr/share/vulkan/icd.d/lvp_icd*.json' >/dev/null; }
+
+have_browser() { have chromium || have chromium-browser || have google-chrome; }
+
+have_headers() { [ -e /usr/include/stdio.h ]; }
+
+missing=()
+need() {
+	missing=()
+	{ have gcc && have_headers; } || missing+=(build-essential)
+	have_library libvulkan.so.1 || missing+=(libvulkan1)
+	have_lavapipe || missing+=(mesa-vulkan-drivers)
+	have_browser || missing+=("$1")
+	if [ -e package.json ] && ! have npm; then missing+=(npm); fi
+}
+
+# Debian calls the browser chromium; on Ubuntu the name is chromium-browser.
+browser_package() {
+	if apt-cache show chromium 2>/dev/null | grep '^Package: chromium$' >/dev/null; then
+		echo chromium
+	elif grep -qs '^ID=ubuntu' /etc/os-release; then
+		echo chromium-browser
+	else
+		echo chromium
+	fi
+}
+
+if ! have go; then
+	echo "deps: Go is not installed. Hone needs Go 1.21 or newer (it fetches the release named in go.mod by itself). Type:" >&2
+	echo "  sudo apt-get update && sudo apt-get install -y golang-go    # on Debian 12: golang-go/bookworm-backports, or https://go.dev/dl" >&2
+	exit 1
+fi
+
+need chromium
+if [ ${#missing[@]} -gt 0 ]; then
+	if ! have apt-get; then
+		need chromium
+		echo "deps: missing: ${missing[*]} (Debian's names), and there is no apt-get here. Install them, then run make again." >&2
+		exit 1
+	fi
+	if [ "$(id -u)" -eq 0 ]; then
+		root=()
+	elif have sudo && sudo -n true 2>/dev/null; then
+		root=(sudo -n)
+	else
+		need "$(browser_package)"
+		echo "deps: missing: ${missing[*]}. Type:" >&2
+		echo "  sudo apt-get update && sudo apt-get install -y --no-install-recommends ${missing[*]}" >&2
+		exit 1
+	fi
+	apt() { "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 "$@"; }
+	echo "deps: installing ${missing[*]}"
+	apt update -q
+	need "$(browser_package)"
+	apt install -y -q --no-install-recommends "${missing[@]}"
+	need "$(browser_package)"
+	if [ ${#missing[@]} -gt 0 ]; then
+		echo "deps: apt reported success, and still missing: ${missing[*]}. See its messages above." >&2
+		exit 1
+	fi
+fi
+
+# A clone whose modules are all in the cache needs no network for this.
+go mod download || {
+	echo "deps: Go modules could not be fetched (message above). Check the network or GOPROXY, then run make again." >&2
+	exit 1
+}
+if [ -e package-lock.json ] && [ package-lock.json -nt node_modules/.package-lock.json ]; then npm ci --no-audit --no-fund; fi

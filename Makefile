@@ -1,0 +1,51 @@
+# Everything that a person or CI does with this repository. `make help` lists it; longer shell lives in .ci/.
+
+# A Go older than the one in go.mod fetches the right one by itself, distributions that switch this off included.
+export GOTOOLCHAIN ?= auto
+
+# The fast CPU kernels are written with simd/archsimd, which exists on amd64 only; elsewhere plain Go is built.
+ifneq ($(filter x86_64 amd64,$(shell uname -m)),)
+export GOEXPERIMENT ?= simd
+endif
+
+DEVICE ?= cpu
+
+.DEFAULT_GOAL := help
+.PHONY: help deps build run check test golden soak bench-cpu base-model clean
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
+
+deps: ## install what is missing: compiler, Vulkan on the CPU, Chromium, Go modules
+	@.ci/deps.sh
+
+build: ## make bin/hone
+	go build -o bin/hone ./server
+
+run: deps build ## train the bundled default and let base and tuned model answer side by side
+	bin/hone demo
+
+check: ## gofmt, vet, staticcheck, floors
+	@.ci/check.sh
+
+test: deps ## every suite with its time
+	@go run .ci/suites.go
+
+golden: ## compare with the PyTorch reference runs, on DEVICE=cpu
+	@HONE_DEVICE=$(DEVICE) go run .ci/suites.go golden
+
+soak: ## the long property and chaos runs, of which `make test` runs a fixed part
+	HONE_REQUIRE_WEBGPU=1 go test -tags soak -count=1 -timeout 3h ./...
+
+bench-cpu: build ## CPU kernels, and the step of a 25M Llama beside PyTorch's
+	@.ci/bench-cpu.sh
+
+# The bundled default, made again from nothing: a generated world, then a Llama pre-trained on its text.
+WORLD := core/bundle/.work
+base-model: build ## make the bundled default again (minutes)
+	rm -rf $(WORLD)
+	go run ./core/bundle/worldgen --out $(WORLD)
+	bin/hone pretrain --dataset $(WORLD)/text.txt --output_dir $(WORLD)/run
+
+clean: ## remove what was built
+	rm -rf bin .build

@@ -1,0 +1,220 @@
+package run
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"hone/core/data"
+)
+
+// loop is a run in progress.
+type loop struct {
+	j    *Job
+	sink func(Event)
+	save func(step int, finished bool) (dir string, err error)
+	log  func(line any) error
+
+	step  int // optimiser steps done
+	micro uint64
+	best  best
+
+	began     time.Time
+	startStep int
+	tokens    int64 // trained on since the start, without padding
+
+	// Since the last log line.
+	lossSum      float64
+	losses       int
+	supervised   int
+	lineTokens   int64
+	lineBegan    time.Time
+	lastSaved    int
+	lastSavedDir string
+}
+
+// best is the lowest held-out loss so far. It is part of the State.
+type best struct {
+	Loss  float64 `json:"loss"`
+	Step  int     `json:"step"` // 0: none
+	Worse int     `json:"worse"`
+}
+
+// interrupted is why a run stopped when its context ended.
+const interrupted = "interrupted"
+
+// run trains from the loop's step to the end of the plan, or until the context ends, and saves at the end in both cases.
+// Why it stopped early is returned as a sentence.
+func (l *loop) run(ctx context.Context) (stopped string, err error) {
+	l.began, l.lineBegan, l.startStep = time.Now(), time.Now(), l.step
+	j := l.j
+	for _, sp := range j.spans {
+		for l.step < sp.first+sp.steps {
+			if ctx.Err() != nil {
+				return interrupted, l.saveIfNew(false)
+			}
+			if err := l.oneStep(sp); err != nil {
+				return "", l.keepGood(err)
+			}
+			last := l.step == j.Plan.Steps
+			improved, worse := false, 0
+			if j.held != nil && (l.step%j.Recipe.EvalSteps == 0 || last) {
+				if improved, err = l.evaluate(ctx); err != nil {
+					if ctx.Err() != nil {
+						return interrupted, l.saveIfNew(false)
+					}
+					return "", err
+				}
+				worse = l.best.Worse
+			}
+			// The best weights can be taken at the end only if they are on disk.
+			keep := improved && j.Recipe.LoadBestModelAtEnd
+			if l.step%j.Recipe.SaveSteps == 0 || last || keep {
+				if err := l.saveIfNew(last); err != nil {
+					return "", err
+				}
+			}
+			if n := j.Recipe.EarlyStopInterval; n > 0 && worse >= n {
+				return fmt.Sprintf("%d evaluations without a lower held-out loss", worse), l.saveIfNew(true)
+			}
+		}
+	}
+	return "", l.saveIfNew(true)
+}
+
+func (l *loop) saveIfNew(finished bool) error {
+	if l.lastSaved == l.step && l.lastSavedDir != "" {
+		return nil
+	}
+	dir, err := l.save(l.step, finished)
+	if err != nil {
+		return err
+	}
+	l.lastSaved, l.lastSavedDir = l.step, dir
+	l.sink(Saved{Step: l.step, Directory: dir})
+	return nil
+}
+
+// oneStep is one optimiser step: its micro-batches, the update, the line. It is never left half-way: a signal that
+// comes meanwhile waits for its end.
+func (l *loop) oneStep(sp span) error {
+	ctx := context.Background()
+	j := l.j
+	first := (l.step - sp.first) * j.Recipe.GradientAccumulationSteps
+	var batches []data.Batch
+	supervised, all := 0, 0
+	for i := first; i < min(first+j.Recipe.GradientAccumulationSteps, sp.batches); i++ {
+		b := j.loader.At(sp.epoch, i)
+		batches = append(batches, b)
+		supervised += b.Tokens
+		for _, e := range b.Examples {
+			all += len(j.train.Examples[e].IDs)
+		}
+	}
+	if supervised == 0 {
+		return fmt.Errorf("step %d has no token to learn: %s; leave these rows out, or raise gradient_accumulation_steps", l.step+1, j.rowNames(batches))
+	}
+	var sum float64
+	for _, b := range batches {
+		loss, err := j.trainer.Accumulate(ctx, b, uint64(j.Recipe.Seed), l.micro)
+		if err != nil {
+			return err
+		}
+		if math.IsNaN(loss) || math.IsInf(loss, 0) {
+			return fmt.Errorf("step %d: the loss of %s is %v", l.step+1, j.rowNames([]data.Batch{b}), loss)
+		}
+		sum += loss
+		l.micro++
+	}
+	rate, err := j.schedule.At(l.step)
+	if err != nil {
+		return err
+	}
+	norm, err := j.trainer.Apply(ctx, supervised, rate, l.step)
+	if err != nil {
+		return err
+	}
+	if math.IsNaN(norm) || math.IsInf(norm, 0) {
+		return fmt.Errorf("step %d: the gradient's norm is %v, with %s", l.step+1, norm, j.rowNames(batches))
+	}
+	l.step++
+	l.lossSum, l.losses = l.lossSum+sum/float64(supervised), l.losses+1
+	l.supervised, l.lineTokens, l.tokens = l.supervised+supervised, l.lineTokens+int64(all), l.tokens+int64(all)
+	return l.report(sp, norm, rate)
+}
+
+// report tells of the step, and writes a line every logging_steps and for the first and the last step.
+func (l *loop) report(sp span, norm, rate float64) error {
+	j := l.j
+	now := time.Now()
+	elapsed := now.Sub(l.began)
+	remaining := time.Duration(float64(elapsed) / float64(l.step-l.startStep) * float64(j.Plan.Steps-l.step))
+	memory, _ := Resident()
+	if l.step%j.Recipe.LoggingSteps != 0 && l.step != 1 && l.step != j.Plan.Steps {
+		l.sink(Progress{Step: l.step, TotalSteps: j.Plan.Steps, Loss: l.lossSum / float64(l.losses), LearningRate: rate,
+			TokensPerSecond: float64(l.tokens) / elapsed.Seconds(), Elapsed: elapsed, Remaining: remaining, Memory: memory})
+		return nil
+	}
+	done := math.Min(float64((l.step-sp.first)*j.Recipe.GradientAccumulationSteps)/float64(sp.batches), 1)
+	line := Stepped{Step: l.step, Loss: l.lossSum / float64(l.losses), GradNorm: norm, LearningRate: rate, Epoch: float64(sp.epoch) + done,
+		Tokens: l.supervised, TokensPerSecond: float64(l.lineTokens) / now.Sub(l.lineBegan).Seconds(), Memory: memory,
+		Elapsed: elapsed.Seconds(), Remaining: remaining.Seconds()}
+	l.lossSum, l.losses, l.supervised, l.lineTokens, l.lineBegan = 0, 0, 0, 0, now
+	l.sink(line)
+	return l.log(line)
+}
+
+// evaluate measures the held-out rows and reports whether the loss is the lowest so far.
+func (l *loop) evaluate(ctx context.Context) (improved bool, err error) {
+	loss, tokens, err := l.j.trainer.Evaluate(ctx, l.j.heldOut())
+	if err != nil {
+		return false, err
+	}
+	if l.best.Step == 0 || loss < l.best.Loss {
+		l.best, improved = best{Loss: loss, Step: l.step}, true
+	} else {
+		l.best.Worse++
+	}
+	e := Evaluated{Step: l.step, EvalLoss: loss, Tokens: tokens, Best: improved}
+	l.sink(e)
+	return improved, l.log(e)
+}
+
+// heldOut walks the held-out batches.
+func (j *Job) heldOut() func(yield func(data.Batch) bool) {
+	return func(yield func(data.Batch) bool) {
+		for i := range j.held.BatchesPerEpoch(0) {
+			if !yield(j.held.At(0, i)) {
+				return
+			}
+		}
+	}
+}
+
+// keepGood saves the state of the last step that went well, which a failed step leaves as it was, and completes the error.
+func (l *loop) keepGood(err error) error {
+	if l.step == 0 {
+		return fmt.Errorf("%w; no step had been done yet. A lower --learning_rate or another model usually helps", err)
+	}
+	if saveErr := l.saveIfNew(false); saveErr != nil {
+		return fmt.Errorf("%w; and saving the state of step %d failed: %v", err, l.step, saveErr)
+	}
+	return fmt.Errorf("%w; the state of step %d is kept in %s. A lower --learning_rate usually helps", err, l.lastSaved, l.lastSavedDir)
+}
+
+// rowNames names the rows of batches as "file rows 3, 4".
+func (j *Job) rowNames(batches []data.Batch) string {
+	var names []string
+	for _, b := range batches {
+		for _, i := range b.Examples {
+			e := j.train.Examples[i]
+			names = append(names, fmt.Sprintf("%s row %d", e.File, e.Row))
+		}
+	}
+	if len(names) > 8 {
+		names = append(names[:8], fmt.Sprintf("and %d more", len(names)-8))
+	}
+	return strings.Join(names, ", ")
+}

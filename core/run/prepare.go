@@ -1,0 +1,390 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"path/filepath"
+	"strings"
+
+	"hone/core/checkpoint"
+	"hone/core/data"
+	"hone/core/device"
+	"hone/core/op"
+	"hone/core/optim"
+	"hone/core/peft"
+	"hone/core/recipe"
+	"hone/core/tensor"
+	"hone/core/tokenizer"
+	"hone/core/train"
+)
+
+// Job is a run that is ready to start: model and data are opened and checked, programs are compiled, nothing is on the
+// device yet.
+type Job struct {
+	Recipe    recipe.Recipe
+	Base      *checkpoint.Base
+	Tokenizer *tokenizer.Tokenizer // nil where the model directory has none and the rows need none
+	Rows      Rows
+	Plan      Plan
+
+	dev     device.Device
+	setup   *train.Setup
+	lora    *peft.LoRA             // nil: full fine-tuning
+	adapter map[string]tensor.Host // what the adapter starts from; nil: fresh
+	trainer *train.Trainer
+
+	loader, held *data.Loader
+	train        *data.Set
+	spans        []span // the epochs, cut where max_steps ends
+	schedule     optim.Schedule
+	warnings     []string
+	resuming     bool
+}
+
+// Prepare opens and checks everything that a recipe names, and compiles its programs for the device.
+func Prepare(ctx context.Context, r recipe.Recipe, dev device.Device) (*Job, error) {
+	return prepare(ctx, r, dev, false)
+}
+
+// prepare is Prepare; a run that resumes takes its adapter from the checkpoint, not from where it once began.
+func prepare(ctx context.Context, r recipe.Recipe, dev device.Device, resuming bool) (*Job, error) {
+	if err := r.Validate(); err != nil {
+		return nil, err
+	}
+	if r.Model == "" {
+		return nil, errors.New("--model is missing: name the directory of the model to tune")
+	}
+	if len(r.Dataset) == 0 {
+		return nil, errors.New("--dataset is missing: name a file of rows to train on")
+	}
+	j := &Job{Recipe: r, dev: dev, resuming: resuming}
+	var err error
+	if j.Base, err = checkpoint.OpenBase(r.Model); err != nil {
+		return nil, err
+	}
+	for _, step := range []func() error{j.openTokenizer, j.attach, j.openData, j.countSteps} {
+		if err := step(); err != nil {
+			j.Close()
+			return nil, err
+		}
+	}
+	if err := j.compile(ctx); err != nil {
+		j.Close()
+		return nil, err
+	}
+	return j, nil
+}
+
+// Close closes the model's files.
+func (j *Job) Close() error {
+	if j.trainer != nil {
+		j.trainer.Close()
+	}
+	return j.Base.Close()
+}
+
+func (j *Job) warn(format string, args ...any) {
+	j.warnings = append(j.warnings, fmt.Sprintf(format, args...))
+}
+
+// openTokenizer loads the model's tokenizer; a directory without one will do for rows that are token ids.
+func (j *Job) openTokenizer() error {
+	t, err := tokenizer.LoadDir(j.Recipe.Model)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	j.Tokenizer = t
+	return err
+}
+
+// attach decides what trains.
+func (j *Job) attach() error {
+	r, m := &j.Recipe, j.Base.Model
+	s := &train.Setup{Model: m, Recompute: r.GradientCheckpointing, Optim: optim.Settings{Optim: r.Optim, MaxGradNorm: r.MaxGradNorm,
+		AdamW: op.AdamWSettings{Beta1: r.AdamBeta1, Beta2: r.AdamBeta2, Epsilon: r.AdamEpsilon, WeightDecay: r.WeightDecay}}}
+	j.setup = s
+	linear := map[string]bool{}
+	for _, p := range m.Params() {
+		linear[p.Name] = p.Module != "" && len(p.Shape) == 2
+	}
+	s.Storage = func(name string, shape tensor.Shape) tensor.Type {
+		if linear[name] && (r.TrainType == "qlora" || j.Base.Quantised(name)) {
+			return tensor.Type{DType: tensor.NF4, Shape: shape}
+		}
+		return tensor.Type{DType: tensor.F32, Shape: shape}
+	}
+	if r.TrainType == "full" {
+		return j.attachNothing()
+	}
+	if len(r.FreezeParameters) > 0 {
+		return fmt.Errorf("--freeze_parameters goes with --train_type full; with %s the whole base is frozen", r.TrainType)
+	}
+	r.LoRATargetModules = peft.Targets(m, r.LoRATargetModules)
+	if r.Adapter != "" && !j.resuming {
+		if err := j.adopt(); err != nil {
+			return err
+		}
+	}
+	lora, err := peft.NewLoRA(m, r.LoRARank, r.LoRAAlpha, r.LoRATargetModules)
+	if err != nil {
+		return err
+	}
+	lora.RSLoRA, lora.Dropout, lora.Seed = r.UseRSLoRA, r.LoRADropout, uint64(r.Seed)
+	j.lora, s.Tuner, s.Dropout = lora, lora, r.LoRADropout > 0
+	for _, p := range lora.Params() {
+		s.Trained = append(s.Trained, optim.Param{Name: p.Name, Shape: p.Shape, Decay: true})
+	}
+	if j.adapter != nil {
+		return MatchAdapter(r.Adapter, lora, j.adapter)
+	}
+	return nil
+}
+
+// adopt opens the adapter that the run starts from and takes over its settings.
+func (j *Job) adopt() error {
+	r := &j.Recipe
+	cfg, tensors, err := checkpoint.ReadAdapter(r.Adapter)
+	if err != nil {
+		return err
+	}
+	targets := cfg.Targets
+	if cfg.TargetPattern != "" { // a pattern: the modules of this model that it fits
+		targets = nil
+		for _, p := range j.Base.Model.Params() {
+			if p.Module != "" && len(p.Shape) == 2 && cfg.Covers(p.Module) {
+				targets = append(targets, p.Module)
+			}
+		}
+		if cfg.TargetPattern == recipe.AllLinear {
+			targets = peft.Targets(j.Base.Model, nil)
+		}
+	}
+	j.adapter = tensors
+	return r.AdoptAdapter(cfg.Rank, cfg.Alpha, cfg.RSLoRA, cfg.Dropout, targets)
+}
+
+// attachNothing is full fine-tuning: all weights train but those that are frozen by name.
+func (j *Job) attachNothing() error {
+	r := &j.Recipe
+	if r.Adapter != "" {
+		return fmt.Errorf("--adapter goes with --train_type lora or qlora, not full")
+	}
+	if j.Base.Model.Config().Quantization != "" {
+		return fmt.Errorf("model %s is quantised (%s); its weights cannot be trained in full: take --train_type qlora", r.Model, j.Base.Model.Config().Quantization)
+	}
+	used := make([]bool, len(r.FreezeParameters))
+	for _, p := range j.Base.Model.Params() {
+		frozen := false
+		for i, prefix := range r.FreezeParameters {
+			if strings.HasPrefix(p.Name, prefix) {
+				frozen, used[i] = true, true
+			}
+		}
+		if !frozen {
+			j.setup.Trained = append(j.setup.Trained, optim.Param{Name: p.Name, Shape: p.Shape, Decay: p.Decays()})
+		}
+	}
+	for i, prefix := range r.FreezeParameters {
+		if !used[i] {
+			return fmt.Errorf("--freeze_parameters: no weight of the model begins with %q; `hone inspect %s` lists them", prefix, r.Model)
+		}
+	}
+	if len(j.setup.Trained) == 0 {
+		return fmt.Errorf("--freeze_parameters leaves nothing to train")
+	}
+	return nil
+}
+
+// MatchAdapter checks that the tensors of an adapter are those of the tuner.
+func MatchAdapter(dir string, lora *peft.LoRA, tensors map[string]tensor.Host) error {
+	wanted := map[string]bool{}
+	for _, p := range lora.Params() {
+		wanted[p.Name] = true
+		h, ok := tensors[p.Name]
+		if !ok {
+			return fmt.Errorf("adapter %s has no tensor %s; was it made for another model?", dir, p.Name)
+		}
+		if !h.Type.Shape.Equal(p.Shape) {
+			return fmt.Errorf("adapter %s: tensor %s has shape %v, this model wants %v; was it made for another model?", dir, p.Name, h.Type.Shape, p.Shape)
+		}
+	}
+	for name := range tensors {
+		if !wanted[name] {
+			return fmt.Errorf("adapter %s has the tensor %s, for which this model has no place; was it made for another model?", dir, name)
+		}
+	}
+	return nil
+}
+
+func (j *Job) openData() error {
+	r, cfg := &j.Recipe, j.Base.Model.Config()
+	if r.MaxLength == 0 {
+		r.MaxLength = cfg.MaxPositions
+	}
+	set, err := data.Load(r.Dataset, data.Options{Tokenizer: j.Tokenizer, VocabSize: cfg.VocabSize, MaxLength: r.MaxLength})
+	if err != nil {
+		return err
+	}
+	trainSet, held, err := data.Split(set, r.SplitDatasetRatio, uint64(r.Seed))
+	if err != nil {
+		return err
+	}
+	if trainSet.Stats.SupervisedTokens == 0 {
+		return fmt.Errorf("data: none of the %d rows has a token to learn: every label is -100, or rows are one token long", trainSet.Stats.Kept)
+	}
+	s := set.Stats
+	j.Rows = Rows{Read: s.Rows, Kept: s.Kept, Dropped: s.Dropped, Truncated: s.Truncated, Unsupervised: s.Unsupervised,
+		UnsupervisedRows: s.UnsupervisedRows, Train: len(trainSet.Examples), Tokens: s.Tokens, Supervised: s.SupervisedTokens}
+	if s.Unsupervised > 0 {
+		j.warn("%d rows have nothing to learn from and only cost time: %s", s.Unsupervised, strings.Join(s.UnsupervisedRows, ", "))
+	}
+	if s.Dropped > 0 {
+		j.warn("%d of %d rows are longer than max_length %d and are left out", s.Dropped, s.Rows, r.MaxLength)
+	}
+	opt := data.LoaderOptions{BatchSize: r.PerDeviceTrainBatchSize, Shuffle: r.DatasetShuffle, Seed: uint64(r.Seed), Packing: r.Packing, Pad: j.pad()}
+	if r.Packing {
+		opt.MaxLength = r.MaxLength
+		if opt.MaxLength == 0 {
+			return fmt.Errorf("--packing needs --max_length, since the model names no longest sequence")
+		}
+	}
+	j.train = trainSet
+	if j.loader, err = data.NewLoader(trainSet, opt); err != nil {
+		return err
+	}
+	if held != nil {
+		j.Rows.HeldOut = len(held.Examples)
+		opt.Shuffle, opt.Packing, opt.MaxLength = false, false, 0
+		j.held, err = data.NewLoader(held, opt)
+	}
+	return err
+}
+
+// pad is the id in the padding. Nothing ever reads it: padding is masked by position.
+func (j *Job) pad() int32 {
+	if eos := j.Base.Model.Config().EOS; len(eos) > 0 && eos[0] >= 0 && int(eos[0]) < j.Base.Model.Config().VocabSize {
+		return eos[0]
+	}
+	return 0
+}
+
+// span is an epoch and how many optimiser steps of it the run takes.
+type span struct{ epoch, batches, steps, first int }
+
+// countSteps lays the epochs out. A step never reaches over the end of an epoch: the last one of an epoch may hold fewer
+// micro-batches, as in transformers' Trainer.
+func (j *Job) countSteps() error {
+	r := &j.Recipe
+	accum := r.GradientAccumulationSteps
+	total := 0
+	for epoch := 0; ; epoch++ {
+		if r.MaxSteps <= 0 && float64(epoch) >= r.NumTrainEpochs {
+			break
+		}
+		batches := j.loader.BatchesPerEpoch(epoch)
+		steps := (batches + accum - 1) / accum
+		if r.MaxSteps > 0 {
+			steps = min(steps, r.MaxSteps-total)
+		} else if part := r.NumTrainEpochs - float64(epoch); part < 1 {
+			steps = int(math.Ceil(part * float64(steps)))
+		}
+		j.spans = append(j.spans, span{epoch, batches, steps, total})
+		if total += steps; r.MaxSteps > 0 && total >= r.MaxSteps {
+			break
+		}
+	}
+	j.Plan.Steps = total
+	j.schedule = optim.Schedule{Type: r.LRSchedulerType, LearningRate: r.LearningRate, Warmup: r.Warmup(total), Steps: total}
+	return nil
+}
+
+// compile makes the programs and completes the plan.
+func (j *Job) compile(ctx context.Context) error {
+	shapes := func(l *data.Loader) (list []train.Shape) {
+		if l != nil {
+			for _, n := range l.Buckets() {
+				list = append(list, train.Shape{Rows: j.Recipe.PerDeviceTrainBatchSize, Length: n})
+			}
+		}
+		return list
+	}
+	var err error
+	p := &j.Plan
+	p.Shapes = shapes(j.loader)
+	if j.trainer, err = train.Compile(ctx, j.setup, j.dev, p.Shapes, shapes(j.held)); err != nil {
+		return fmt.Errorf("model %s: %w", j.Recipe.Model, err)
+	}
+	p.memory(j.Base.Model, j.setup, j.trainer.Costs())
+	p.Data = j.dataBytes()
+	for _, s := range j.spans {
+		last := min(s.batches, s.steps*j.Recipe.GradientAccumulationSteps)
+		p.MicroBatches += last
+		if s.epoch == 0 { // later epochs are much the same
+			for i := range last {
+				b := j.loader.At(0, i)
+				p.FLOPs += float64(j.trainer.FLOPs(train.Shape{Rows: b.Rows, Length: b.Length}))
+			}
+		}
+	}
+	p.FLOPs *= float64(p.MicroBatches) / float64(min(j.spans[0].batches, j.spans[0].steps*j.Recipe.GradientAccumulationSteps))
+	p.MicroBatchFLOPs = j.trainer.FLOPs(p.Shapes[len(p.Shapes)-1])
+	return j.checkBudget()
+}
+
+// dataBytes is what the tokenised rows take: ids and labels, 4 bytes each, and a header a row.
+func (j *Job) dataBytes() int64 {
+	return 8*j.Rows.Tokens + 96*int64(j.Rows.Kept)
+}
+
+// checkBudget refuses a run that cannot fit, with the bytes short and the settings that would help.
+func (j *Job) checkBudget() error {
+	budget, source := int64(j.Recipe.DeviceMemory), "--device_memory"
+	if budget == 0 {
+		budget, source = j.dev.Caps().MemoryBudget, "this machine's free memory"
+	}
+	need := j.Plan.Total()
+	if budget == 0 || need <= budget {
+		return nil
+	}
+	var advice []string
+	if j.Recipe.TrainType == "full" {
+		advice = append(advice, "--train_type lora")
+	}
+	if j.Recipe.TrainType == "lora" {
+		advice = append(advice, "--train_type qlora")
+	}
+	if !j.Recipe.GradientCheckpointing {
+		advice = append(advice, "--gradient_checkpointing true")
+	}
+	if j.Recipe.PerDeviceTrainBatchSize > 1 {
+		advice = append(advice, "a smaller --per_device_train_batch_size")
+	}
+	advice = append(advice, "a smaller --max_length")
+	return fmt.Errorf("the run needs %s, %s more than %s (%s); what helps: %s. `hone plan` shows what takes how much",
+		Size(need), Size(need-budget), source, Size(budget), strings.Join(advice, ", "))
+}
+
+// Size writes a number of bytes for people.
+func Size(n int64) string {
+	switch {
+	case n >= 1<<30:
+		return fmt.Sprintf("%.2f GiB", float64(n)/(1<<30))
+	case n >= 1<<20:
+		return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
+	case n >= 1<<10:
+		return fmt.Sprintf("%.1f KiB", float64(n)/(1<<10))
+	}
+	return fmt.Sprintf("%d bytes", n)
+}
+
+// modelName is the last part of the model's path: runs are filed under it.
+func (j *Job) modelName() string {
+	abs, err := filepath.Abs(j.Recipe.Model)
+	if err != nil {
+		abs = j.Recipe.Model
+	}
+	return filepath.Base(abs)
+}

@@ -1,0 +1,139 @@
+package run
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"time"
+
+	"hone/core/checkpoint"
+	"hone/core/safetensors"
+	"hone/core/tensor"
+)
+
+// save writes the checkpoint of a step and removes old ones beyond save_total_limit.
+func (s *session) save(step int, _ bool) (string, error) {
+	j, l := s.j, s.loop
+	caps := s.dev.Caps()
+	state := &checkpoint.State{Step: step, MicroBatches: l.micro, Updates: step, Tokens: s.tokens + l.tokens, Seconds: s.seconds + time.Since(l.began).Seconds(),
+		BestStep: l.best.Step, BadEvals: l.best.Worse, RecipeHash: s.recipeHash, ModelHash: s.model.Digest, DataHash: s.data.Digest,
+		Device: caps.Kind, KernelVariant: caps.Variant}
+	if l.best.Step > 0 {
+		state.BestMetric = &l.best.Loss
+	}
+	epoch := 0.0
+	for _, sp := range j.spans {
+		if step >= sp.first && (step < sp.first+sp.steps || sp == j.spans[len(j.spans)-1]) {
+			done := min((step-sp.first)*j.Recipe.GradientAccumulationSteps, sp.batches)
+			state.Epoch, state.Batch = sp.epoch, done
+			epoch = float64(sp.epoch) + float64(done)/float64(sp.batches)
+			if done == sp.batches {
+				state.Epoch, state.Batch = sp.epoch+1, 0
+			}
+			break
+		}
+	}
+	history, err := s.run.ReadLog()
+	if err != nil {
+		return "", err
+	}
+	dir, err := checkpoint.Save(s.run.Dir, state, func(dir string) error {
+		if err := s.writeTensors(dir); err != nil {
+			return err
+		}
+		t := checkpoint.NewTrainerState(state, s.run.Dir)
+		t.Epoch, t.EvalSteps, t.LoggingSteps, t.SaveSteps = epoch, j.Recipe.EvalSteps, j.Recipe.LoggingSteps, j.Recipe.SaveSteps
+		t.LogHistory, t.MaxSteps, t.TrainBatchSize = history, j.Plan.Steps, j.Recipe.PerDeviceTrainBatchSize
+		t.NumTrainEpochs = int(math.Ceil(j.Recipe.NumTrainEpochs))
+		t.TotalFLOs = j.Plan.FLOPs * float64(step) / float64(max(j.Plan.Steps, 1))
+		return t.Write(dir)
+	})
+	if err != nil {
+		return "", err
+	}
+	keep := -1
+	if l.best.Step > 0 {
+		keep = l.best.Step
+	}
+	_, err = s.run.Prune(j.Recipe.SaveTotalLimit, keep)
+	return dir, err
+}
+
+// writeTensors writes what was trained in the form that others load, and the moments.
+func (s *session) writeTensors(dir string) error {
+	j := s.j
+	var trained, moments []safetensors.Tensor
+	for _, p := range j.setup.Trained {
+		trained = append(trained, s.tensor(p.Name, p.Shape))
+		for _, name := range j.setup.Optim.Moments(p.Name) {
+			moments = append(moments, s.tensor(name, p.Shape))
+		}
+	}
+	if moments != nil {
+		if err := safetensors.WriteFile(filepath.Join(dir, checkpoint.StateTensors), moments, nil); err != nil {
+			return err
+		}
+	}
+	if j.lora != nil {
+		r := j.Recipe
+		return checkpoint.WriteAdapter(dir, checkpoint.NewAdapterConfig(r.Model, r.LoRARank, r.LoRAAlpha, r.LoRADropout, r.UseRSLoRA, r.LoRATargetModules), trained)
+	}
+	return s.writeModel(dir)
+}
+
+// tensor is a state of the run as it is written: fetched from the device when its turn comes.
+func (s *session) tensor(name string, shape tensor.Shape) safetensors.Tensor {
+	return safetensors.Tensor{Name: name, DType: "F32", Shape: shape, Data: func(w io.Writer) error {
+		return s.dev.Download(context.Background(), s.states[name], w)
+	}}
+}
+
+// writeModel writes a whole model directory: weights, config.json and the tokenizer's files.
+func (s *session) writeModel(dir string) error {
+	j := s.j
+	var all []safetensors.Tensor
+	for _, p := range j.Base.Model.Params() {
+		all = append(all, s.tensor(p.Name, p.Shape))
+	}
+	if err := safetensors.WriteFile(filepath.Join(dir, checkpoint.ModelTensors), all, map[string]string{"format": "pt"}); err != nil {
+		return err
+	}
+	config, err := inFloat32(j.Base.Config)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(dir, "config.json"), config, 0o666); err != nil {
+		return err
+	}
+	for _, name := range []string{"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "generation_config.json", "chat_template.jinja"} {
+		raw, err := os.ReadFile(filepath.Join(j.Recipe.Model, name))
+		if os.IsNotExist(err) {
+			continue
+		}
+		if err == nil {
+			err = os.WriteFile(filepath.Join(dir, name), raw, 0o666)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// inFloat32 is a config.json whose weights are stored in float32; all else stays as it was.
+func inFloat32(config []byte) ([]byte, error) {
+	var m map[string]json.RawMessage
+	if err := json.Unmarshal(config, &m); err != nil {
+		return nil, err
+	}
+	for _, key := range []string{"torch_dtype", "dtype"} {
+		if _, ok := m[key]; ok || key == "torch_dtype" {
+			m[key] = json.RawMessage(`"float32"`)
+		}
+	}
+	raw, err := json.MarshalIndent(m, "", "  ")
+	return append(raw, '\n'), err
+}

@@ -1,0 +1,267 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"time"
+
+	"hone/core/checkpoint"
+	"hone/core/device"
+	"hone/core/recipe"
+	"hone/core/safetensors"
+)
+
+// Version is that of the program; it is written to manifests.
+const Version = "0.1.0"
+
+// Result is how a run ended.
+type Result struct {
+	Directory   string // of the checkpoint to use: the best one with load_best_model_at_end, otherwise the last
+	Run         string // the run's directory
+	Interrupted bool   // the context ended first; the run can be resumed from Run
+}
+
+// Start does what a recipe says, from the beginning or, with resume_from_checkpoint, from where a checkpoint left off.
+// It tells what happens through sink. When ctx ends, the step under way is completed and saved.
+func Start(ctx context.Context, r recipe.Recipe, dev device.Device, sink func(Event)) (Result, error) {
+	if err := absolute(&r); err != nil {
+		return Result{}, err
+	}
+	if r.ResumeFromCheckpoint != "" {
+		return resume(ctx, r, dev, sink)
+	}
+	before, _ := Resident()
+	j, err := Prepare(ctx, r, dev)
+	if err != nil {
+		return Result{}, err
+	}
+	defer j.Close()
+	s := &session{j: j, dev: dev, sink: sink, before: before}
+	if err := s.hash(); err != nil {
+		return Result{}, err
+	}
+	if s.run, err = checkpoint.Create(j.Recipe.OutputDir, j.modelName(), time.Now()); err != nil {
+		return Result{}, err
+	}
+	if err := s.record(); err != nil {
+		return Result{}, err
+	}
+	return s.train(ctx, nil, checkpoint.Checkpoint{})
+}
+
+// resume goes on from a checkpoint, in its own run directory.
+func resume(ctx context.Context, r recipe.Recipe, dev device.Device, sink func(Event)) (Result, error) {
+	run, from, err := checkpoint.Find(r.ResumeFromCheckpoint)
+	if err != nil {
+		return Result{}, err
+	}
+	raw, err := run.ReadArgs()
+	if err != nil {
+		return Result{}, err
+	}
+	old, err := recipe.FromJSON(raw)
+	if err != nil {
+		return Result{}, fmt.Errorf("%s: %w", filepath.Join(run.Dir, checkpoint.ArgsFile), err)
+	}
+	state, err := checkpoint.Load(from.Dir)
+	if err != nil {
+		return Result{}, err
+	}
+	merged, err := r.Resume(old)
+	if err != nil {
+		return Result{}, fmt.Errorf("resuming %s: %w", from.Dir, err)
+	}
+	before, _ := Resident()
+	j, err := prepare(ctx, merged, dev, true)
+	if err != nil {
+		return Result{}, err
+	}
+	defer j.Close()
+	s := &session{j: j, dev: dev, sink: sink, before: before, run: run}
+	if err := s.hash(); err != nil {
+		return Result{}, err
+	}
+	if err := state.Matches(s.recipeHash, s.model.Digest, s.data.Digest); err != nil {
+		return Result{}, fmt.Errorf("resuming %s: %w", from.Dir, err)
+	}
+	if state.Step > j.Plan.Steps {
+		return Result{}, fmt.Errorf("resuming %s: step %d lies behind the %d steps that max_steps and num_train_epochs ask for; raise them", from.Dir, state.Step, j.Plan.Steps)
+	}
+	if _, err := run.CutLog(state.Step); err != nil {
+		return Result{}, err
+	}
+	if err := run.RemoveAfter(state.Step); err != nil {
+		return Result{}, err
+	}
+	return s.train(ctx, state, from)
+}
+
+// absolute makes the paths of a recipe independent of where the program was started.
+func absolute(r *recipe.Recipe) error {
+	fix := func(p *string) error {
+		if *p == "" {
+			return nil
+		}
+		abs, err := filepath.Abs(*p)
+		*p = abs
+		return err
+	}
+	r.Dataset = append([]string(nil), r.Dataset...)
+	errs := []error{fix(&r.Model), fix(&r.Adapter), fix(&r.OutputDir)}
+	for i := range r.Dataset {
+		errs = append(errs, fix(&r.Dataset[i]))
+	}
+	return errors.Join(errs...)
+}
+
+// session is a job with its run directory.
+type session struct {
+	j          *Job
+	dev        device.Device
+	run        checkpoint.Run
+	sink       func(Event)
+	before     int64 // resident bytes when the model had not been opened
+	states     map[string]device.Buffer
+	recipeHash string
+	model      checkpoint.Input
+	data       checkpoint.Input
+	seconds    float64 // spent before this session
+	tokens     int64
+	loop       *loop
+}
+
+// hash identifies model, data and recipe.
+func (s *session) hash() error {
+	r := s.j.Recipe
+	s.recipeHash = r.Hash()
+	files, err := checkpoint.ModelFiles(r.Model)
+	if err != nil {
+		return err
+	}
+	if s.model, err = checkpoint.NewInput([]string{r.Model}, files); err != nil {
+		return err
+	}
+	s.data, err = checkpoint.NewInput(r.Dataset, r.Dataset)
+	return err
+}
+
+// record writes what the run is made of.
+func (s *session) record() error {
+	args, err := s.j.Recipe.ToJSON()
+	if err != nil {
+		return err
+	}
+	if err := s.run.WriteArgs(args); err != nil {
+		return err
+	}
+	m := checkpoint.NewManifest(Version, time.Now())
+	m.Device, m.KernelVariant, m.RecipeHash, m.Model, m.Data = s.dev.Caps().Name, s.dev.Caps().Variant, s.recipeHash, s.model, s.data
+	return s.run.WriteManifest(m)
+}
+
+// train brings the states to the device and runs the loop to its end.
+func (s *session) train(ctx context.Context, state *checkpoint.State, from checkpoint.Checkpoint) (Result, error) {
+	j := s.j
+	var saved source
+	if state != nil {
+		open, closeAll, err := openSaved(from.Dir, j.lora != nil, state)
+		if err != nil {
+			return Result{}, err
+		}
+		defer closeAll()
+		saved = open
+	}
+	var err error
+	if s.states, err = j.upload(ctx, saved); err != nil {
+		return Result{}, err
+	}
+	defer func() {
+		for _, b := range s.states {
+			b.Release()
+		}
+	}()
+	if err := j.trainer.Bind(s.states); err != nil {
+		return Result{}, err
+	}
+	defer boundGarbage()()
+	l := &loop{j: j, sink: s.sink, log: s.run.AppendLog, save: s.save}
+	s.loop = l
+	if state != nil {
+		l.step, l.micro, l.lastSaved, l.lastSavedDir = state.Step, state.MicroBatches, state.Step, from.Dir
+		s.seconds, s.tokens = state.Seconds, state.Tokens
+		if state.BestMetric != nil {
+			l.best = best{Loss: *state.BestMetric, Step: state.BestStep, Worse: state.BadEvals}
+		}
+	}
+	s.sink(Started{Model: j.Recipe.Model, Device: s.dev.Caps().Name, Directory: s.run.Dir, Plan: j.Plan, Rows: j.Rows, StartStep: l.step, TotalSteps: j.Plan.Steps})
+	for _, w := range j.warnings {
+		s.sink(Warning{w})
+	}
+	stopped, err := l.run(ctx)
+	if err != nil {
+		return Result{}, err
+	}
+	result := Result{Directory: l.lastSavedDir, Run: s.run.Dir, Interrupted: stopped == interrupted}
+	if !result.Interrupted {
+		s.checkResult(ctx)
+	}
+	if j.Recipe.LoadBestModelAtEnd && l.best.Step > 0 && !result.Interrupted {
+		result.Directory = filepath.Join(s.run.Dir, fmt.Sprintf("checkpoint-%d", l.best.Step))
+	}
+	_, peak := Resident()
+	s.recordMemory(peak)
+	s.sink(Finished{Step: l.step, Directory: result.Directory, Stopped: stopped, Elapsed: time.Since(l.began), Peak: peak, Before: s.before, Planned: j.Plan.Total()})
+	return result, nil
+}
+
+// recordMemory completes the manifest with what the run took beside what was planned. It is no reason to fail.
+func (s *session) recordMemory(peak int64) {
+	m, err := s.run.ReadManifest()
+	if err == nil {
+		m.Memory = &checkpoint.Memory{Before: s.before, Peak: peak, Planned: s.j.Plan.Total()}
+		err = s.run.WriteManifest(m)
+	}
+	if err != nil {
+		s.sink(Warning{fmt.Sprintf("the manifest lacks the memory figures: %v", err)})
+	}
+}
+
+// openSaved opens the tensors of a checkpoint: the trained ones and the moments.
+func openSaved(dir string, adapter bool, state *checkpoint.State) (source, func(), error) {
+	name := checkpoint.ModelTensors
+	if adapter {
+		name = checkpoint.AdapterTensors
+	}
+	trained, err := safetensors.Open(filepath.Join(dir, name))
+	if err != nil {
+		return nil, nil, err
+	}
+	files := []*safetensors.File{trained}
+	closeAll := func() {
+		for _, f := range files {
+			f.Close()
+		}
+	}
+	if state.Has(checkpoint.StateTensors) {
+		moments, err := safetensors.Open(filepath.Join(dir, checkpoint.StateTensors))
+		if err != nil {
+			closeAll()
+			return nil, nil, err
+		}
+		files = append(files, moments)
+	}
+	return func(name string) (io.Reader, error) {
+		for _, f := range files {
+			if info, ok := f.Lookup(name); ok {
+				if info.DType != "F32" {
+					return nil, fmt.Errorf("%s: tensor %s has type %s, a State is written in F32", dir, name, info.DType)
+				}
+				return f.Reader(name)
+			}
+		}
+		return nil, fmt.Errorf("%s has no tensor %s; resume from another checkpoint", dir, name)
+	}, closeAll, nil
+}

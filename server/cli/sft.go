@@ -1,0 +1,49 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+
+	"hone/core/recipe"
+	"hone/core/run"
+)
+
+func init() {
+	register(command{name: "sft", args: "--model DIR --dataset FILE[,FILE…] [flags]", short: "Fine-tune a model: LoRA, QLoRA or all weights", run: sft})
+}
+
+// parseRecipe reads the flags of a run.
+func parseRecipe(e env, args []string, usage string, extra ...recipe.Flag) (r recipe.Recipe, help bool, err error) {
+	r, err = recipe.Parse(args, extra...)
+	if errors.Is(err, recipe.ErrHelp) {
+		fmt.Fprintln(e.out, "Usage: hone "+usage)
+		return r, true, recipe.Help(e.out, extra...)
+	}
+	return r, false, err
+}
+
+func sft(e env, args []string) error {
+	r, help, err := parseRecipe(e, args, "sft --model DIR --dataset FILE[,FILE…] --train_type lora|qlora|full [flags]")
+	if err != nil || help {
+		return err
+	}
+	return trainRecipe(e, r)
+}
+
+// trainRecipe runs a recipe and shows how it goes.
+func trainRecipe(e env, r recipe.Recipe) error {
+	dev, err := openDevice(r.Device)
+	if err != nil {
+		return err
+	}
+	defer dev.Close()
+	result, err := run.Start(e.ctx, r, dev, newProgress(e.out, r.LogFormat).show)
+	if err != nil {
+		return err
+	}
+	if result.Interrupted {
+		fmt.Fprintf(e.err, "interrupted; go on with:\n  hone sft --resume_from_checkpoint %s\n", result.Directory)
+		return errInterrupted
+	}
+	return nil
+}
