@@ -30,8 +30,8 @@ func TestHashAndDiff(t *testing.T) {
 		}
 		seen[h] = line
 	}
-	if hash("--target_modules q,v") != hash("--target_modules q,v") {
-		t.Error("the hash is not the same twice")
+	if first := hash("--target_modules q,v"); first != hash("--lora_target_modules=q,v --seed 42") {
+		t.Error("the same settings written in another way have another hash")
 	}
 	if unresolved := Default(); unresolved.Hash() != parse(t, "").Hash() {
 		t.Error("resolving changes the hash")

@@ -94,7 +94,10 @@ func (j *Job) warn(format string, args ...any) {
 func (j *Job) openTokenizer() error {
 	t, err := tokenizer.LoadDir(j.Recipe.Model)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+		return nil // rows of text will say that they need it
+	}
+	if err == nil && t.Size() > j.Base.Model.Config().VocabSize {
+		err = fmt.Errorf("model %s: the tokenizer has ids up to %d, but vocab_size in config.json is %d; are they of two models?", j.Recipe.Model, t.Size()-1, j.Base.Model.Config().VocabSize)
 	}
 	j.Tokenizer = t
 	return err

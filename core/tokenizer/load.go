@@ -178,7 +178,7 @@ func LoadFile(path string) (*Tokenizer, error) {
 func LoadDir(dir string) (*Tokenizer, error) {
 	path := filepath.Join(dir, "tokenizer.json")
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("tokenizer: %s is missing; a model directory needs the tokenizer.json that transformers saves with a fast tokenizer", path)
+		return nil, fmt.Errorf("tokenizer: %s is missing; a model directory needs the tokenizer.json that transformers saves with a fast tokenizer: %w", path, fs.ErrNotExist)
 	}
 	t, err := LoadFile(path)
 	if err != nil {

@@ -51,7 +51,7 @@ func bench(e env, args []string) error {
 		number("kv", "key/value heads", &b.kv), number("inter", "intermediate_size", &b.inter), number("vocab", "vocabulary", &b.vocab),
 		number("seq", "tokens a row", &b.seq), number("batch", "rows a step", &b.batch), number("rank", "LoRA rank", &b.rank),
 		number("steps", "steps timed", &b.steps), number("warmup", "steps before", &b.warmup), number("recompute", "1 for gradient checkpointing", &b.recompute)}
-	if _, help, err := parse(args, flags, "bench [flags]"); err != nil || help {
+	if _, help, err := e.parse(args, flags, "bench [flags]"); err != nil || help {
 		return err
 	}
 	return b.run(e)

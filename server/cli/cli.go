@@ -35,11 +35,18 @@ var commands = []command{}
 
 func register(c command) { commands = append(commands, c) }
 
-// Main runs the command line and returns the exit status.
+// Main runs the command line and returns the exit status. The first signal asks a run to save and end; a second one ends
+// the process as usual.
 func Main(args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	e := env{ctx: ctx, out: os.Stdout, err: os.Stderr}
+	context.AfterFunc(ctx, stop)
+	return Run(ctx, args, os.Stdout, os.Stderr)
+}
+
+// Run is Main with its surroundings given: for tests, and for programs that embed the command line.
+func Run(ctx context.Context, args []string, out, errOut io.Writer) int {
+	e := env{ctx: ctx, out: out, err: errOut}
 	root := &cobra.Command{Use: "hone", Short: "Fine-tune small language models where the data is", SilenceUsage: true, SilenceErrors: true}
 	for _, c := range commands {
 		root.AddCommand(&cobra.Command{Use: c.name + " " + c.args, Short: c.short, DisableFlagParsing: true,
@@ -47,6 +54,7 @@ func Main(args []string) int {
 	}
 	root.SetArgs(args)
 	root.SetOut(e.out)
+	root.SetErr(e.err)
 	if err := root.Execute(); err != nil {
 		if errors.Is(err, errInterrupted) {
 			return 130
@@ -70,7 +78,7 @@ func openDevice(name string) (device.Device, error) {
 }
 
 // parse reads a command's own flags and gives back what stands without a flag before them.
-func parse(args []string, flags []recipe.Flag, usage string) (positional []string, help bool, err error) {
+func (e env) parse(args []string, flags []recipe.Flag, usage string) (positional []string, help bool, err error) {
 	for len(args) > 0 && (len(args[0]) == 0 || args[0][0] != '-') {
 		positional, args = append(positional, args[0]), args[1:]
 	}
@@ -81,8 +89,8 @@ func parse(args []string, flags []recipe.Flag, usage string) (positional []strin
 	}
 	err = recipe.ParseFlags(args, flags)
 	if errors.Is(err, recipe.ErrHelp) {
-		fmt.Println("Usage: hone " + usage)
-		return nil, true, recipe.HelpFlags(os.Stdout, flags)
+		fmt.Fprintln(e.out, "Usage: hone "+usage)
+		return nil, true, recipe.HelpFlags(e.out, flags)
 	}
 	return append(positional, rest...), false, err
 }

@@ -15,7 +15,7 @@ func init() {
 
 func initModel(e env, args []string) error {
 	config, seed := "", uint64(0)
-	dir, help, err := parse(args, []recipe.Flag{
+	dir, help, err := e.parse(args, []recipe.Flag{
 		{Name: "config", Value: "FILE", Help: "config.json of the model", Set: func(v string) error { config = v; return nil }},
 		{Name: "seed", Value: "N", Default: "0", Help: "the weights follow from it", Set: func(v string) (err error) {
 			seed, err = strconv.ParseUint(v, 10, 64)

@@ -12,9 +12,9 @@ const (
 	// a group of panels in the second.
 	stripRows  = 5
 	stripWidth = 16
-	stripK     = 128
+	stripK     = 96
 	stripGroup = 32
-	stripBlock = 104 * stripRows
+	stripBlock = 52 * stripRows
 
 	tileRows    = 4
 	tileScratch = tileRows*PanelWidth + tileRows*(blockK+4)
@@ -108,7 +108,11 @@ func (p *Pool) Gemm(m, n, k int, alpha float32, a A, b B, c []float32, ldc int, 
 	p.reserve(GemmScratch)
 	g := &p.gemm
 	*g = gemmJob{m: m, n: n, k: k, alpha: alpha, a: a, b: b, c: c, ldc: ldc, add: add}
-	p.run(g.plan(p.Workers()), 1, g)
+	units, chunk := g.plan(p.Workers()), 1
+	if m*n*k < active.worthSharing() {
+		chunk = units
+	}
+	p.run(units, chunk, g)
 	*g = gemmJob{}
 }
 
@@ -125,22 +129,25 @@ type gemmJob struct {
 	rows   int // rows of a block
 	group  int // panels of a group
 	groups int // groups in a row of blocks
-	strips bool
+	way    way
 }
 
 // plan chooses the blocks and returns the number of units. It may look at the number of workers because the blocks do not
 // change how any element is summed.
 func (g *gemmJob) plan(workers int) int {
 	np := (g.n + PanelWidth - 1) / PanelWidth
-	if g.strips = active.stripMul != nil && np >= 8 && g.m >= 4*stripRows; g.strips {
+	if g.m*g.n*g.k < active.worthSharing() {
+		workers = 1 // waking another worker would take longer
+	}
+	switch g.way = g.choose(); g.way {
+	case byStrips:
 		return g.planStrips(np, workers)
+	case byDots, byDotsT, byThin:
+		return g.planNarrow(workers)
 	}
 	g.rows, g.group = min(g.m, blockM), 1
 	if g.a.cols {
 		g.rows, g.group = min(g.m, blockT), np
-	}
-	if g.m*g.n*g.k < 1<<17 {
-		workers = 1 // waking another worker would take longer
 	}
 	if workers > 1 {
 		want := 4 * workers
@@ -162,8 +169,15 @@ func (g *gemmJob) plan(workers int) int {
 }
 
 func (g *gemmJob) do(p *Pool, worker, lo, hi int) {
-	if g.strips {
+	switch g.way {
+	case byStrips:
 		g.doStrips(p.scratch[worker], lo, hi)
+		return
+	case byDots, byDotsT:
+		g.doDots(p.scratch[worker], lo, hi)
+		return
+	case byThin:
+		g.doThin(p.scratch[worker], lo, hi)
 		return
 	}
 	s := p.scratch[worker]

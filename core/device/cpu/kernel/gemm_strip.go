@@ -2,13 +2,17 @@ package kernel
 
 // planStrips is plan for the way by strips.
 func (g *gemmJob) planStrips(np, workers int) int {
-	cuts := (g.m + stripBlock - 1) / stripBlock
+	block := stripBlock
+	if g.b.layout == coded {
+		block *= 4 // decoding costs more than leaving the second-level cache
+	}
+	cuts := (g.m + block - 1) / block
 	g.rows = (g.m + cuts - 1) / cuts
 	g.groups = (np + stripGroup - 1) / stripGroup
-	if g.m*g.n*g.k >= 1<<17 && workers > 1 {
+	if workers > 1 {
 		// Filling panels is paid back by rows, spreading strips by panels. Cut rows first, then groups.
 		want := 2 * workers
-		if cut := (want + g.groups - 1) / g.groups; (g.m+g.rows-1)/g.rows < cut {
+		if cut := (want + g.groups - 1) / g.groups; (g.m+g.rows-1)/g.rows < cut && g.b.layout != coded {
 			g.rows = max(16*stripRows, (g.m+cut-1)/cut)
 		}
 		if blocks := (g.m + g.rows - 1) / g.rows; blocks*g.groups < want {

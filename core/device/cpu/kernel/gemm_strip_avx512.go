@@ -62,6 +62,7 @@ func stripAVX512(tmp, dst, a []float32, rs, cs, rows, k int) {
 
 // tile5x32 sets C (5×32) = alpha·A·B, or adds it, from A spread by spreadStrip. Loads of A take the place of broadcasts, which share
 // an execution port with the multiply-adds; k is at least 1.
+//
 //go:nocheckptr
 func tile5x32(k int, a, b, c *float32, ldc int, alpha float32, add bool) {
 	s := archsimd.BroadcastFloat32x16(alpha)

@@ -24,6 +24,9 @@ type loops struct {
 	// (r, t) = a[r*rs+t*cs]; stripMul multiplies them by one panel as panelMul would, k ≤ stripK.
 	strip    func(tmp, dst, a []float32, rs, cs, rows, k int)
 	stripMul func(tmp []float32, rows, k int, strip, b, c []float32, ldc, w int, alpha float32, add bool)
+	// dots, which may be nil, computes c[i*ci+j*cj] (=, or += with add) alpha·Σ_t a[i*lda+t]·b(t, j) for i < m, j < n ≤ narrowCols,
+	// t < k ≤ narrowK, where b is laid out by interleave.
+	dots func(m, k int, a []float32, lda int, b []float32, n int, c []float32, ci, cj int, alpha float32, add bool)
 
 	exp          func(dst, x []float32)
 	expShift     func(dst, x []float32, shift float32) float32 // dst = e^(x-shift); returns its sum
@@ -44,6 +47,14 @@ type loops struct {
 	mulAddScaled func(y, a, b []float32, s float32)            // y += a·b·s
 	rmsGrad      func(dx, dy, w, x []float32, rstd, c float32) // dx = rstd·(dy·w) - c·x
 	adamw        func(p, m, v, g []float32, c adamwConsts)
+}
+
+// worthSharing is the number of multiply-adds from which on a product is split among workers: some 30 µs of work.
+func (l *loops) worthSharing() int {
+	if l.isa == Plain {
+		return 1 << 17
+	}
+	return 1 << 21
 }
 
 // active is the set in use; a wider one replaces it at start where the processor has it, and tests go through all.

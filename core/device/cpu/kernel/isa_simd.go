@@ -19,10 +19,10 @@ func init() {
 
 func avx2Loops() loops {
 	return loops{
-		isa:       AVX2,
-		panelMul:  panelMulAVX2,
-		transpose: transposeSIMD,
-
+		isa:          AVX2,
+		panelMul:     panelMulAVX2,
+		transpose:    transposeSIMD,
+		dots:         dotsAVX2,
 		exp:          expAVX2,
 		expShift:     expShiftAVX2,
 		expSum:       expSumAVX2,
@@ -47,10 +47,10 @@ func avx2Loops() loops {
 
 func avx512Loops() loops {
 	return loops{
-		isa:       AVX512,
-		panelMul:  panelMulAVX512,
-		transpose: transposeSIMD,
-
+		isa:          AVX512,
+		panelMul:     panelMulAVX512,
+		transpose:    transposeSIMD,
+		dots:         dotsAVX512,
 		strip:        stripAVX512,
 		stripMul:     stripMulAVX512,
 		exp:          expAVX512,

@@ -11,25 +11,39 @@ type Pool struct {
 	mu      sync.Mutex // one job at a time
 	workers []*worker
 	scratch [][]float32
-
-	// The job in progress. seq counts jobs; a worker sees a new one by its change.
-	seq     atomic.Uint32
 	stop    bool
-	task    task
-	units   int
-	chunk   int
-	next    atomic.Int64
-	pending atomic.Int32
-	done    sync.WaitGroup
+	exited  sync.WaitGroup
+
+	// The job in progress; a worker reads it only while it is running.
+	task  task
+	units int
+	chunk int
+	next  atomic.Int64
 
 	gemm gemmJob
 	attn attnJob
 }
 
+// worker is a goroutine's side of the pool. Who changes state does so by compare-and-swap:
+//
+//	waiting → called  by the job's owner, who also sends on wake if it was parked
+//	waiting → parked  by the worker, which then receives from wake
+//	called  → running by the worker
+//	called  → waiting by the owner, who has found all units taken: a worker that is late must not hold up a short job
+//	running → awaited by the owner, who then receives from finished
+//	running or awaited → waiting by the worker, which sends on finished if it was awaited
 type worker struct {
-	parked atomic.Bool
-	wake   chan struct{}
+	state          atomic.Int32
+	wake, finished chan struct{}
 }
+
+const (
+	waiting int32 = iota
+	parked
+	called
+	running
+	awaited
+)
 
 // task is what a job does to a range of its units. Its implementations are fields of Pool or function values, so that starting
 // a job allocates nothing.
@@ -46,8 +60,9 @@ func NewPool(n int) *Pool {
 	n = max(n, 1)
 	p := &Pool{scratch: make([][]float32, n)}
 	for i := 1; i < n; i++ {
-		w := &worker{wake: make(chan struct{}, 1)}
+		w := &worker{wake: make(chan struct{}, 1), finished: make(chan struct{}, 1)}
 		p.workers = append(p.workers, w)
+		p.exited.Add(1)
 		go p.loop(w, i)
 	}
 	return p
@@ -64,8 +79,8 @@ func (p *Pool) Close() {
 		return
 	}
 	p.stop = true
-	p.announce()
-	p.done.Wait()
+	p.call()
+	p.exited.Wait()
 }
 
 // Reserve makes every worker's scratch at least n floats long, so that jobs needing no more allocate nothing.
@@ -114,24 +129,38 @@ func (p *Pool) run(units, chunk int, t task) {
 	}
 	p.task, p.units, p.chunk = t, units, chunk
 	p.next.Store(0)
-	p.announce()
+	p.call()
 	p.claim(0)
-	for i := 0; i < spins && p.pending.Load() != 0; i++ {
+	for _, w := range p.workers {
+		w.await()
 	}
-	p.done.Wait()
 	p.task = nil
 }
 
-// announce shows the workers a new job, waking those that sleep.
-func (p *Pool) announce() {
-	n := len(p.workers)
-	p.done.Add(n)
-	p.pending.Store(int32(n))
-	p.seq.Add(1)
+// call shows the workers a new job, waking those that sleep.
+func (p *Pool) call() {
 	for _, w := range p.workers {
-		if w.parked.CompareAndSwap(true, false) {
-			w.wake <- struct{}{}
+		for !w.state.CompareAndSwap(waiting, called) {
+			if w.state.CompareAndSwap(parked, called) {
+				w.wake <- struct{}{}
+				break
+			}
 		}
+	}
+}
+
+// await returns when the worker no longer takes part in the job.
+func (w *worker) await() {
+	if w.state.CompareAndSwap(called, waiting) {
+		return
+	}
+	for range spins {
+		if w.state.Load() != running {
+			return
+		}
+	}
+	if w.state.CompareAndSwap(running, awaited) {
+		<-w.finished
 	}
 }
 
@@ -150,25 +179,22 @@ func (p *Pool) claim(worker int) {
 const spins = 20_000
 
 func (p *Pool) loop(w *worker, id int) {
-	for last := uint32(0); ; last++ {
-		for i := 0; i < spins && p.seq.Load() == last; i++ {
+	defer p.exited.Done()
+	for {
+		for i := 0; i < spins && w.state.Load() == waiting; i++ {
 		}
-		for p.seq.Load() == last { // again after a wake-up call that belongs to a job already done
-			w.parked.Store(true)
-			// A job announced between the look and the store finds nobody parked; taking the mark back tells
-			// whether its wake-up call is on the way.
-			if p.seq.Load() == last || !w.parked.CompareAndSwap(true, false) {
-				<-w.wake
-			}
+		if w.state.CompareAndSwap(waiting, parked) {
+			<-w.wake
 		}
-		if !p.stop {
-			p.claim(id)
+		if !w.state.CompareAndSwap(called, running) {
+			continue
 		}
-		stop := p.stop
-		p.pending.Add(-1)
-		p.done.Done()
-		if stop {
+		if p.stop {
 			return
+		}
+		p.claim(id)
+		if w.state.Swap(waiting) == awaited {
+			w.finished <- struct{}{}
 		}
 	}
 }

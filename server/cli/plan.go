@@ -1,0 +1,53 @@
+package cli
+
+import (
+	"fmt"
+	"text/tabwriter"
+
+	"hone/core/run"
+)
+
+func init() {
+	register(command{name: "plan", args: "…the flags of sft…", short: "Predict memory, steps and FLOPs of a run without running it", run: plan})
+}
+
+func plan(e env, args []string) error {
+	r, help, err := parseRecipe(e, args, "plan …the flags of sft…")
+	if err != nil || help {
+		return err
+	}
+	dev, err := openDevice(r.Device)
+	if err != nil {
+		return err
+	}
+	defer dev.Close()
+	j, err := run.Prepare(e.ctx, r, dev)
+	if err != nil {
+		return err
+	}
+	defer j.Close()
+	p := j.Plan
+	w := tabwriter.NewWriter(e.out, 0, 0, 2, ' ', 0)
+	for _, row := range []struct {
+		name  string
+		bytes int64
+		note  string
+	}{{"weights", p.Weights, bits(p)}, {"adapters", p.Adapters, ""}, {"gradients", p.Gradients, ""}, {"moments", p.Moments, j.Recipe.Optim},
+		{"activations", p.Activations, fmt.Sprintf("largest micro-batch %d × %d tokens", p.Shapes[len(p.Shapes)-1].Rows, p.Shapes[len(p.Shapes)-1].Length)},
+		{"workspace", p.Workspace, "kernels' scratch, feeds"}, {"data", p.Data, "tokenised rows"}, {"in all", p.Total(), ""}} {
+		fmt.Fprintf(w, "%s\t%s\t%d bytes\t%s\n", row.name, run.Size(row.bytes), row.bytes, row.note)
+	}
+	w.Flush()
+	fmt.Fprintf(e.out, "\nparameters     %d, of which %d train (%.2f%%)\n", p.Parameters, p.Trainable, 100*float64(p.Trainable)/float64(p.Parameters))
+	fmt.Fprintf(e.out, "rows           %d kept of %d, %d held out\n", j.Rows.Kept, j.Rows.Read, j.Rows.HeldOut)
+	fmt.Fprintf(e.out, "steps          %d, in %d micro-batches\n", p.Steps, p.MicroBatches)
+	fmt.Fprintf(e.out, "FLOPs          %.3g in all, %.3g for the largest micro-batch\n", p.FLOPs, float64(p.MicroBatchFLOPs))
+	return nil
+}
+
+func bits(p run.Plan) string {
+	if p.QuantisedBits == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%.3f bits a quantised parameter", p.QuantisedBits)
+}
