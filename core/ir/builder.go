@@ -129,6 +129,9 @@ func (b *Builder) Assign(state string, v Value) {
 	if !ok {
 		b.Fail("assignment to state %q, which the program does not read", state)
 	}
+	if b.g.Nodes[v].Op == "state" {
+		b.Fail("state %q is assigned another state as it is; states are copied by an operator", state)
+	}
 	if b.g.Nodes[s].Attrs["frozen"] != 0 {
 		b.Fail("assignment to the frozen state %q", state)
 	}

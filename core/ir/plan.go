@@ -193,5 +193,12 @@ func lastUses(g *Graph) []int {
 			}
 		}
 	}
+	// What is read back or assigned must outlive the program.
+	for _, v := range g.Outputs {
+		last[v] = len(g.Nodes)
+	}
+	for _, a := range g.Assigns {
+		last[a.Value] = len(g.Nodes)
+	}
 	return last
 }

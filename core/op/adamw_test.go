@@ -41,7 +41,9 @@ func adamwProgram(name string, factor float64, settings op.AdamWSettings, shape 
 		for i := range g {
 			g[i] *= factor
 		}
-		torchAdamW(wantP, g, wantM, wantV, lr, at, settings)
+		if !math.IsNaN(factor) && !math.IsInf(factor, 0) { // otherwise nothing changes
+			torchAdamW(wantP, g, wantM, wantV, lr, at, settings)
+		}
 		newP, newM, newV := op.AdamW(s.Builder, param, grad, m, v, s.floats([]float64{factor}, 1), s.floats(rates(lr, at, settings), 3), settings)
 		s.want(newP, wantP)
 		s.want(newM, wantM)
@@ -53,6 +55,8 @@ var adamwSuite = register("adamw",
 	adamwProgram("decay", 0.5, adamwSettings, 3, 5),
 	adamwProgram("no decay", 1, op.AdamWSettings{Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8}, 7),
 	adamwProgram("one element", 2, adamwSettings, 1, 1),
+	adamwProgram("factor NaN", math.NaN(), adamwSettings, 5),
+	adamwProgram("factor infinite", math.Inf(1), adamwSettings, 5),
 )
 
 func TestAdamW(t *testing.T) { adamwSuite.check(t) }

@@ -40,4 +40,3 @@ func plainAdd(x, y []float64) []float64 {
 	}
 	return out
 }
-

@@ -84,7 +84,7 @@ func inferAttention(a ir.Attrs, in []tensor.Type) error {
 		return fmt.Errorf("%d operands, wanted at least 7", len(in))
 	}
 	batch, heads, kv, dim := a.Int("batch"), a.Int("heads"), a.Int("kv_heads"), a.Int("head_dim")
-	if batch < 1 || kv < 1 || dim < 1 || heads%kv != 0 {
+	if batch < 1 || heads < 1 || kv < 1 || dim < 1 || heads%kv != 0 {
 		return fmt.Errorf("batch %d, heads %d, kv_heads %d, head_dim %d do not fit together", batch, heads, kv, dim)
 	}
 	if err := wantAll(want(in, attnQ, tensor.F32, 0, heads*dim), want(in, attnK, tensor.F32, 0, kv*dim)); err != nil {

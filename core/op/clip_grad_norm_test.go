@@ -30,3 +30,24 @@ var clipGradNormSuite = register("clip_grad_norm",
 )
 
 func TestClipGradNorm(t *testing.T) { clipGradNormSuite.check(t) }
+
+// A norm that is not finite is reported as it is, and its factor is the sign to change nothing.
+func TestClipGradNormNotFinite(t *testing.T) {
+	for _, c := range []struct{ sumSquares, tokens, norm float64 }{
+		{math.Inf(1), 3, math.Inf(1)},
+		{math.NaN(), 3, math.NaN()},
+		{0, 0, math.NaN()}, // a step without tokens
+		{4, 0, math.Inf(1)},
+	} {
+		for _, limit := range []float64{0, 1} {
+			g, s := clipProgram("", c.sumSquares, c.tokens, limit).trace(t, false)
+			out := interpret(t, g, s.feeds, s.states)
+			if factor := out["want0"].F[0]; !math.IsNaN(factor) {
+				t.Errorf("%+v, limit %v: factor %v, want NaN", c, limit, factor)
+			}
+			if norm := out["want1"].F[0]; norm != c.norm && !(math.IsNaN(norm) && math.IsNaN(c.norm)) {
+				t.Errorf("%+v, limit %v: norm %v", c, limit, norm)
+			}
+		}
+	}
+}

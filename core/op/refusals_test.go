@@ -11,7 +11,9 @@ import (
 
 // Operands that do not fit end the trace with an error that names the operator and says what does not fit.
 func TestRefusals(t *testing.T) {
-	f := func(b *ir.Builder, name string, shape ...int) ir.Value { return b.Feed(name, tensor.Of(tensor.F32, shape...)) }
+	f := func(b *ir.Builder, name string, shape ...int) ir.Value {
+		return b.Feed(name, tensor.Of(tensor.F32, shape...))
+	}
 	i := func(b *ir.Builder, name string, n int) ir.Value { return b.Feed(name, tensor.Of(tensor.I32, n)) }
 	nf4 := func(b *ir.Builder, shape ...int) ir.Value { return b.Frozen("w", tensor.Of(tensor.NF4, shape...)) }
 	attend := func(b *ir.Builder, batch, heads, kv int) {
@@ -47,8 +49,8 @@ func TestRefusals(t *testing.T) {
 		{"matmul: the second matrix is I32", func(b *ir.Builder) { op.Linear(b, f(b, "x", 2, 3), b.Feed("y", tensor.Of(tensor.I32, 4, 3))) }},
 		{"matmul: an NF4 matrix", func(b *ir.Builder) { op.MatMul(b, f(b, "x", 3, 2), nf4(b, 3, 4), ir.None, op.Orientation{A: true}, 1) }},
 		{"rmsnorm: operand 1 is F32[2], wanted F32[3]", func(b *ir.Builder) { op.RMSNorm(b, f(b, "x", 2, 3), f(b, "w", 2), 1) }},
-		{"rope: ", func(b *ir.Builder) { op.RoPE(b, f(b, "x", 2, 6), i(b, "p", 2), f(b, "f", 2)) }},
-		{"rope: ", func(b *ir.Builder) { op.RoPE(b, f(b, "x", 2, 3), i(b, "p", 2), f(b, "f", 1)) }},
+		{"rope: rows of 6 cannot be cut into heads of 2 pairs", func(b *ir.Builder) { op.RoPE(b, f(b, "x", 2, 6), i(b, "p", 2), f(b, "f", 2)) }},
+		{"rope: rows of 3 cannot be cut into heads of 1 pairs", func(b *ir.Builder) { op.RoPE(b, f(b, "x", 2, 3), i(b, "p", 2), f(b, "f", 1)) }},
 		{"rope: operand 1", func(b *ir.Builder) { op.RoPE(b, f(b, "x", 2, 4), i(b, "p", 3), f(b, "f", 2)) }},
 		{"scale: operand 0 is NF4[2 3]", func(b *ir.Builder) { op.Scale(b, nf4(b, 2, 3), 2) }},
 		{"scatter_rows: operand 1", func(b *ir.Builder) { op.ScatterRows(b, f(b, "x", 5, 3), f(b, "y", 2, 4), i(b, "at", 2)) }},

@@ -1,6 +1,7 @@
 package op
 
 import (
+	"fmt"
 	"math"
 
 	"hone/core/ir"
@@ -21,8 +22,8 @@ func init() {
 			if err := wantAll(want(in, 0, tensor.F32, 0, 0), want(in, 2, tensor.F32, 0)); err != nil {
 				return nil, err
 			}
-			if in[0].Shape[1]%(2*in[2].Shape[0]) != 0 {
-				return nil, want(in, 2, tensor.F32, in[0].Shape[1]/2)
+			if n, pairs := in[0].Shape[1], in[2].Shape[0]; pairs < 1 || n%(2*pairs) != 0 {
+				return nil, fmt.Errorf("rows of %d cannot be cut into heads of %d pairs", n, pairs)
 			}
 			return in[:1], want(in, 1, tensor.I32, in[0].Shape[0])
 		},

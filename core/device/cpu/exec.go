@@ -216,12 +216,12 @@ func (e *exec) Run(ctx context.Context, feeds map[string]tensor.Host) (map[strin
 			e.d.reference(s)
 		}
 	}
-	for _, a := range e.plan.Copies {
-		copy(e.states[a.State].f, e.vals[a.Value].F)
-	}
 	out := map[string]tensor.Host{}
 	for name, v := range maps.All(e.g.Outputs) {
 		out[name] = tensor.Host{Type: e.vals[v].Type, F32: append([]float32(nil), e.vals[v].F...)}
+	}
+	for _, a := range e.plan.Copies {
+		copy(e.states[a.State].f, e.vals[a.Value].F)
 	}
 	return out, nil
 }

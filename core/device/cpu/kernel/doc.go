@@ -7,7 +7,7 @@
 //
 //	p := NewPool(2); defer p.Close()
 //	p.Run(units, func(worker, lo, hi int) { … })  // [0, units) in pieces, on all workers
-//	p.Reserve(GemmScratch)                        // scratch per worker, in floats; afterwards nothing is allocated
+//	p.Reserve(GemmScratch)                        // scratch per worker, in floats (see also AttentionScratch); afterwards nothing is allocated
 //
 // Matrix products, row-major: C[m,n] = alpha·op(A)[m,k]·op(B)[k,n], or added onto C:
 //

@@ -95,6 +95,7 @@ var products = []product{
 	{1, 1, 1, 1, false}, {1, 1, 1, 0.5, true}, {1, 64, 64, 1, false}, {2, 3, 5, 2, true}, {3, 33, 257, 1, false}, {4, 32, 256, 1, false},
 	{5, 31, 255, 1, true}, {8, 65, 300, 0.25, false}, {9, 96, 513, 1, true}, {33, 8, 70, 1, false}, {64, 64, 8, 1, true},
 	{70, 100, 40, 1, false}, {130, 8, 513, 2, false}, {300, 36, 65, 1, false}, {1030, 40, 20, 1, true}, {17, 130, 0, 1, false}, {6, 0, 4, 1, false},
+	{20, 256, 97, 1, false}, {23, 260, 100, 0.5, true}, {64, 1100, 192, 1, false}, {531, 257, 33, 1, false}, {3, 20, 1100, 1, false}, {40, 12, 1040, 2, true},
 }
 
 func TestGemm(t *testing.T) {
@@ -178,7 +179,7 @@ func widened(x []float32, rows, cols, gap int) []float32 {
 
 func TestGemmThreadsAgree(t *testing.T) {
 	eachISA(t, func(t *testing.T) {
-		for _, s := range []product{{m: 130, n: 200, k: 300, alpha: 1}, {m: 1, n: 700, k: 513, alpha: 1}, {m: 700, n: 8, k: 400, alpha: 0.5}, {m: 1100, n: 70, k: 33, alpha: 1}} {
+		for _, s := range []product{{m: 130, n: 200, k: 300, alpha: 1}, {m: 333, n: 333, k: 200, alpha: 1}, {m: 1, n: 700, k: 513, alpha: 1}, {m: 700, n: 8, k: 400, alpha: 0.5}, {m: 1100, n: 70, k: 33, alpha: 1}} {
 			r := rand.New(rand.NewPCG(2, 3))
 			x, w := random(r, s.m*s.k), random(r, s.k*s.n)
 			wp := append([]float32{}, w...)

@@ -4,6 +4,8 @@ package kernel
 
 import "simd/archsimd"
 
+// Functions marked nocheckptr load and store parts of vectors through archsimd, whose pointers to whole ones -race would refuse.
+
 // constsx8 holds the exponential's constants spread over all lanes, for use as memory operands.
 var constsx8 = struct {
 	lo, hi, log2e, magic, ln2Hi, ln2Lo, c0, c1, c2, c3, c4, c5, one, cut [8]float32
@@ -72,6 +74,7 @@ func sumx8(x archsimd.Float32x8) float32 {
 	return a[0]
 }
 
+//go:nocheckptr
 func expAVX2(dst, x []float32) {
 	i := 0
 	for ; i+8 <= len(x); i += 8 {
@@ -83,6 +86,7 @@ func expAVX2(dst, x []float32) {
 	archsimd.ClearAVXUpperBits()
 }
 
+//go:nocheckptr
 func expShiftAVX2(dst, x []float32, shift float32) float32 {
 	s := archsimd.BroadcastFloat32x8(shift)
 	var sum0, sum1 archsimd.Float32x8
@@ -104,6 +108,7 @@ func expShiftAVX2(dst, x []float32, shift float32) float32 {
 	return sumx8(sum0)
 }
 
+//go:nocheckptr
 func expSumAVX2(x []float32, shift float32) float32 {
 	s := archsimd.BroadcastFloat32x8(shift)
 	var sum0, sum1 archsimd.Float32x8
@@ -119,6 +124,7 @@ func expSumAVX2(x []float32, shift float32) float32 {
 	return sumx8(sum0)
 }
 
+//go:nocheckptr
 func softmaxGradAVX2(x []float32, shift, factor float32) {
 	s, f := archsimd.BroadcastFloat32x8(shift), archsimd.BroadcastFloat32x8(factor)
 	i := 0
@@ -131,6 +137,7 @@ func softmaxGradAVX2(x []float32, shift, factor float32) {
 	archsimd.ClearAVXUpperBits()
 }
 
+//go:nocheckptr
 func softmaxBackAVX2(ds, p []float32, delta, scale float32) {
 	d, s := archsimd.BroadcastFloat32x8(delta), archsimd.BroadcastFloat32x8(scale)
 	i := 0
@@ -158,6 +165,7 @@ func maskRowAVX2(s []float32, kseg, kpos []int32, seg, first, last int32) {
 	maskRowPlain(s[n:], kseg[n:], kpos[n:], seg, first, last)
 }
 
+//go:nocheckptr
 func sigmoidAVX2(dst, x []float32) {
 	i := 0
 	for ; i+8 <= len(x); i += 8 {
@@ -169,6 +177,7 @@ func sigmoidAVX2(dst, x []float32) {
 	archsimd.ClearAVXUpperBits()
 }
 
+//go:nocheckptr
 func siluAVX2(dst, x []float32) {
 	i := 0
 	for ; i+8 <= len(x); i += 8 {
@@ -182,6 +191,7 @@ func siluAVX2(dst, x []float32) {
 	archsimd.ClearAVXUpperBits()
 }
 
+//go:nocheckptr
 func swigluAVX2(dst, gate, up []float32) {
 	i := 0
 	for ; i+8 <= len(gate); i += 8 {
@@ -195,6 +205,7 @@ func swigluAVX2(dst, gate, up []float32) {
 	archsimd.ClearAVXUpperBits()
 }
 
+//go:nocheckptr
 func swigluGradAVX2(dgate, dup, gate, up, dout []float32) {
 	one := archsimd.LoadFloat32x8(&constsx8.one)
 	i := 0
@@ -229,6 +240,7 @@ func maxAVX2(x []float32) float32 {
 	return max(maxPlain(t[:]), maxPlain(x[n:]))
 }
 
+//go:nocheckptr
 func dotAVX2(a, b []float32) float32 {
 	var s0, s1, s2, s3 archsimd.Float32x8
 	i := 0
@@ -248,6 +260,7 @@ func dotAVX2(a, b []float32) float32 {
 	return sumx8(s0.Add(s1).Add(s2.Add(s3)))
 }
 
+//go:nocheckptr
 func dot3AVX2(a, b, c []float32) float32 {
 	var s0, s1 archsimd.Float32x8
 	i := 0
@@ -261,6 +274,7 @@ func dot3AVX2(a, b, c []float32) float32 {
 	return sumx8(s0.Add(s1))
 }
 
+//go:nocheckptr
 func axpyAVX2(y []float32, alpha float32, x []float32) {
 	s := archsimd.BroadcastFloat32x8(alpha)
 	i := 0
@@ -273,6 +287,7 @@ func axpyAVX2(y []float32, alpha float32, x []float32) {
 	archsimd.ClearAVXUpperBits()
 }
 
+//go:nocheckptr
 func scaleAVX2(y []float32, alpha float32) {
 	s := archsimd.BroadcastFloat32x8(alpha)
 	i := 0
@@ -285,6 +300,7 @@ func scaleAVX2(y []float32, alpha float32) {
 	archsimd.ClearAVXUpperBits()
 }
 
+//go:nocheckptr
 func mulScaledAVX2(y, x, w []float32, factor float32) {
 	s := archsimd.BroadcastFloat32x8(factor)
 	i := 0
@@ -297,6 +313,7 @@ func mulScaledAVX2(y, x, w []float32, factor float32) {
 	archsimd.ClearAVXUpperBits()
 }
 
+//go:nocheckptr
 func mulAddScaledAVX2(y, a, b []float32, factor float32) {
 	s := archsimd.BroadcastFloat32x8(factor)
 	i := 0
@@ -309,6 +326,7 @@ func mulAddScaledAVX2(y, a, b []float32, factor float32) {
 	archsimd.ClearAVXUpperBits()
 }
 
+//go:nocheckptr
 func rmsGradAVX2(dx, dy, w, x []float32, rstd, factor float32) {
 	r, c := archsimd.BroadcastFloat32x8(rstd), archsimd.BroadcastFloat32x8(-factor)
 	i := 0

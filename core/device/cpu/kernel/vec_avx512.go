@@ -4,6 +4,8 @@ package kernel
 
 import "simd/archsimd"
 
+// Functions marked nocheckptr load and store parts of vectors through archsimd, whose pointers to whole ones -race would refuse.
+
 // constsx16 holds the exponential's constants spread over all lanes, for use as memory operands.
 var constsx16 = struct {
 	lo, hi, log2e, magic, ln2Hi, ln2Lo, c0, c1, c2, c3, c4, c5, one, cut [16]float32
@@ -68,6 +70,7 @@ func sumx16(x archsimd.Float32x16) float32 {
 	return a[0]
 }
 
+//go:nocheckptr
 func expAVX512(dst, x []float32) {
 	i := 0
 	for ; i+16 <= len(x); i += 16 {
@@ -79,6 +82,7 @@ func expAVX512(dst, x []float32) {
 	archsimd.ClearAVXUpperBits()
 }
 
+//go:nocheckptr
 func expShiftAVX512(dst, x []float32, shift float32) float32 {
 	s := archsimd.BroadcastFloat32x16(shift)
 	var sum0, sum1 archsimd.Float32x16
@@ -100,6 +104,7 @@ func expShiftAVX512(dst, x []float32, shift float32) float32 {
 	return sumx16(sum0)
 }
 
+//go:nocheckptr
 func expSumAVX512(x []float32, shift float32) float32 {
 	s := archsimd.BroadcastFloat32x16(shift)
 	var sum0, sum1 archsimd.Float32x16
@@ -115,6 +120,7 @@ func expSumAVX512(x []float32, shift float32) float32 {
 	return sumx16(sum0)
 }
 
+//go:nocheckptr
 func softmaxGradAVX512(x []float32, shift, factor float32) {
 	s, f := archsimd.BroadcastFloat32x16(shift), archsimd.BroadcastFloat32x16(factor)
 	i := 0
@@ -127,6 +133,7 @@ func softmaxGradAVX512(x []float32, shift, factor float32) {
 	archsimd.ClearAVXUpperBits()
 }
 
+//go:nocheckptr
 func softmaxBackAVX512(ds, p []float32, delta, scale float32) {
 	d, s := archsimd.BroadcastFloat32x16(delta), archsimd.BroadcastFloat32x16(scale)
 	i := 0
@@ -154,6 +161,7 @@ func maskRowAVX512(s []float32, kseg, kpos []int32, seg, first, last int32) {
 	maskRowPlain(s[n:], kseg[n:], kpos[n:], seg, first, last)
 }
 
+//go:nocheckptr
 func sigmoidAVX512(dst, x []float32) {
 	i := 0
 	for ; i+16 <= len(x); i += 16 {
@@ -165,6 +173,7 @@ func sigmoidAVX512(dst, x []float32) {
 	archsimd.ClearAVXUpperBits()
 }
 
+//go:nocheckptr
 func siluAVX512(dst, x []float32) {
 	i := 0
 	for ; i+16 <= len(x); i += 16 {
@@ -178,6 +187,7 @@ func siluAVX512(dst, x []float32) {
 	archsimd.ClearAVXUpperBits()
 }
 
+//go:nocheckptr
 func swigluAVX512(dst, gate, up []float32) {
 	i := 0
 	for ; i+16 <= len(gate); i += 16 {
@@ -191,6 +201,7 @@ func swigluAVX512(dst, gate, up []float32) {
 	archsimd.ClearAVXUpperBits()
 }
 
+//go:nocheckptr
 func swigluGradAVX512(dgate, dup, gate, up, dout []float32) {
 	one := archsimd.LoadFloat32x16(&constsx16.one)
 	i := 0
@@ -225,6 +236,7 @@ func maxAVX512(x []float32) float32 {
 	return max(maxPlain(t[:]), maxPlain(x[n:]))
 }
 
+//go:nocheckptr
 func dotAVX512(a, b []float32) float32 {
 	var s0, s1, s2, s3 archsimd.Float32x16
 	i := 0
@@ -244,6 +256,7 @@ func dotAVX512(a, b []float32) float32 {
 	return sumx16(s0.Add(s1).Add(s2.Add(s3)))
 }
 
+//go:nocheckptr
 func dot3AVX512(a, b, c []float32) float32 {
 	var s0, s1 archsimd.Float32x16
 	i := 0
@@ -257,6 +270,7 @@ func dot3AVX512(a, b, c []float32) float32 {
 	return sumx16(s0.Add(s1))
 }
 
+//go:nocheckptr
 func axpyAVX512(y []float32, alpha float32, x []float32) {
 	s := archsimd.BroadcastFloat32x16(alpha)
 	i := 0
@@ -269,6 +283,7 @@ func axpyAVX512(y []float32, alpha float32, x []float32) {
 	archsimd.ClearAVXUpperBits()
 }
 
+//go:nocheckptr
 func scaleAVX512(y []float32, alpha float32) {
 	s := archsimd.BroadcastFloat32x16(alpha)
 	i := 0
@@ -281,6 +296,7 @@ func scaleAVX512(y []float32, alpha float32) {
 	archsimd.ClearAVXUpperBits()
 }
 
+//go:nocheckptr
 func mulScaledAVX512(y, x, w []float32, factor float32) {
 	s := archsimd.BroadcastFloat32x16(factor)
 	i := 0
@@ -293,6 +309,7 @@ func mulScaledAVX512(y, x, w []float32, factor float32) {
 	archsimd.ClearAVXUpperBits()
 }
 
+//go:nocheckptr
 func mulAddScaledAVX512(y, a, b []float32, factor float32) {
 	s := archsimd.BroadcastFloat32x16(factor)
 	i := 0
@@ -305,6 +322,7 @@ func mulAddScaledAVX512(y, a, b []float32, factor float32) {
 	archsimd.ClearAVXUpperBits()
 }
 
+//go:nocheckptr
 func rmsGradAVX512(dx, dy, w, x []float32, rstd, factor float32) {
 	r, c := archsimd.BroadcastFloat32x16(rstd), archsimd.BroadcastFloat32x16(-factor)
 	i := 0

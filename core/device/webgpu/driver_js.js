@@ -1,0 +1,108 @@
+// The part of the browser's driver that runs in JavaScript: what the Go binding cannot do (limits, error scopes, device
+// lost) and what would be slow from Go (a step is one call of replay). It keeps objects by the numbers that Go gives them.
+async () => {
+  const gpu = globalThis.navigator && navigator.gpu;
+  if (!gpu) throw new Error("this browser has no WebGPU (navigator.gpu is missing)");
+  const adapter = await gpu.requestAdapter({ powerPreference: "high-performance" });
+  if (!adapter) throw new Error("WebGPU finds no adapter");
+  const requiredLimits = {};
+  for (const name in adapter.limits) {
+    if (typeof adapter.limits[name] === "number") requiredLimits[name] = adapter.limits[name];
+  }
+  const device = await adapter.requestDevice({ label: "hone", requiredLimits });
+  const queue = device.queue;
+  const filters = ["validation", "out-of-memory", "internal"];
+  const buffers = new Map(), pipelines = new Map(), groups = new Map(), programs = new Map();
+  const tables = { buffers, pipelines, groups, programs };
+  let scratch = new Uint8Array(1 << 20);
+  let lost = "", stray = "";
+  device.lost.then((info) => { lost = info.reason + ": " + (info.message || "no reason given"); });
+  device.onuncapturederror = (e) => { stray = stray || e.error.message; };
+
+  const push = () => filters.forEach((f) => device.pushErrorScope(f));
+  const pop = async () => {
+    const errors = await Promise.all(filters.map(() => device.popErrorScope()));
+    const first = errors.find((e) => e);
+    const message = first ? first.constructor.name + ": " + first.message : stray;
+    stray = "";
+    return message;
+  };
+
+  // Kinds of commands as driver_js.go writes them, and how many words each has.
+  const DISPATCH = 0, COPY = 1, CUT = 2;
+  const submit = (list) => {
+    let encoder = null, pass = null;
+    const open = () => (encoder = encoder || device.createCommandEncoder());
+    const endPass = () => { if (pass) { pass.end(); pass = null; } };
+    const flush = () => {
+      endPass();
+      if (encoder) queue.submit([encoder.finish()]);
+      encoder = null;
+    };
+    for (let i = 0; i < list.length;) {
+      switch (list[i]) {
+        case DISPATCH:
+          pass = pass || open().beginComputePass();
+          pass.setPipeline(pipelines.get(list[i + 1]));
+          pass.setBindGroup(0, groups.get(list[i + 2]));
+          pass.dispatchWorkgroups(list[i + 3], list[i + 4], list[i + 5]);
+          i += 6;
+          break;
+        case COPY:
+          endPass();
+          open().copyBufferToBuffer(buffers.get(list[i + 1]), list[i + 2], buffers.get(list[i + 3]), list[i + 4], list[i + 5]);
+          i += 6;
+          break;
+        case CUT:
+          flush();
+          i += 1;
+          break;
+        default:
+          throw new Error("unknown command " + list[i]);
+      }
+    }
+    flush();
+  };
+
+  const info = adapter.info || {};
+  return {
+    device,
+    name: [info.description || info.device, info.vendor, info.architecture].filter((s) => s).join(", ") || "unnamed adapter",
+    limits: device.limits,
+    lost: () => lost,
+    put: (table, id, object) => { tables[table].set(id, object); },
+    drop: (table, id) => { tables[table].delete(id); },
+
+    // The array through which bytes go in and out, at least n long.
+    scratch: (n) => {
+      if (scratch.length < n) scratch = new Uint8Array(n);
+      return scratch;
+    },
+    write: (id, offset, n) => { queue.writeBuffer(buffers.get(id), offset, scratch, 0, n); },
+    record: (id, bytes) => { programs.set(id, new Uint32Array(scratch.slice(0, bytes).buffer)); },
+
+    push,
+    pop,
+
+    // Runs a program on the feedLen bytes in scratch; leaves outLen bytes of the buffer `out` there.
+    replay: async (id, feed, feedLen, out, outLen) => {
+      push();
+      let done;
+      try {
+        if (feedLen > 0) queue.writeBuffer(buffers.get(feed), 0, scratch, 0, feedLen);
+        submit(programs.get(id));
+        done = outLen > 0 ? buffers.get(out).mapAsync(GPUMapMode.READ, 0, outLen) : queue.onSubmittedWorkDone();
+        done = done.then(() => "", (e) => String(e));
+      } catch (e) {
+        done = Promise.resolve(String(e));
+      }
+      const [refused, failed] = await Promise.all([pop(), done]);
+      if (refused || failed) return refused || failed;
+      if (outLen > 0) {
+        scratch.set(new Uint8Array(buffers.get(out).getMappedRange(0, outLen)));
+        buffers.get(out).unmap();
+      }
+      return "";
+    },
+  };
+}

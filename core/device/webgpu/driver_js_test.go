@@ -1,0 +1,78 @@
+package webgpu
+
+import (
+	"bytes"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	"hone/core/device/devicetest"
+	"hone/core/tensor"
+)
+
+// These tests run in a worker of a headless browser: TestBrowserDriver builds and drives them.
+
+// TestValue asks that the objects which the binding keeps to itself are found.
+func TestValue(t *testing.T) {
+	d := open(t).drv.(*browserDriver)
+	id, err := d.createBuffer("test", 16, storage)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for want, v := range map[string]string{
+		"GPUDevice": value(d.dev).Get("constructor").Get("name").String(),
+		"GPUBuffer": value(d.buffers.get(int32(id)).Buffer).Get("constructor").Get("name").String(),
+	} {
+		if v != want {
+			t.Errorf("the object is a %s, want a %s", v, want)
+		}
+	}
+}
+
+// TestGrowingHeap uploads while Go's memory grows, which detaches every view of it that JavaScript holds.
+func TestGrowingHeap(t *testing.T) {
+	d := open(t)
+	var keep [][]byte
+	want := make([]byte, 3*chunk+12)
+	for i := range want {
+		want[i] = byte(i * 7)
+	}
+	for range 12 {
+		keep = append(keep, make([]byte, 8<<20))
+		b, err := d.Upload(t.Context(), tensor.Of(tensor.I32, len(want)/4), bytes.NewReader(want))
+		if err != nil {
+			t.Fatal(err)
+		}
+		keep = append(keep, make([]byte, 8<<20))
+		var got bytes.Buffer
+		if err := d.Download(t.Context(), b, &got); err != nil {
+			t.Fatal(err)
+		}
+		b.Release()
+		if !slices.Equal(got.Bytes(), want) {
+			t.Fatal("what comes back is not what was sent")
+		}
+	}
+	runtime.KeepAlive(keep)
+}
+
+// TestLost takes the device away under a program.
+func TestLost(t *testing.T) {
+	d := open(t)
+	c := devicetest.Chain()
+	if _, err := devicetest.Run(t.Context(), d, c); err != nil {
+		t.Fatal(err)
+	}
+	e, err := d.Compile(t.Context(), c.Graph)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.drv.(*browserDriver).helper.Get("device").Call("destroy")
+	if _, err := devicetest.Run(t.Context(), d, c); err == nil || !strings.Contains(err.Error(), "lost") {
+		t.Errorf("a run on a lost device gives the error %v", err)
+	}
+	if err := e.Close(); err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,359 @@
+//go:build !js && cgo
+
+package webgpu
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/cogentcore/webgpu/wgpu"
+)
+
+// nativeDriver is wgpu-native over Vulkan. One goroutine owns all objects: error scopes belong to the device, so two
+// callers would see each other's errors.
+type nativeDriver struct {
+	calls    chan func()
+	ended    chan struct{}
+	instance *wgpu.Instance
+	gpu      *wgpu.Adapter
+	queue    *wgpu.Queue
+	about    adapter
+	objects
+	pending int64 // bytes written since the last submission: the implementation holds a copy of them
+	gone    error
+}
+
+// waitLimit is what Poll waits at most. After it Poll claims that the work is done; it is not, and touching results
+// then crashes the driver.
+const waitLimit = 5 * time.Second
+
+// writesHeld is how many bytes of writes may be outstanding in the implementation's own copies.
+const writesHeld = 64 << 20
+
+func openDriver(_ context.Context) (driver, error) {
+	d := &nativeDriver{calls: make(chan func()), ended: make(chan struct{})}
+	go func() {
+		defer close(d.ended)
+		for f := range d.calls {
+			f()
+		}
+	}()
+	var err error
+	d.do(func() { err = d.open() })
+	if err != nil {
+		d.close()
+		return nil, err
+	}
+	return d, nil
+}
+
+// do runs f in the owner goroutine.
+func (d *nativeDriver) do(f func()) {
+	done := make(chan struct{})
+	d.calls <- func() { defer close(done); f() }
+	<-done
+}
+
+func (d *nativeDriver) open() error {
+	wgpu.SetLogLevel(wgpu.LogLevelOff) // what it would print comes back as errors
+	// With a descriptor the binding leaves half of what it passes on uninitialised, and the process may abort.
+	d.instance = wgpu.CreateInstance(nil)
+	gpu := d.choose(d.instance.EnumerateAdapters(&wgpu.InstanceEnumerateAdapterOptons{Backends: wgpu.InstanceBackendVulkan}))
+	if gpu == nil {
+		return errors.New("webgpu: no Vulkan adapter; install a GPU driver with Vulkan, or Mesa's software one (packages mesa-vulkan-drivers and libvulkan1)")
+	}
+	d.gpu = gpu
+	limits := gpu.GetLimits().Limits
+	limits.MaxPushConstantSize = 0 // the binding leaves it uninitialised
+	dev, err := gpu.RequestDevice(&wgpu.DeviceDescriptor{Label: "hone", RequiredLimits: &wgpu.RequiredLimits{Limits: limits}})
+	if err != nil {
+		return fmt.Errorf("webgpu: adapter %s gives no device: %w", gpu.GetInfo().DriverDescription, err)
+	}
+	d.dev, d.queue = dev, dev.GetQueue()
+	info := gpu.GetInfo()
+	d.about = adapter{
+		name:       info.DriverDescription, // in this version Name is a number
+		maxBuffer:  clampLimit(limits.MaxBufferSize),
+		maxBinding: clampLimit(uint64(limits.MaxStorageBufferBindingSize)),
+		alignment:  int64(max(limits.MinStorageBufferOffsetAlignment, limits.MinUniformBufferOffsetAlignment, 16)),
+		maxStorage: int(limits.MaxStorageBuffersPerShaderStage),
+		maxGroups:  int(limits.MaxComputeWorkgroupsPerDimension),
+	}
+	return nil
+}
+
+// choose prefers real hardware, the first of its kind, and releases the others.
+func (d *nativeDriver) choose(found []*wgpu.Adapter) (best *wgpu.Adapter) {
+	rank := map[wgpu.AdapterType]int{wgpu.AdapterTypeDiscreteGPU: 3, wgpu.AdapterTypeIntegratedGPU: 2, wgpu.AdapterTypeCPU: 1}
+	at := -1
+	for i, a := range found {
+		if r := rank[a.GetInfo().AdapterType]; at < 0 || r > rank[best.GetInfo().AdapterType] {
+			best, at = a, i
+		}
+	}
+	for i, a := range found {
+		if i != at {
+			a.Release()
+		}
+	}
+	return best
+}
+
+func clampLimit(v uint64) int64 { return int64(min(v, math.MaxInt64)) }
+
+func (d *nativeDriver) adapter() adapter { return d.about }
+func (d *nativeDriver) lost() error      { return d.gone }
+
+// lose remembers why the device can no longer be used.
+func (d *nativeDriver) lose(err error) error {
+	if d.gone == nil {
+		d.gone = fmt.Errorf("webgpu: the device is lost: %w", err)
+	}
+	return d.gone
+}
+
+// failed looks whether an error of the implementation means that the device is gone.
+func (d *nativeDriver) failed(err error) error {
+	if err != nil && strings.Contains(strings.ToLower(err.Error()), "device is lost") {
+		return d.lose(err)
+	}
+	return err
+}
+
+func (d *nativeDriver) createBuffer(label string, bytes int64, u usage) (id bufferID, err error) {
+	d.do(func() { id, err = d.objects.createBuffer(label, bytes, u) })
+	return id, d.failed(err)
+}
+
+func (d *nativeDriver) releaseBuffer(id bufferID) { d.do(func() { d.objects.releaseBuffer(id) }) }
+
+func (d *nativeDriver) createPipeline(label, wgsl string, kinds []access) (id pipelineID, err error) {
+	d.do(func() { id, err = d.objects.createPipeline(label, wgsl, kinds) })
+	return id, d.failed(err)
+}
+
+func (d *nativeDriver) createGroup(p pipelineID, bindings []binding) (id groupID, err error) {
+	d.do(func() { id, err = d.objects.createGroup(p, bindings) })
+	return id, d.failed(err)
+}
+
+func (d *nativeDriver) releaseGroup(id groupID) { d.do(func() { d.objects.releaseGroup(id) }) }
+
+// scope has nothing to add: every call of the native binding has an error scope of its own.
+func (d *nativeDriver) scope(f func() error) error { return f() }
+
+func (d *nativeDriver) write(id bufferID, offset int64, p []byte) (err error) {
+	d.do(func() { err = d.writeNow(id, offset, p) })
+	return err
+}
+
+func (d *nativeDriver) writeNow(id bufferID, offset int64, p []byte) error {
+	if d.gone != nil || len(p) == 0 {
+		return d.gone
+	}
+	b, err := d.buffer(id)
+	if err != nil {
+		return err
+	}
+	if err := d.queue.WriteBuffer(b.Buffer, uint64(offset), p); err != nil {
+		return d.failed(fmt.Errorf("webgpu: write: %w", err))
+	}
+	if d.pending += int64(len(p)); d.pending >= writesHeld {
+		return d.submit()
+	}
+	return nil
+}
+
+// submit hands over the command buffers and everything written so far, and waits for the end of it.
+func (d *nativeDriver) submit(work ...*wgpu.CommandBuffer) error {
+	d.queue.Submit(work...)
+	d.pending = 0
+	return d.wait()
+}
+
+func (d *nativeDriver) wait() error {
+	start := time.Now()
+	d.dev.Poll(true, nil)
+	if took := time.Since(start); took > waitLimit-100*time.Millisecond {
+		return d.lose(fmt.Errorf("a submission ran for more than %.1f s", took.Seconds()))
+	}
+	return nil
+}
+
+func (d *nativeDriver) record(r recording) (id programID, err error) {
+	d.do(func() {
+		if err = d.check(r); err == nil {
+			id = programID(d.programs.add(r))
+		}
+	})
+	return id, err
+}
+
+func (d *nativeDriver) forget(id programID) { d.do(func() { d.programs.take(int32(id)) }) }
+
+func (d *nativeDriver) replay(ctx context.Context, id programID, feed, out []byte) (err error) {
+	d.do(func() { err = d.failed(d.replayNow(ctx, id, feed, out)) })
+	return err
+}
+
+func (d *nativeDriver) replayNow(ctx context.Context, id programID, feed, out []byte) error {
+	r := d.programs.get(int32(id))
+	if r == nil {
+		return fmt.Errorf("webgpu: there is no program %d", id)
+	}
+	if err := d.check(*r); err != nil {
+		return err
+	}
+	if r.feedLen > 0 {
+		if err := d.writeNow(r.feed, 0, feed[:r.feedLen]); err != nil {
+			return err
+		}
+	}
+	for rest := r.commands; len(rest) > 0; {
+		n := 0
+		for n < len(rest) && rest[n].kind != cut {
+			n++
+		}
+		if err := d.encode(rest[:n]); err != nil {
+			return err
+		}
+		if rest = rest[n:]; len(rest) > 0 {
+			rest = rest[1:]
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+		}
+	}
+	if r.outLen > 0 {
+		return d.read(r.out, out[:r.outLen])
+	}
+	return nil
+}
+
+// encode submits commands as one command buffer and waits for them.
+func (d *nativeDriver) encode(commands []command) (err error) {
+	if d.gone != nil {
+		return d.gone
+	}
+	enc, err := d.dev.CreateCommandEncoder(nil)
+	if err != nil {
+		return err
+	}
+	defer enc.Release()
+	var pass *wgpu.ComputePassEncoder
+	end := func() error {
+		if pass == nil {
+			return nil
+		}
+		err := pass.End()
+		pass.Release()
+		pass = nil
+		return err
+	}
+	for _, c := range commands {
+		if c.kind == dispatch {
+			if pass == nil {
+				pass = enc.BeginComputePass(nil)
+			}
+			pass.SetPipeline(d.pipelines.get(int32(c.pipeline)).ComputePipeline)
+			pass.SetBindGroup(0, *d.groups.get(int32(c.group)), nil)
+			pass.DispatchWorkgroups(c.groups[0], c.groups[1], c.groups[2])
+			continue
+		}
+		if err := end(); err != nil {
+			return err
+		}
+		from, to := d.buffers.get(int32(c.from.buffer)), d.buffers.get(int32(c.to.buffer))
+		if err := enc.CopyBufferToBuffer(from.Buffer, uint64(c.from.offset), to.Buffer, uint64(c.to.offset), uint64(c.from.bytes)); err != nil {
+			return err
+		}
+	}
+	if err := end(); err != nil {
+		return err
+	}
+	work, err := enc.Finish(nil)
+	if err != nil {
+		return err
+	}
+	defer work.Release()
+	return d.submit(work)
+}
+
+// read maps a readback buffer, whose contents are there already, and copies its start.
+func (d *nativeDriver) read(id bufferID, p []byte) error {
+	b, err := d.buffer(id)
+	if err != nil {
+		return err
+	}
+	defer holdCollector()()
+	status := wgpu.BufferMapAsyncStatusUnknown
+	if err := b.MapAsync(wgpu.MapModeRead, 0, uint64(len(p)), func(s wgpu.BufferMapAsyncStatus) { status = s }); err != nil {
+		return err
+	}
+	if err := d.wait(); err != nil {
+		return err
+	}
+	if status != wgpu.BufferMapAsyncStatusSuccess {
+		return fmt.Errorf("webgpu: reading back %d bytes: %v", len(p), status)
+	}
+	copy(p, b.GetMappedRange(0, uint(len(p))))
+	return b.Unmap()
+}
+
+// collector counts who needs the garbage collector to stay off.
+var collector struct {
+	sync.Mutex
+	holds, percent int
+	limit          int64
+}
+
+// holdCollector keeps the garbage collector off until the returned function is called. MapAsync hands C a pointer to a
+// Go heap cell that nothing in Go refers to; the callback reads through it.
+func holdCollector() (release func()) {
+	c := &collector
+	c.Lock()
+	defer c.Unlock()
+	if c.holds++; c.holds == 1 {
+		c.percent = debug.SetGCPercent(-1) // waits for a collection under way
+		c.limit = debug.SetMemoryLimit(math.MaxInt64)
+	}
+	return func() {
+		c.Lock()
+		defer c.Unlock()
+		if c.holds--; c.holds == 0 {
+			debug.SetMemoryLimit(c.limit)
+			debug.SetGCPercent(c.percent)
+		}
+	}
+}
+
+func (d *nativeDriver) close() error {
+	if d.calls == nil {
+		return errors.New("webgpu: the device is closed already")
+	}
+	d.do(func() {
+		d.objects.release()
+		if d.queue != nil {
+			d.queue.Release()
+		}
+		if d.dev != nil {
+			d.dev.Release()
+		}
+		if d.gpu != nil {
+			d.gpu.Release()
+		}
+		if d.instance != nil {
+			d.instance.Release()
+		}
+	})
+	close(d.calls)
+	<-d.ended
+	d.calls = nil
+	return nil
+}

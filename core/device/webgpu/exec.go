@@ -1,0 +1,275 @@
+package webgpu
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+
+	"hone/core/device"
+	"hone/core/ir"
+	"hone/core/tensor"
+)
+
+// exec is a program with its buffers: bind groups over states, feeds and the shared temporaries, and the list of
+// commands that a run replays. Both are made anew only when a state or a temporary becomes another buffer.
+type exec struct {
+	d      *Device
+	p      *program
+	slotOf []int // shared temporary of each slot
+	states map[string]*buffer
+
+	own      []bufferID // made once: feeds, constants, uniforms, readback
+	feeds    bufferID
+	consts   bufferID
+	uniforms bufferID
+	readback bufferID
+	hostIn   []byte
+	hostOut  []byte
+
+	groups  []groupID
+	replay  programID
+	made    int  // Device.remade when the groups were made
+	current bool // the groups fit the states
+}
+
+func newExec(d *Device, g *ir.Graph, p *program) *exec {
+	return &exec{d: d, p: p, slotOf: d.sizes.Fit(p.plan.Slots)}
+}
+
+// Cost is what a run of the program takes.
+func (e *exec) Cost() device.Cost {
+	c := device.Cost{Slots: e.p.plan.Slots, FLOPs: e.p.flops}
+	c.Feeds = e.p.feeds.bytes + e.p.constants.bytes + int64(len(e.p.uniforms)) + e.p.outputs.bytes
+	for _, s := range e.p.steps {
+		c.Dispatches += len(s.grids)
+	}
+	return c
+}
+
+// Bind points the program at its states.
+func (e *exec) Bind(state map[string]device.Buffer) error {
+	states := map[string]*buffer{}
+	for name, v := range e.p.graph.States {
+		db, ok := state[name]
+		if !ok {
+			return fmt.Errorf("webgpu: no buffer is given for state %q", name)
+		}
+		b, ok := db.(*buffer)
+		if !ok || b.d != e.d {
+			return fmt.Errorf("webgpu: state %q lies on another device (%T)", name, db)
+		}
+		if b.id == 0 {
+			return fmt.Errorf("webgpu: the buffer given for state %q is released", name)
+		}
+		if want := e.p.graph.Nodes[v].Type; !b.typ.Equal(want) {
+			return fmt.Errorf("webgpu: state %q has type %v, the program wants %v", name, b.typ, want)
+		}
+		states[name] = b
+	}
+	e.states, e.current = states, false
+	return nil
+}
+
+// Run feeds and replays the program.
+func (e *exec) Run(ctx context.Context, feeds map[string]tensor.Host) (map[string]tensor.Host, error) {
+	if err := e.d.drv.lost(); err != nil {
+		return nil, err
+	}
+	if e.states == nil && len(e.p.graph.States) > 0 {
+		return nil, errors.New("webgpu: the program runs before Bind")
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if err := e.prepare(); err != nil {
+		return nil, err
+	}
+	for name, v := range e.p.graph.Feeds {
+		h, ok := feeds[name]
+		if !ok {
+			return nil, fmt.Errorf("webgpu: feed %q is missing", name)
+		}
+		if want := e.p.graph.Nodes[v].Type; !h.Type.Equal(want) {
+			return nil, fmt.Errorf("webgpu: feed %q has type %v, the program wants %v", name, h.Type, want)
+		}
+		toBytes(e.hostIn[e.p.feeds.at[v]:], h)
+	}
+	if len(e.p.graph.Assigns) > 0 {
+		ctx = context.WithoutCancel(ctx) // a program that changes states is never left half-way
+	}
+	if err := e.d.drv.replay(ctx, e.replay, e.hostIn, e.hostOut); err != nil {
+		return nil, err
+	}
+	out := map[string]tensor.Host{}
+	for name, v := range e.p.graph.Outputs {
+		out[name] = fromBytes(e.hostOut[e.p.outputs.at[v]:], e.p.graph.Nodes[v].Type)
+	}
+	return out, nil
+}
+
+func toBytes(dst []byte, h tensor.Host) {
+	for i, x := range h.F32 {
+		binary.LittleEndian.PutUint32(dst[4*i:], math.Float32bits(x))
+	}
+	for i, x := range h.I32 {
+		binary.LittleEndian.PutUint32(dst[4*i:], uint32(x))
+	}
+}
+
+func fromBytes(src []byte, t tensor.Type) tensor.Host {
+	h := tensor.Host{Type: t}
+	if t.DType == tensor.I32 {
+		h.I32 = make([]int32, t.Elements())
+		for i := range h.I32 {
+			h.I32[i] = int32(binary.LittleEndian.Uint32(src[4*i:]))
+		}
+		return h
+	}
+	h.F32 = make([]float32, t.Elements())
+	for i := range h.F32 {
+		h.F32[i] = math.Float32frombits(binary.LittleEndian.Uint32(src[4*i:]))
+	}
+	return h
+}
+
+// prepare makes what a replay needs and is not there, or not any more.
+func (e *exec) prepare() error {
+	if err := e.d.temporaries(); err != nil {
+		return err
+	}
+	if e.own == nil {
+		if err := e.makeOwn(); err != nil {
+			e.releaseOwn()
+			return err
+		}
+	}
+	if e.current && e.made == e.d.remade {
+		return nil
+	}
+	e.releaseGroups()
+	e.made, e.current = e.d.remade, true
+	err := e.d.drv.scope(e.makeGroups)
+	if err != nil {
+		e.releaseGroups()
+	}
+	return err
+}
+
+// makeOwn makes the buffers of this program alone and fills those that never change.
+func (e *exec) makeOwn() error {
+	e.hostIn, e.hostOut = make([]byte, e.p.feeds.bytes), make([]byte, e.p.outputs.bytes)
+	constants := make([]byte, e.p.constants.bytes)
+	for v, at := range e.p.constants.at {
+		n := e.p.graph.Nodes[v]
+		toBytes(constants[at:], tensor.Host{Type: n.Type, F32: n.Data})
+	}
+	for _, b := range []struct {
+		id    *bufferID
+		what  string
+		bytes int64
+		usage usage
+		fill  []byte
+	}{
+		{&e.feeds, "feeds", e.p.feeds.bytes, storage, nil},
+		{&e.consts, "constants", e.p.constants.bytes, storage, constants},
+		{&e.uniforms, "kernel parameters", int64(len(e.p.uniforms)), uniform, e.p.uniforms},
+		{&e.readback, "outputs", e.p.outputs.bytes, readback, nil},
+	} {
+		if b.bytes == 0 {
+			continue
+		}
+		var err error
+		if *b.id, err = e.d.newBuffer(b.what, b.bytes, b.usage); err != nil {
+			return err
+		}
+		e.own = append(e.own, *b.id)
+		if err := e.d.drv.write(*b.id, 0, b.fill); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// where is the memory of a value.
+func (e *exec) where(v ir.Value) binding {
+	b := binding{bytes: e.p.graph.Nodes[v].Type.Bytes()}
+	switch h := e.p.plan.Home[v]; h.Kind {
+	case ir.InSlot:
+		b.buffer = e.d.temps[e.slotOf[h.Slot]].buffer
+	case ir.InState:
+		b.buffer = e.states[h.State].id
+	case ir.InFeed:
+		b.buffer, b.offset = e.feeds, e.p.feeds.at[v]
+	case ir.InConstant:
+		b.buffer, b.offset = e.consts, e.p.constants.at[v]
+	}
+	return b
+}
+
+// makeGroups makes the bind groups and the list: kernels in the order of the program, then the outputs, then the
+// assignments that are copies. Outputs go first because they show states as the program found them.
+func (e *exec) makeGroups() error {
+	var list []command
+	work := int64(0) // since the last cut
+	for _, s := range e.p.steps {
+		for i, g := range s.grids {
+			params := s.params[i]
+			params.buffer = e.uniforms
+			bindings := []binding{params}
+			for _, o := range s.storage {
+				bindings = append(bindings, e.where(o.value))
+			}
+			group, err := e.d.drv.createGroup(s.pipeline, bindings)
+			if err != nil {
+				return fmt.Errorf("operator %s: %w", s.op, err)
+			}
+			e.groups = append(e.groups, group)
+			if work > 0 && work+g.flops > e.d.submissionFLOPs {
+				list = append(list, command{kind: cut})
+				work = 0
+			}
+			work += g.flops
+			list = append(list, command{kind: dispatch, pipeline: s.pipeline, group: group, groups: g.groups})
+		}
+	}
+	for v, at := range e.p.outputs.at {
+		from := e.where(v)
+		list = append(list, command{kind: copyRange, from: from, to: binding{e.readback, at, from.bytes}})
+	}
+	for _, a := range e.p.plan.Copies {
+		from, to := e.where(a.Value), e.where(e.p.graph.States[a.State])
+		if from.buffer != to.buffer { // a state assigned to itself
+			list = append(list, command{kind: copyRange, from: from, to: to})
+		}
+	}
+	var err error
+	e.replay, err = e.d.drv.record(recording{commands: list, feed: e.feeds, feedLen: e.p.feeds.bytes, out: e.readback, outLen: e.p.outputs.bytes})
+	return err
+}
+
+func (e *exec) releaseGroups() {
+	if e.replay != 0 {
+		e.d.drv.forget(e.replay)
+	}
+	for _, g := range e.groups {
+		e.d.drv.releaseGroup(g)
+	}
+	e.replay, e.groups, e.current = 0, nil, false
+}
+
+func (e *exec) releaseOwn() {
+	for _, b := range e.own {
+		e.d.drv.releaseBuffer(b)
+	}
+	e.own = nil
+}
+
+// Close releases what belongs to this program alone; the shared temporaries stay with the device.
+func (e *exec) Close() error {
+	e.releaseGroups()
+	e.releaseOwn()
+	e.states = nil
+	return nil
+}
