@@ -50,6 +50,17 @@ const interrupted = "interrupted"
 func (l *loop) run(ctx context.Context) (stopped string, err error) {
 	l.began, l.lineBegan, l.startStep = time.Now(), time.Now(), l.step
 	j := l.j
+	if j.held != nil && l.step == 0 { // what the run starts from, for comparison
+		loss, tokens, err := j.trainer.Evaluate(ctx, j.heldOut())
+		if err != nil {
+			return "", err
+		}
+		e := Evaluated{EvalLoss: loss, Tokens: tokens}
+		l.sink(e)
+		if err := l.log(e); err != nil {
+			return "", err
+		}
+	}
 	for _, sp := range j.spans {
 		for l.step < sp.first+sp.steps {
 			if ctx.Err() != nil {

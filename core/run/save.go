@@ -108,15 +108,8 @@ func (s *session) writeModel(dir string) error {
 	if err := os.WriteFile(filepath.Join(dir, "config.json"), config, 0o666); err != nil {
 		return err
 	}
-	for _, name := range []string{"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "generation_config.json", "chat_template.jinja"} {
-		raw, err := os.ReadFile(filepath.Join(j.Recipe.Model, name))
-		if os.IsNotExist(err) {
-			continue
-		}
-		if err == nil {
-			err = os.WriteFile(filepath.Join(dir, name), raw, 0o666)
-		}
-		if err != nil {
+	for _, name := range tokenizerFiles {
+		if err := copyFile(filepath.Join(j.Recipe.Model, name), filepath.Join(dir, name)); err != nil && !os.IsNotExist(err) {
 			return err
 		}
 	}

@@ -58,13 +58,13 @@ func inspect(e env, args []string) error {
 		total += n
 	}
 	w := tabwriter.NewWriter(e.out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "\nparameters\t\t")
+	fmt.Fprintln(e.out, "\nparameters")
 	for _, k := range []nn.Kind{nn.EmbeddingKind, nn.AttentionKind, nn.MLPKind, nn.NormKind, nn.HeadKind} {
 		if kinds[k] > 0 {
-			fmt.Fprintf(w, "%s\t%d\t%.1f%%\n", k, kinds[k], 100*float64(kinds[k])/float64(total))
+			fmt.Fprintf(w, "  %s\t%d\t%.1f%%\t\n", k, kinds[k], 100*float64(kinds[k])/float64(total))
 		}
 	}
-	fmt.Fprintf(w, "in all\t%d\t\n", total)
+	fmt.Fprintf(w, "  in all\t%d\t100.0%%\t\n", total)
 	w.Flush()
 	fmt.Fprintln(e.out)
 	return listTypes(e, base.Weights.Tensors())

@@ -27,23 +27,21 @@ func sft(e env, args []string) error {
 	if err != nil || help {
 		return err
 	}
-	return trainRecipe(e, r)
+	_, err = trainRecipe(e, "sft", r)
+	return err
 }
 
 // trainRecipe runs a recipe and shows how it goes.
-func trainRecipe(e env, r recipe.Recipe) error {
+func trainRecipe(e env, command string, r recipe.Recipe) (run.Result, error) {
 	dev, err := openDevice(r.Device)
 	if err != nil {
-		return err
+		return run.Result{}, err
 	}
 	defer dev.Close()
 	result, err := run.Start(e.ctx, r, dev, newProgress(e.out, r.LogFormat).show)
-	if err != nil {
-		return err
+	if err == nil && result.Interrupted {
+		fmt.Fprintf(e.err, "interrupted; go on with:\n  hone %s --resume_from_checkpoint %s\n", command, result.Run)
+		err = errInterrupted
 	}
-	if result.Interrupted {
-		fmt.Fprintf(e.err, "interrupted; go on with:\n  hone sft --resume_from_checkpoint %s\n", result.Directory)
-		return errInterrupted
-	}
-	return nil
+	return result, err
 }

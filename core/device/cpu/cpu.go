@@ -42,7 +42,8 @@ func New(threads int) *Device {
 // Caps describes the device.
 func (d *Device) Caps() device.Caps {
 	variant := kernel.Active().String()
-	return device.Caps{Name: fmt.Sprintf("CPU, %d threads, %s", d.pool.Workers(), variant), Kind: "cpu", Threads: d.pool.Workers(), Variant: variant}
+	return device.Caps{Name: fmt.Sprintf("CPU, %d threads, %s", d.pool.Workers(), variant), Kind: "cpu", Threads: d.pool.Workers(),
+		MemoryBudget: availableMemory(), Variant: variant}
 }
 
 // Close ends the threads.

@@ -1,0 +1,95 @@
+package run
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"hone/core/checkpoint"
+	"hone/core/data"
+	"hone/core/tokenizer"
+)
+
+// NewModel makes the directory that pre-training starts from: a BPE tokenizer trained on the texts, or that of another
+// directory, and random weights of the shape that config.json gives. vocab_size and the ids of <s> and </s> in the
+// config become the tokenizer's.
+func NewModel(dir, config, tokenizerDir string, texts []string, vocabSize int, seed uint64) error {
+	raw, err := os.ReadFile(config)
+	if err != nil {
+		return fmt.Errorf("--config: %w", err)
+	}
+	var members map[string]any
+	if err := json.Unmarshal(raw, &members); err != nil {
+		return fmt.Errorf("--config %s: %w", config, err)
+	}
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return err
+	}
+	tok, err := tokenizerFor(dir, tokenizerDir, texts, vocabSize)
+	if err != nil {
+		return err
+	}
+	members["vocab_size"] = tok.Size()
+	members["torch_dtype"] = "float32"
+	for key, id := range map[string]int32{"bos_token_id": tok.BOS, "eos_token_id": tok.EOS} {
+		if delete(members, key); id >= 0 {
+			members[key] = id
+		}
+	}
+	if raw, err = json.MarshalIndent(members, "", "  "); err != nil {
+		return err
+	}
+	if err := checkpoint.InitModel(dir, append(raw, '\n'), seed); err != nil {
+		return fmt.Errorf("--config %s: %w", config, err)
+	}
+	return nil
+}
+
+// tokenizerFor puts a tokenizer into dir: a copy, or one trained on the texts.
+func tokenizerFor(dir, from string, texts []string, vocabSize int) (*tokenizer.Tokenizer, error) {
+	if from == "" {
+		var failed error
+		trained, err := tokenizer.Train(data.Texts(texts, &failed), tokenizer.TrainOptions{VocabSize: vocabSize})
+		if failed != nil {
+			return nil, failed
+		}
+		if err != nil {
+			return nil, err
+		}
+		if err := trained.Save(dir); err != nil {
+			return nil, err
+		}
+		return tokenizer.LoadDir(dir)
+	}
+	for _, name := range tokenizerFiles {
+		if err := copyFile(filepath.Join(from, name), filepath.Join(dir, name)); err != nil && !os.IsNotExist(err) {
+			return nil, err
+		}
+	}
+	return tokenizer.LoadDir(dir)
+}
+
+// tokenizerFiles are what a model directory holds beside config and weights, as far as it has them.
+var tokenizerFiles = []string{"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "generation_config.json", "chat_template.jinja"}
+
+func copyFile(from, to string) error {
+	raw, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(to, raw, 0o666)
+}
+
+// Export copies the model of a full checkpoint, without the State, to a directory that is one model and nothing else.
+func Export(checkpointDir, dir string) error {
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return err
+	}
+	for _, name := range append([]string{"config.json", checkpoint.ModelTensors}, tokenizerFiles...) {
+		if err := copyFile(filepath.Join(checkpointDir, name), filepath.Join(dir, name)); err != nil && !os.IsNotExist(err) {
+			return err
+		}
+	}
+	return nil
+}
