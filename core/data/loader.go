@@ -115,14 +115,27 @@ func (l *Loader) BatchesPerEpoch(epoch int) int {
 // At gives micro-batch i of an epoch; i must be less than BatchesPerEpoch(epoch). Rows is always BatchSize, so that one
 // compiled program serves: the last batch of an epoch may end in rows that are all padding.
 func (l *Loader) At(epoch, i int) Batch {
+	rows := l.batch(epoch, i)
+	return newBatch(l.set, rows, l.opt.BatchSize, l.bucket(rows), l.opt.Pad)
+}
+
+// LengthAt is the Length of micro-batch i of an epoch, without making it.
+func (l *Loader) LengthAt(epoch, i int) int { return l.bucket(l.batch(epoch, i)) }
+
+// batch is the plan of one micro-batch.
+func (l *Loader) batch(epoch, i int) [][]int {
 	rows := l.rows(epoch)
 	from := i * l.opt.BatchSize
 	if epoch < 0 || i < 0 || from >= len(rows) {
 		panic(fmt.Sprintf("data: batch %d of epoch %d, which has %d rows in batches of %d", i, epoch, len(rows), l.opt.BatchSize))
 	}
-	rows = rows[from:min(from+l.opt.BatchSize, len(rows))]
+	return rows[from:min(from+l.opt.BatchSize, len(rows))]
+}
+
+// bucket is the smallest length that holds all rows.
+func (l *Loader) bucket(rows [][]int) int {
 	k, _ := slices.BinarySearch(l.buckets, l.longest(rows))
-	return newBatch(l.set, rows, l.opt.BatchSize, l.buckets[k], l.opt.Pad)
+	return l.buckets[k]
 }
 
 // Next gives the batch at a cursor and the cursor behind it, which may lie in the next epoch.

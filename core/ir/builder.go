@@ -3,6 +3,7 @@ package ir
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"hone/core/tensor"
@@ -157,7 +158,7 @@ func (b *Builder) Apply(op string, attrs Attrs, in ...Value) Value {
 	if err != nil {
 		b.Fail("%s: %v", op, err)
 	}
-	v := b.push(Node{Op: op, In: in, Attrs: attrs, Type: out[0]})
+	v := b.push(Node{Op: op, In: slices.Clone(in), Attrs: attrs, Type: out[0]})
 	for i, t := range out[1:] {
 		b.push(Node{Op: "part", In: []Value{v}, Attrs: Attrs{"index": float64(i + 1)}, Type: t})
 	}

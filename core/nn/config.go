@@ -13,6 +13,9 @@ import (
 // maxWidth bounds every size read from a config.json, far above any model, so that products of sizes cannot overflow.
 const maxWidth = 1 << 24
 
+// maxLayers keeps the list of parameters that a hostile config.json asks for small.
+const maxLayers = 1 << 12
+
 var architectures = map[string]func(raw []byte) (Model, error){}
 
 func register(modelType string, f func(raw []byte) (Model, error)) { architectures[modelType] = f }
@@ -105,6 +108,9 @@ func (b baseConfig) config(architecture string) Config {
 
 // check refuses sizes that cannot be.
 func (c Config) check() error {
+	if c.Layers > maxLayers {
+		return fmt.Errorf("num_hidden_layers is %d; at most %d are accepted", c.Layers, maxLayers)
+	}
 	for _, s := range []struct {
 		name  string
 		value int

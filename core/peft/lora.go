@@ -127,7 +127,7 @@ func (l *LoRA) Linear(c *nn.Context, module string, x, y ir.Value) ir.Value {
 	if l.Dropout > 0 && c.DropoutKey != ir.None {
 		x = op.Dropout(b, x, c.DropoutKey, l.Dropout, i)
 	}
-	down := c.State(loraName(module, "A"), tensor.Of(tensor.F32, l.Rank, l.sizes[i][0]))
-	up := c.State(loraName(module, "B"), tensor.Of(tensor.F32, l.sizes[i][1], l.Rank))
+	down := c.State(c.Prefix+loraName(module, "A"), tensor.Of(tensor.F32, l.Rank, l.sizes[i][0]))
+	up := c.State(c.Prefix+loraName(module, "B"), tensor.Of(tensor.F32, l.sizes[i][1], l.Rank))
 	return op.MatMul(b, op.Linear(b, x, down), up, y, op.Orientation{B: true}, l.Scale())
 }

@@ -327,8 +327,7 @@ func (j *Job) compile(ctx context.Context) error {
 		p.MicroBatches += last
 		if s.epoch == 0 { // later epochs are much the same
 			for i := range last {
-				b := j.loader.At(0, i)
-				p.FLOPs += float64(j.trainer.FLOPs(train.Shape{Rows: b.Rows, Length: b.Length}))
+				p.FLOPs += float64(j.trainer.FLOPs(train.Shape{Rows: j.Recipe.PerDeviceTrainBatchSize, Length: j.loader.LengthAt(0, i)}))
 			}
 		}
 	}

@@ -197,6 +197,9 @@ func (s *session) train(ctx context.Context, state *checkpoint.State, from check
 		}
 	}
 	s.sink(Started{Model: j.Recipe.Model, Device: s.dev.Caps().Name, Directory: s.run.Dir, Plan: j.Plan, Rows: j.Rows, StartStep: l.step, TotalSteps: j.Plan.Steps})
+	if v := s.dev.Caps().Variant; state != nil && state.KernelVariant != v {
+		j.warn("the checkpoint was computed with the %s kernels, this device has %s: what follows equals the uninterrupted run but for the last bits", state.KernelVariant, v)
+	}
 	for _, w := range j.warnings {
 		s.sink(Warning{w})
 	}

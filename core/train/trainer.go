@@ -21,7 +21,6 @@ type Trainer struct {
 	accumulate map[Shape]device.Exec
 	evaluate   map[Shape]device.Exec
 	apply      device.Exec
-	flops      float64
 }
 
 // Compile makes the programs of a run: one for each shape of micro-batch, one for each shape of evaluation batch, and the

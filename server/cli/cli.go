@@ -27,7 +27,6 @@ type env struct {
 // command is one command: its flags are parsed by package recipe, so that all commands follow the same rules.
 type command struct {
 	name, args, short string
-	flags             func() []recipe.Flag
 	run               func(e env, args []string) error
 }
 
