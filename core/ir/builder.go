@@ -121,8 +121,13 @@ func (b *Builder) Constant(data []float32, shape ...int) Value {
 	return b.push(Node{Op: "constant", Type: t, Data: data})
 }
 
-// Output names a value to be read back after every run.
-func (b *Builder) Output(name string, v Value) { b.g.Outputs[name] = v }
+// Output names a value to be read back after every run. A feed is known to who feeds it and cannot be one.
+func (b *Builder) Output(name string, v Value) {
+	if b.g.Nodes[v].Op == "feed" {
+		b.Fail("output %q is a feed", name)
+	}
+	b.g.Outputs[name] = v
+}
 
 // Assign makes the state hold the value after the program has run.
 func (b *Builder) Assign(state string, v Value) {
@@ -130,8 +135,13 @@ func (b *Builder) Assign(state string, v Value) {
 	if !ok {
 		b.Fail("assignment to state %q, which the program does not read", state)
 	}
-	if b.g.Nodes[v].Op == "state" {
-		b.Fail("state %q is assigned another state as it is; states are copied by an operator", state)
+	if op := b.g.Nodes[v].Op; op == "state" || op == "feed" {
+		b.Fail("state %q is assigned a %s as it is; it has to go through an operator", state, op)
+	}
+	for _, a := range b.g.Assigns {
+		if a.State == state {
+			b.Fail("state %q is assigned twice in one program", state)
+		}
 	}
 	if b.g.Nodes[s].Attrs["frozen"] != 0 {
 		b.Fail("assignment to the frozen state %q", state)

@@ -44,6 +44,7 @@ type Def struct {
 	Units func(a Attrs, in, out []tensor.Type) int
 
 	// F32 and F64 are the reference kernel at both precisions: compute pieces lo to hi and write every element of them.
+	// Results that an operator's comment calls workspace are left alone: they are memory for faster kernels.
 	F32 func(c *Call[float32], lo, hi int)
 	F64 func(c *Call[float64], lo, hi int)
 

@@ -7,6 +7,18 @@ package ir
 // With SetRecompute, a rule that asks for a value from inside a Block gets a copy that is computed again just before:
 // only what enters a block is kept from the forward pass (Chen et al., "Training deep nets with sublinear memory cost").
 func (b *Builder) Grad(loss Value, wrt []Value) []Value {
+	result := make([]Value, len(wrt))
+	for i := range result {
+		result[i] = None
+	}
+	b.GradEach(loss, wrt, func(i int, grad Value) { result[i] = grad })
+	return result
+}
+
+// GradEach is Grad, but hands out each gradient as soon as it is complete, in the middle of the backward pass: what use
+// traces there runs there, so that the gradients of all weights are never in memory together. use is not called for a
+// value that the loss does not depend on.
+func (b *Builder) GradEach(loss Value, wrt []Value, use func(i int, grad Value)) {
 	if n := b.Type(loss).Elements(); n != 1 {
 		b.Fail("gradient of a value of %d elements; a loss has one", n)
 	}
@@ -20,6 +32,11 @@ func (b *Builder) Grad(loss Value, wrt []Value) []Value {
 	re := recomputer{b: b, copies: map[Value]Value{}}
 	for v := end - 1; v >= 0; v-- {
 		n := b.g.Nodes[v]
+		for i, w := range wrt {
+			if w == v && grads[v] != None { // all uses of a value stand behind it
+				use(i, grads[v])
+			}
+		}
 		if Source(n.Op) || !needs[v] {
 			continue
 		}
@@ -63,11 +80,6 @@ func (b *Builder) Grad(loss Value, wrt []Value) []Value {
 			}
 		}
 	}
-	result := make([]Value, len(wrt))
-	for i, w := range wrt {
-		result[i] = grads[w]
-	}
-	return result
 }
 
 // dependents marks the nodes before end whose value depends on one of wrt.

@@ -63,12 +63,9 @@ func (s *Setup) accumulate(b *ir.Builder, loss ir.Value) {
 	for i, p := range s.Trained {
 		wrt[i] = b.State(p.Name, tensor.Of(tensor.F32, p.Shape...))
 	}
-	grads := b.Grad(loss, wrt)
-	for i, p := range s.Trained {
-		if grads[i] == ir.None {
-			continue
-		}
+	b.GradEach(loss, wrt, func(i int, grad ir.Value) {
+		p := s.Trained[i]
 		name := optim.Gradient(p.Name)
-		b.Assign(name, op.Add(b, b.State(name, tensor.Of(tensor.F32, p.Shape...)), grads[i]))
-	}
+		b.Assign(name, op.Add(b, b.State(name, tensor.Of(tensor.F32, p.Shape...)), grad))
+	})
 }

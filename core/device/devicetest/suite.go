@@ -124,7 +124,7 @@ func refusals(t *testing.T, d device.Device) {
 	if _, err := d.Upload(ctx, tensor.Of(tensor.F32, 8), bytes.NewReader(make([]byte, 12))); err == nil {
 		t.Error("an upload ends early and no error says so")
 	}
-	odd, err := ir.Trace(func(b *ir.Builder) { b.Output("y", b.Feed("x", tensor.Of(tensor.F32, 2))) })
+	odd, err := ir.Trace(func(b *ir.Builder) { b.Output("y", b.State("x", tensor.Of(tensor.F32, 2))) })
 	if err != nil {
 		t.Fatal(err)
 	}
