@@ -103,7 +103,7 @@ func (b *Base) Upload(ctx context.Context, dev device.Device, p nn.Param, as ten
 	if as == tensor.NF4 {
 		q, err := b.nf4(p)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("model %s: %w", b.Dir, err)
 		}
 		var buf bytes.Buffer
 		buf.Grow(int(q.StreamBytes()))

@@ -2,6 +2,7 @@ package nn
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"sort"
@@ -37,7 +38,7 @@ func Parse(raw []byte) (Model, error) {
 		Architectures []string `json:"architectures"`
 	}
 	if err := json.Unmarshal(raw, &head); err != nil {
-		return nil, fmt.Errorf("config.json: %w", err)
+		return nil, fmt.Errorf("config.json: %w", plainJSON(err))
 	}
 	f, ok := architectures[head.ModelType]
 	if !ok {
@@ -45,9 +46,24 @@ func Parse(raw []byte) (Model, error) {
 	}
 	m, err := f(raw)
 	if err != nil {
-		return nil, fmt.Errorf("config.json: %w", err)
+		return nil, fmt.Errorf("config.json: %w", plainJSON(err))
 	}
 	return m, nil
+}
+
+// plainJSON says in the words of the file, not of Go, what has the wrong type.
+func plainJSON(err error) error {
+	var wrong *json.UnmarshalTypeError
+	var syntax *json.SyntaxError
+	switch {
+	case errors.As(err, &syntax):
+		return fmt.Errorf("this is no JSON: %w at byte %d", err, syntax.Offset)
+	case !errors.As(err, &wrong):
+		return err
+	case wrong.Field == "":
+		return fmt.Errorf("the file holds a JSON %s; expected an object", wrong.Value)
+	}
+	return fmt.Errorf("%s is a JSON %s, which it cannot be", wrong.Field[strings.LastIndexByte(wrong.Field, '.')+1:], wrong.Value)
 }
 
 // baseConfig are the settings that most architectures share.

@@ -2,6 +2,7 @@ package run
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -17,9 +18,10 @@ type loop struct {
 	save func(step int, finished bool) (dir string, err error)
 	log  func(line any) error
 
-	step  int // optimiser steps done
-	micro uint64
-	best  best
+	step      int // optimiser steps done
+	micro     uint64
+	best      best
+	evaluated bool // the held-out rows have been measured after this step
 
 	began     time.Time
 	startStep int
@@ -35,13 +37,6 @@ type loop struct {
 	lastSavedDir string
 }
 
-// best is the lowest held-out loss so far. It is part of the State.
-type best struct {
-	Loss  float64 `json:"loss"`
-	Step  int     `json:"step"` // 0: none
-	Worse int     `json:"worse"`
-}
-
 // interrupted is why a run stopped when its context ended.
 const interrupted = "interrupted"
 
@@ -50,15 +45,10 @@ const interrupted = "interrupted"
 func (l *loop) run(ctx context.Context) (stopped string, err error) {
 	l.began, l.lineBegan, l.startStep = time.Now(), time.Now(), l.step
 	j := l.j
-	if j.held != nil && l.step == 0 { // what the run starts from, for comparison
-		loss, tokens, err := j.trainer.Evaluate(ctx, j.heldOut())
-		if err != nil {
-			return "", err
-		}
-		e := Evaluated{EvalLoss: loss, Tokens: tokens}
-		l.sink(e)
-		if err := l.log(e); err != nil {
-			return "", err
+	// What the run starts from, for comparison; and what an interruption left out.
+	if j.held != nil && !l.evaluated && (l.step == 0 || l.evaluationDue()) {
+		if stopped, err := l.afterStep(ctx, l.step > 0); stopped != "" || err != nil {
+			return stopped, err
 		}
 	}
 	for _, sp := range j.spans {
@@ -69,30 +59,41 @@ func (l *loop) run(ctx context.Context) (stopped string, err error) {
 			if err := l.oneStep(sp); err != nil {
 				return "", l.keepGood(err)
 			}
-			last := l.step == j.Plan.Steps
-			improved, worse := false, 0
-			if j.held != nil && (l.step%j.Recipe.EvalSteps == 0 || last) {
-				if improved, err = l.evaluate(ctx); err != nil {
-					if ctx.Err() != nil {
-						return interrupted, l.saveIfNew(false)
-					}
-					return "", err
-				}
-				worse = l.best.Worse
-			}
-			// The best weights can be taken at the end only if they are on disk.
-			keep := improved && j.Recipe.LoadBestModelAtEnd
-			if l.step%j.Recipe.SaveSteps == 0 || last || keep {
-				if err := l.saveIfNew(last); err != nil {
-					return "", err
-				}
-			}
-			if n := j.Recipe.EarlyStopInterval; n > 0 && worse >= n {
-				return fmt.Sprintf("%d evaluations without a lower held-out loss", worse), l.saveIfNew(true)
+			if stopped, err := l.afterStep(ctx, true); stopped != "" || err != nil {
+				return stopped, err
 			}
 		}
 	}
 	return "", l.saveIfNew(true)
+}
+
+// afterStep evaluates and saves where the recipe asks for it, and tells why the run ends here if it does. Before the first
+// step there is only the evaluation.
+func (l *loop) afterStep(ctx context.Context, stepped bool) (stopped string, err error) {
+	j := l.j
+	improved := false
+	if j.held != nil && (!stepped || l.evaluationDue()) {
+		if improved, err = l.evaluate(ctx); err != nil {
+			if ctx.Err() != nil {
+				return interrupted, l.saveIfNew(false)
+			}
+			return "", err
+		}
+	}
+	if !stepped {
+		return "", nil
+	}
+	// The best weights can be taken at the end only if they are on disk.
+	keep := improved && j.Recipe.LoadBestModelAtEnd
+	if last := l.step == j.Plan.Steps; l.step%j.Recipe.SaveSteps == 0 || last || keep {
+		if err := l.saveIfNew(last); err != nil {
+			return "", err
+		}
+	}
+	if n := j.Recipe.EarlyStopInterval; n > 0 && l.best.Worse >= n {
+		return fmt.Sprintf("%d evaluations without a lower held-out loss", l.best.Worse), l.saveIfNew(true)
+	}
+	return "", nil
 }
 
 func (l *loop) saveIfNew(finished bool) error {
@@ -125,7 +126,7 @@ func (l *loop) oneStep(sp span) error {
 		}
 	}
 	if supervised == 0 {
-		return fmt.Errorf("step %d has no token to learn: %s; leave these rows out, or raise gradient_accumulation_steps", l.step+1, j.rowNames(batches))
+		return fmt.Errorf("step %d has no token to learn: %s; leave these rows out, or raise gradient_accumulation_steps", l.step+1, rowNames(j.train, batches))
 	}
 	var sum float64
 	for _, b := range batches {
@@ -134,7 +135,7 @@ func (l *loop) oneStep(sp span) error {
 			return err
 		}
 		if math.IsNaN(loss) || math.IsInf(loss, 0) {
-			return fmt.Errorf("step %d: the loss of %s is %v", l.step+1, j.rowNames([]data.Batch{b}), loss)
+			return diverged{fmt.Errorf("step %d: the loss of %s is %v", l.step+1, rowNames(j.train, []data.Batch{b}), loss)}
 		}
 		sum += loss
 		l.micro++
@@ -148,11 +149,12 @@ func (l *loop) oneStep(sp span) error {
 		return err
 	}
 	if math.IsNaN(norm) || math.IsInf(norm, 0) {
-		return fmt.Errorf("step %d: the gradient's norm is %v, with %s", l.step+1, norm, j.rowNames(batches))
+		return diverged{fmt.Errorf("step %d: the gradient's norm is %v, with %s", l.step+1, norm, rowNames(j.train, batches))}
 	}
 	l.step++
 	l.lossSum, l.losses = l.lossSum+sum/float64(supervised), l.losses+1
 	l.supervised, l.lineTokens, l.tokens = l.supervised+supervised, l.lineTokens+int64(all), l.tokens+int64(all)
+	l.evaluated = false
 	return l.report(sp, norm, rate)
 }
 
@@ -177,55 +179,54 @@ func (l *loop) report(sp span, norm, rate float64) error {
 	return l.log(line)
 }
 
-// evaluate measures the held-out rows and reports whether the loss is the lowest so far.
-func (l *loop) evaluate(ctx context.Context) (improved bool, err error) {
-	loss, tokens, err := l.j.trainer.Evaluate(ctx, l.j.heldOut())
-	if err != nil {
-		return false, err
-	}
-	if l.best.Step == 0 || loss < l.best.Loss {
-		l.best, improved = best{Loss: loss, Step: l.step}, true
-	} else {
-		l.best.Worse++
-	}
-	e := Evaluated{Step: l.step, EvalLoss: loss, Tokens: tokens, Best: improved}
-	l.sink(e)
-	return improved, l.log(e)
-}
-
-// heldOut walks the held-out batches.
-func (j *Job) heldOut() func(yield func(data.Batch) bool) {
-	return func(yield func(data.Batch) bool) {
-		for i := range j.held.BatchesPerEpoch(0) {
-			if !yield(j.held.At(0, i)) {
-				return
-			}
-		}
-	}
-}
+// diverged is the error of a loss or a gradient that is no number.
+type diverged struct{ error }
 
 // keepGood saves the state of the last step that went well, which a failed step leaves as it was, and completes the error.
 func (l *loop) keepGood(err error) error {
+	var d diverged
+	notANumber := errors.As(err, &d)
 	if l.step == 0 {
-		return fmt.Errorf("%w; no step had been done yet. A lower --learning_rate or another model usually helps", err)
+		if notANumber {
+			err = l.j.atFault(err)
+		}
+		return err
 	}
 	if saveErr := l.saveIfNew(false); saveErr != nil {
 		return fmt.Errorf("%w; and saving the state of step %d failed: %v", err, l.step, saveErr)
 	}
-	return fmt.Errorf("%w; the state of step %d is kept in %s. A lower --learning_rate usually helps", err, l.lastSaved, l.lastSavedDir)
+	advice := ""
+	if notANumber {
+		advice = ". A lower --learning_rate usually helps"
+	}
+	return fmt.Errorf("%w; the state of step %d is kept in %s%s", err, l.lastSaved, l.lastSavedDir, advice)
 }
 
 // rowNames names the rows of batches as "file rows 3, 4".
-func (j *Job) rowNames(batches []data.Batch) string {
-	var names []string
-	for _, b := range batches {
-		for _, i := range b.Examples {
-			e := j.train.Examples[i]
-			names = append(names, fmt.Sprintf("%s row %d", e.File, e.Row))
+func rowNames(set *data.Set, batches []data.Batch) string {
+	const most = 8
+	var b strings.Builder
+	file, named, all := "", 0, 0
+	for _, batch := range batches {
+		for _, i := range batch.Examples {
+			e := set.Examples[i]
+			if all++; all > most {
+				continue
+			}
+			switch {
+			case e.File != file && named > 0:
+				fmt.Fprintf(&b, "; %s row %d", e.File, e.Row)
+			case e.File != file:
+				fmt.Fprintf(&b, "%s row %d", e.File, e.Row)
+			default:
+				fmt.Fprintf(&b, ", %d", e.Row)
+			}
+			file = e.File
+			named++
 		}
 	}
-	if len(names) > 8 {
-		names = append(names[:8], fmt.Sprintf("and %d more", len(names)-8))
+	if all > most {
+		fmt.Fprintf(&b, " and %d more", all-most)
 	}
-	return strings.Join(names, ", ")
+	return b.String()
 }

@@ -1,20 +1,15 @@
 package run
 
-import (
-	"runtime"
-	"runtime/debug"
-)
+import "runtime/debug"
 
-// boundGarbage keeps what the collector lets pile up small beside the run's own memory, so that the plan's figure holds:
-// at most about 32 MiB, whatever the size of the weights. Weights have no pointers, so collecting costs little.
-func boundGarbage() (restore func()) {
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	percent := 100
-	if live := int64(m.HeapAlloc); live > 32<<20 {
-		percent = int(max(1, 100*(32<<20)/live))
-	}
-	old := debug.SetGCPercent(percent)
+// ownMemory is what a run takes beside its tensors: pages of the program that a run is the first to need, compiled
+// programs, the collector's bookkeeping, and what lies about until it is collected.
+const ownMemory = 16 << 20
+
+// boundGarbage keeps what the collector lets pile up in a run of the planned size within ownMemory. Weights have no
+// pointers, so collecting often costs little. It is called before the weights are brought in, which makes most of it.
+func boundGarbage(planned int64) (restore func()) {
+	percent := min(100, max(1, 100*ownMemory/max(planned, 1)))
+	old := debug.SetGCPercent(int(percent))
 	return func() { debug.SetGCPercent(old) }
 }

@@ -16,6 +16,7 @@ type Plan struct {
 	Activations int64 // temporaries of the largest programs: what the backward pass needs, and what is being computed
 	Workspace   int64 // scratch of the kernels and feeds
 	Data        int64 // the tokenised rows
+	Program     int64 // the program's own: code, compiled graphs, garbage
 	BestWeights int64 // copy kept on disk, not in memory; always 0 on the CPU
 
 	QuantisedBits   float64 // bits a parameter of the quantised weights, 0 without any
@@ -30,7 +31,7 @@ type Plan struct {
 
 // Total is the memory that the run is expected to take.
 func (p Plan) Total() int64 {
-	return p.Weights + p.Adapters + p.Gradients + p.Moments + p.Activations + p.Workspace + p.Data
+	return p.Weights + p.Adapters + p.Gradients + p.Moments + p.Activations + p.Workspace + p.Data + p.Program
 }
 
 // memory fills in the sizes.
@@ -57,5 +58,5 @@ func (p *Plan) memory(model nn.Model, s *train.Setup, costs []device.Cost) {
 		p.Adapters = 4 * p.Trainable
 	}
 	slots, feeds, workspace := device.SharedBytes(costs...)
-	p.Activations, p.Workspace = slots, feeds+workspace
+	p.Activations, p.Workspace, p.Program = slots, feeds+workspace, ownMemory
 }

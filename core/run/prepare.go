@@ -12,6 +12,7 @@ import (
 	"hone/core/checkpoint"
 	"hone/core/data"
 	"hone/core/device"
+	"hone/core/nn"
 	"hone/core/op"
 	"hone/core/optim"
 	"hone/core/peft"
@@ -38,6 +39,7 @@ type Job struct {
 
 	loader, held *data.Loader
 	train        *data.Set
+	heldSet      *data.Set
 	spans        []span // the epochs, cut where max_steps ends
 	schedule     optim.Schedule
 	warnings     []string
@@ -125,7 +127,7 @@ func (j *Job) attach() error {
 	if len(r.FreezeParameters) > 0 {
 		return fmt.Errorf("--freeze_parameters goes with --train_type full; with %s the whole base is frozen", r.TrainType)
 	}
-	r.LoRATargetModules = peft.Targets(m, r.LoRATargetModules)
+	settle(r, m)
 	if r.Adapter != "" && !j.resuming {
 		if err := j.adopt(); err != nil {
 			return err
@@ -133,6 +135,9 @@ func (j *Job) attach() error {
 	}
 	lora, err := peft.NewLoRA(m, r.LoRARank, r.LoRAAlpha, r.LoRATargetModules)
 	if err != nil {
+		if j.adapter != nil {
+			err = fmt.Errorf("adapter %s: %w; was it made for another model?", r.Adapter, err)
+		}
 		return err
 	}
 	lora.RSLoRA, lora.Dropout, lora.Seed = r.UseRSLoRA, r.LoRADropout, uint64(r.Seed)
@@ -144,6 +149,16 @@ func (j *Job) attach() error {
 		return MatchAdapter(r.Adapter, lora, j.adapter)
 	}
 	return nil
+}
+
+// settle replaces the values that stand for something of the model by what they stand for.
+func settle(r *recipe.Recipe, m nn.Model) {
+	if r.TrainType != "full" {
+		r.LoRATargetModules = peft.Targets(m, r.LoRATargetModules)
+	}
+	if r.MaxLength == 0 {
+		r.MaxLength = m.Config().MaxPositions
+	}
 }
 
 // adopt opens the adapter that the run starts from and takes over its settings.
@@ -224,9 +239,7 @@ func MatchAdapter(dir string, lora *peft.LoRA, tensors map[string]tensor.Host) e
 
 func (j *Job) openData() error {
 	r, cfg := &j.Recipe, j.Base.Model.Config()
-	if r.MaxLength == 0 {
-		r.MaxLength = cfg.MaxPositions
-	}
+	settle(r, j.Base.Model)
 	set, err := data.Load(r.Dataset, data.Options{Tokenizer: j.Tokenizer, VocabSize: cfg.VocabSize, MaxLength: r.MaxLength})
 	if err != nil {
 		return err
@@ -247,6 +260,9 @@ func (j *Job) openData() error {
 	if s.Dropped > 0 {
 		j.warn("%d of %d rows are longer than max_length %d and are left out", s.Dropped, s.Rows, r.MaxLength)
 	}
+	if held == nil && r.Given("eval_steps") {
+		j.warn("eval_steps does nothing: no rows are held out, which --split_dataset_ratio does")
+	}
 	opt := data.LoaderOptions{BatchSize: r.PerDeviceTrainBatchSize, Shuffle: r.DatasetShuffle, Seed: uint64(r.Seed), Packing: r.Packing, Pad: j.pad()}
 	if r.Packing {
 		opt.MaxLength = r.MaxLength
@@ -259,7 +275,7 @@ func (j *Job) openData() error {
 		return err
 	}
 	if held != nil {
-		j.Rows.HeldOut = len(held.Examples)
+		j.heldSet, j.Rows.HeldOut = held, len(held.Examples)
 		opt.Shuffle, opt.Packing, opt.MaxLength = false, false, 0
 		j.held, err = data.NewLoader(held, opt)
 	}

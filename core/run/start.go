@@ -70,6 +70,11 @@ func resume(ctx context.Context, r recipe.Recipe, dev device.Device, sink func(E
 	if err != nil {
 		return Result{}, err
 	}
+	// The run recorded the names that all-linear stands for, and the length that 0 stands for.
+	if base, err := checkpoint.OpenBase(old.Model); err == nil {
+		settle(&r, base.Model)
+		base.Close()
+	}
 	merged, err := r.Resume(old)
 	if err != nil {
 		return Result{}, fmt.Errorf("resuming %s: %w", from.Dir, err)
@@ -174,6 +179,7 @@ func (s *session) train(ctx context.Context, state *checkpoint.State, from check
 		defer closeAll()
 		saved = open
 	}
+	defer boundGarbage(j.Plan.Total())()
 	var err error
 	if s.states, err = j.upload(ctx, saved); err != nil {
 		return Result{}, err
@@ -186,7 +192,6 @@ func (s *session) train(ctx context.Context, state *checkpoint.State, from check
 	if err := j.trainer.Bind(s.states); err != nil {
 		return Result{}, err
 	}
-	defer boundGarbage()()
 	l := &loop{j: j, sink: s.sink, log: s.run.AppendLog, save: s.save}
 	s.loop = l
 	if state != nil {
@@ -194,6 +199,14 @@ func (s *session) train(ctx context.Context, state *checkpoint.State, from check
 		s.seconds, s.tokens = state.Seconds, state.Tokens
 		if state.BestMetric != nil {
 			l.best = best{Loss: *state.BestMetric, Step: state.BestStep, Worse: state.BadEvals}
+		}
+		log, err := s.run.ReadLog()
+		if err != nil {
+			return Result{}, err
+		}
+		b, done := pastEvaluations(log, state.Step)
+		if l.evaluated = done; b.Step > 0 {
+			l.best = b
 		}
 	}
 	s.sink(Started{Model: j.Recipe.Model, Device: s.dev.Caps().Name, Directory: s.run.Dir, Plan: j.Plan, Rows: j.Rows, StartStep: l.step, TotalSteps: j.Plan.Steps})

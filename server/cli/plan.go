@@ -34,7 +34,8 @@ func plan(e env, args []string) error {
 		note  string
 	}{{"weights", p.Weights, bits(p)}, {"adapters", p.Adapters, ""}, {"gradients", p.Gradients, ""}, {"moments", p.Moments, j.Recipe.Optim},
 		{"activations", p.Activations, fmt.Sprintf("largest micro-batch %d × %d tokens", p.Shapes[len(p.Shapes)-1].Rows, p.Shapes[len(p.Shapes)-1].Length)},
-		{"workspace", p.Workspace, "kernels' scratch, feeds"}, {"data", p.Data, "tokenised rows"}, {"in all", p.Total(), ""}} {
+		{"workspace", p.Workspace, "kernels' scratch, feeds"}, {"data", p.Data, "tokenised rows"},
+		{"program", p.Program, "its code, garbage before it is collected"}, {"in all", p.Total(), ""}} {
 		fmt.Fprintf(w, "%s\t%s\t%d bytes\t%s\n", row.name, run.Size(row.bytes), row.bytes, row.note)
 	}
 	w.Flush()

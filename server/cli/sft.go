@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"hone/core/recipe"
 	"hone/core/run"
@@ -40,8 +41,19 @@ func trainRecipe(e env, command string, r recipe.Recipe) (run.Result, error) {
 	defer dev.Close()
 	result, err := run.Start(e.ctx, r, dev, newProgress(e.out, r.LogFormat).show)
 	if err == nil && result.Interrupted {
-		fmt.Fprintf(e.err, "interrupted; go on with:\n  hone %s --resume_from_checkpoint %s\n", command, result.Run)
+		fmt.Fprintf(e.err, "interrupted; go on with:\n  hone %s --resume_from_checkpoint %s\n", command, quoteForShell(result.Run))
 		err = errInterrupted
 	}
 	return result, err
+}
+
+// quoteForShell writes a path so that a shell reads it as one word.
+func quoteForShell(path string) string {
+	plain := func(r rune) bool {
+		return r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z' || strings.ContainsRune("/._-+:,@%", r)
+	}
+	if !strings.ContainsFunc(path, func(r rune) bool { return !plain(r) }) {
+		return path
+	}
+	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
 }

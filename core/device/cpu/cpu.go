@@ -27,6 +27,12 @@ type Device struct {
 	rows     []int32   // scratch of linear_cross_entropy: rows with a target
 	gathered []float32 // and their hidden states
 
+	decoded []float32                                  // columns of an NF4 weight, in panels
+	tiles   [][kernel.PanelWidth * decodeTerms]float32 // a worker's rows of one on their way there
+	scratch []float32                                  // of one operator: a number a row
+	sums    []float64                                  // of sum_squares: a sum a piece
+	rope    ropeTable
+
 	sizes device.Pool // bytes of the shared temporaries
 	temps [][]float32 // the shared temporaries themselves, made when first needed
 }
@@ -111,6 +117,14 @@ func (d *Device) Upload(_ context.Context, t tensor.Type, r io.Reader) (device.B
 		return b, err
 	}
 	return nil, fmt.Errorf("cpu: cannot hold a tensor of type %v", t)
+}
+
+// floats is scratch for n numbers, until the next call.
+func (d *Device) floats(n int) []float32 {
+	if len(d.scratch) < n {
+		d.scratch = make([]float32, n)
+	}
+	return d.scratch[:n]
 }
 
 // lay brings a matrix into panels, or back into rows, in its own memory.

@@ -17,10 +17,19 @@ var fast = map[string]fastKernel{
 	"attention_grad":            fastAttentionGrad,
 	"rmsnorm":                   fastRMSNorm,
 	"rmsnorm_grad_x":            fastRMSNormGradX,
+	"rmsnorm_grad_weight":       fastRMSNormGradWeight,
+	"rope":                      fastRoPE,
+	"add_bias":                  fastAddBias,
+	"add_bias_grad":             fastAddBiasGrad,
+	"embedding_grad":            fastEmbeddingGrad,
 	"swiglu":                    fastSwiGLU,
 	"swiglu_grad":               fastSwiGLUGrad,
+	"dropout":                   fastDropout,
 	"add":                       fastAdd,
+	"scale":                     fastScale,
+	"zeros_like":                fastZerosLike,
 	"sum_squares":               fastSumSquares,
+	"adamw":                     fastAdamW,
 }
 
 // reference runs the node's plain kernel, cut into pieces for the threads.
@@ -40,9 +49,9 @@ func rowsOf(t ir.Tensor[float32], transposed bool) kernel.A {
 func weightOf(w operand, transposed bool) kernel.B {
 	switch {
 	case w.NF4 != nil && transposed:
-		return kernel.CodedT(w.NF4.Dequantize)
+		return kernel.CodedT(func(dst []float32, from int) { decodeNF4(w.NF4, dst, from) })
 	case w.NF4 != nil:
-		return kernel.Coded(w.NF4.Dequantize)
+		return kernel.Coded(func(dst []float32, from int) { decodeNF4(w.NF4, dst, from) })
 	case w.panels && transposed:
 		return kernel.PanelsT(w.F)
 	case w.panels:
@@ -64,6 +73,10 @@ func fastMatMul(d *Device, s *step) {
 	add := len(s.in) > 2
 	if add && &out.F[0] != &s.in[2].F[0] {
 		copy(out.F, s.in[2].F)
+	}
+	if q := s.in[1].NF4; q != nil && m >= decodeRows {
+		d.multiplyNF4(m, n, k, float32(a["alpha"]), rowsOf(s.in[0].Tensor, ta), q, tb, out.F, add)
+		return
 	}
 	d.pool.Gemm(m, n, k, float32(a["alpha"]), rowsOf(s.in[0].Tensor, ta), weightOf(s.in[1], tb), out.F, n, add)
 }

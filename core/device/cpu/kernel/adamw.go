@@ -2,11 +2,13 @@ package kernel
 
 import "math"
 
-// AdamWStep holds the settings of one update. They are combined in float64 and then rounded, as PyTorch does.
+// AdamWStep holds the settings of one update. Those in float64 are combined before they are rounded, as PyTorch does.
 type AdamWStep struct {
-	LR, Beta1, Beta2, Eps, WeightDecay float64
-	Step                               int     // counts from 1
-	GradScale                          float32 // the gradient is multiplied by it first (clipping); 1 leaves it alone
+	Beta1, Beta2, Eps, WeightDecay float64
+	LR                             float32
+	StepSize                       float32 // lr/(1-β1ᵗ)
+	RootCorrection                 float32 // √(1-β2ᵗ)
+	GradScale                      float32 // the gradient is multiplied by it first (clipping); 1 leaves it alone
 }
 
 type adamwConsts struct {
@@ -19,12 +21,10 @@ type adamwConsts struct {
 func AdamW(p, m, v, g []float32, s AdamWStep) {
 	n := len(p)
 	mustHave("a slice of AdamW", min(len(m), len(v), len(g)), n)
-	c1 := 1 - math.Pow(s.Beta1, float64(s.Step))
-	c2 := 1 - math.Pow(s.Beta2, float64(s.Step))
 	active.adamw(p, m[:n], v[:n], g[:n], adamwConsts{
-		gradScale: s.GradScale, decay: float32(1 - s.LR*s.WeightDecay),
+		gradScale: s.GradScale, decay: float32(1 - float64(s.LR)*s.WeightDecay),
 		oneMinusB1: float32(1 - s.Beta1), b2: float32(s.Beta2), oneMinusB2: float32(1 - s.Beta2),
-		sqrtC2: float32(math.Sqrt(c2)), eps: float32(s.Eps), minusStep: float32(-s.LR / c1),
+		sqrtC2: s.RootCorrection, eps: float32(s.Eps), minusStep: -s.StepSize,
 	})
 }
 

@@ -24,7 +24,7 @@ const attnBlock = 64
 func AttentionScratch(heads, kv, dim int) int {
 	dimPad := (dim + PanelWidth - 1) / PanelWidth * PanelWidth
 	forward := attnBlock*dim + attnBlock*dimPad + attnBlock*attnBlock + 2*attnBlock*(heads/max(kv, 1))
-	backward := 2*attnBlock*dim + attnBlock*dimPad + 3*attnBlock*attnBlock + 2*attnBlock*dim + attnBlock*PanelWidth
+	backward := 5*attnBlock*dim + 4 + attnBlock*dimPad + 2*attnBlock*attnBlock
 	return tileScratch + max(forward, backward)
 }
 

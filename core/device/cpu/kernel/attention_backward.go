@@ -81,9 +81,8 @@ type attnBack struct {
 	batch, kvh, group   int
 	ldq, ldk            int
 	tmp, kt, vt, kp     []float32 // kt, vt: the block of keys and values by packT; kp: the keys by packRows
-	scores, dscores, tr []float32
-	accK, accV          []float32 // [attnBlock, Dim]
-	panel               []float32
+	scores, dscores, tr []float32 // tr: a block of queries' rows, transposed
+	accK, accV          []float32 // [Dim, attnBlock]: a row of a product is as long as a block however small the heads are
 }
 
 func (f *attnJob) backward(scratch []float32, batch, kvh int) attnBack {
@@ -91,9 +90,8 @@ func (f *attnJob) backward(scratch []float32, batch, kvh int) attnBack {
 	return attnBack{
 		attnJob: f, batch: batch, kvh: kvh, group: f.Heads / f.KV, ldq: f.Heads * f.Dim, ldk: f.KV * f.Dim,
 		tmp: c.take(tileScratch), kt: c.take(attnBlock * f.Dim), vt: c.take(attnBlock * f.Dim), kp: c.take(attnBlock * padded(f.Dim)),
-		scores: c.take(attnBlock * attnBlock), dscores: c.take(attnBlock * attnBlock), tr: c.take(attnBlock * attnBlock),
+		scores: c.take(attnBlock * attnBlock), dscores: c.take(attnBlock * attnBlock), tr: c.take(attnBlock*f.Dim + 4),
 		accK: c.take(attnBlock * f.Dim), accV: c.take(attnBlock * f.Dim),
-		panel: c.take(attnBlock * PanelWidth),
 	}
 }
 
@@ -109,11 +107,10 @@ func (b *attnBack) clearKeys() {
 }
 
 func (b *attnBack) storeKeys(kb int) {
-	for i := range min(attnBlock, b.Tk-kb*attnBlock) {
-		at := (b.batch*b.Tk+kb*attnBlock+i)*b.ldk + b.kvh*b.Dim
-		copy(b.dk[at:at+b.Dim], b.accK[i*b.Dim:])
-		copy(b.dv[at:at+b.Dim], b.accV[i*b.Dim:])
-	}
+	n := min(attnBlock, b.Tk-kb*attnBlock)
+	at := (b.batch*b.Tk+kb*attnBlock)*b.ldk + b.kvh*b.Dim
+	active.transpose(b.dk[at:], b.ldk, b.accK, attnBlock, b.Dim, n)
+	active.transpose(b.dv[at:], b.ldk, b.accV, attnBlock, b.Dim, n)
 }
 
 // block adds one block pair's part to dq (forQ) and to accK and accV (forK). packed says that this block of keys lies packed already;
@@ -148,10 +145,10 @@ func (b *attnBack) block(qb, kb int, packed, forQ, forK bool) bool {
 			active.softmaxBack(b.dscores[i*attnBlock:][:nk], row, delta, b.Scale)
 		}
 		if forK {
-			active.transpose(b.tr, attnBlock, b.scores, attnBlock, nq, nk)
-			mulRows(b.tmp, b.panel, nk, nq, b.tr, b.dout[at:], b.ldq, dim, b.accV, dim)
-			active.transpose(b.tr, attnBlock, b.dscores, attnBlock, nq, nk)
-			mulRows(b.tmp, b.panel, nk, nq, b.tr, b.q[at:], b.ldq, dim, b.accK, dim)
+			active.transpose(b.tr, attnBlock, b.dout[at:], b.ldq, nq, dim)
+			mulBlock(b.tmp, dim, nq, b.tr, b.scores, b.accV, nk)
+			active.transpose(b.tr, attnBlock, b.q[at:], b.ldq, nq, dim)
+			mulBlock(b.tmp, dim, nq, b.tr, b.dscores, b.accK, nk)
 		}
 		if forQ {
 			mulPacked(b.tmp, nq, nk, b.dscores, b.kp, dim, b.dq[at:], b.ldq, true)

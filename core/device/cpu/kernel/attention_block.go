@@ -54,17 +54,10 @@ func mulPacked(tmp []float32, m, n int, a, b []float32, dim int, c []float32, ld
 	}
 }
 
-// mulRows adds the m×dim product of a (m×n, rows attnBlock apart) and the n rows of b, ldb apart, to c. panel has
-// attnBlock·PanelWidth floats.
-func mulRows(tmp, panel []float32, m, n int, a, b []float32, ldb, dim int, c []float32, ldc int) {
-	for d := 0; d < dim; d += PanelWidth {
-		w := min(PanelWidth, dim-d)
-		src, ld := b[d:], ldb
-		if w < PanelWidth {
-			spread(panel, src, ldb, w, n)
-			src, ld = panel, PanelWidth
-		}
-		active.panelMul(tmp, m, n, a, attnBlock, src, ld, c[d:], ldc, w, 1, true)
+// mulBlock adds the m×n product of a (m×k) and b (k×n) to c; the rows of all three are attnBlock apart.
+func mulBlock(tmp []float32, m, k int, a, b, c []float32, n int) {
+	for j := 0; j < n; j += PanelWidth {
+		active.panelMul(tmp, m, k, a, attnBlock, b[j:], attnBlock, c[j:], attnBlock, min(PanelWidth, n-j), 1, true)
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
+
+	"hone/core/rng"
 )
 
 // eachBench runs f for every instruction set and number of workers.
@@ -100,8 +102,11 @@ func BenchmarkVec(b *testing.B) {
 		"swigluGrad":   func() { SwiGLUGrad(y, w, x, z, z) },
 		"softmaxStats": func() { SoftmaxStats(x) },
 		"dot":          func() { Dot(x, z) },
+		"dropout":      func() { Dropout(y, x, rng.Key{Seed: 1}, 0, 0.05) },
 		"rmsNorm":      func() { RMSNorm(y, x, z, 1e-6) },
-		"adamw":        func() { AdamW(y, w, w, x, AdamWStep{LR: 1e-9, Beta1: 0.9, Beta2: 0.99, Eps: 1, Step: 1, GradScale: 1}) },
+		"adamw": func() {
+			AdamW(y, w, w, x, AdamWStep{LR: 1e-9, Beta1: 0.9, Beta2: 0.99, Eps: 1, StepSize: 1e-9, RootCorrection: 1, GradScale: 1})
+		},
 	} {
 		b.Run(name, func(b *testing.B) {
 			eachBench(b, []int{1}, func(b *testing.B, _ *Pool) {

@@ -4,14 +4,21 @@ package kernel
 
 func panelMulAVX512(tmp []float32, m, k int, a []float32, lda int, b []float32, ldb int, c []float32, ldc, w int, alpha float32, add bool) {
 	checkPanel(m, k, a, lda, b, ldb, c, ldc, w)
-	full := m
-	if w < PanelWidth {
-		full = 0
+	if w <= PanelWidth/2 && m >= 2*tileRows {
+		panelMulHalf(tmp, m, k, a, lda, b, ldb, c, ldc, w, alpha, add)
+		return
 	}
 	i := 0
-	for ; i+tileRows <= full && i*lda+3*lda+k+3 <= len(a); i += tileRows {
-		tile4x32(k, &a[i*lda], lda, &b[0], ldb, &c[i*ldc], ldc, alpha, add)
+	if w == PanelWidth {
+		for ; i+tileRows <= m && (i+tileRows-1)*lda+k+3 <= len(a); i += tileRows {
+			tile4x32(k, &a[i*lda], lda, &b[0], ldb, &c[i*ldc], ldc, alpha, add)
+		}
 	}
+	panelMulAVX512Tail(tmp, i, m, k, a, lda, b, ldb, c, ldc, w, alpha, add)
+}
+
+// panelMulAVX512Tail goes on from row i where rows of A end early or a panel is not full.
+func panelMulAVX512Tail(tmp []float32, i, m, k int, a []float32, lda int, b []float32, ldb int, c []float32, ldc, w int, alpha float32, add bool) {
 	tile := tmp[:tileRows*PanelWidth]
 	for ; i < m; i += tileRows {
 		rows, ld := min(tileRows, m-i), k+4

@@ -1,5 +1,7 @@
 package kernel
 
+import "hone/core/rng"
+
 // ISA names an instruction set that inner loops are written for.
 type ISA uint8
 
@@ -24,6 +26,8 @@ type loops struct {
 	// (r, t) = a[r*rs+t*cs]; stripMul multiplies them by one panel as panelMul would, k ≤ stripK.
 	strip    func(tmp, dst, a []float32, rs, cs, rows, k int)
 	stripMul func(tmp []float32, rows, k int, strip, b, c []float32, ldc, w int, alpha float32, add bool)
+	// decode writes table[code]·scale for codes two a byte, the high half first; with odd 1 the first byte's high half is left out.
+	decode func(dst []float32, codes []byte, odd int, scale float32, table *[16]float32)
 	// dots, which may be nil, computes c[i*ci+j*cj] (=, or += with add) alpha·Σ_t a[i*lda+t]·b(t, j) for i < m, j < n ≤ narrowCols,
 	// t < k ≤ narrowK, where b is laid out by interleave.
 	dots func(m, k int, a []float32, lda int, b []float32, n int, c []float32, ci, cj int, alpha float32, add bool)
@@ -43,10 +47,14 @@ type loops struct {
 	dot3         func(a, b, c []float32) float32 // Σ a·b·c
 	axpy         func(y []float32, alpha float32, x []float32)
 	scale        func(y []float32, alpha float32)
+	add          func(dst, x, y []float32)
+	mul          func(dst, x []float32, alpha float32)
+	rotate       func(y, x, sin, cos []float32, sign float32)  // heads of 2·len(sin), see RoPE
 	mulScaled    func(y, x, w []float32, s float32)            // y = x·s·w
 	mulAddScaled func(y, a, b []float32, s float32)            // y += a·b·s
 	rmsGrad      func(dx, dy, w, x []float32, rstd, c float32) // dx = rstd·(dy·w) - c·x
 	adamw        func(p, m, v, g []float32, c adamwConsts)
+	dropout      func(dst, x []float32, key rng.Key, block uint64, least uint32, keep float32) // whole blocks of four
 }
 
 // worthSharing is the number of multiply-adds from which on a product is split among workers: some 30 µs of work.
@@ -70,6 +78,7 @@ var plainLoops = loops{
 	isa:       Plain,
 	panelMul:  panelMulPlain,
 	transpose: transposePlain,
+	decode:    decodePlain,
 
 	exp:          expPlain,
 	expShift:     expShiftPlain,
@@ -86,8 +95,12 @@ var plainLoops = loops{
 	dot3:         dot3Plain,
 	axpy:         axpyPlain,
 	scale:        scalePlain,
+	add:          addPlain,
+	mul:          mulPlain,
+	rotate:       rotatePlain,
 	mulScaled:    mulScaledPlain,
 	mulAddScaled: mulAddScaledPlain,
 	rmsGrad:      rmsGradPlain,
 	adamw:        adamwPlain,
+	dropout:      dropoutPlain,
 }

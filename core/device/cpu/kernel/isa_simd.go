@@ -21,6 +21,7 @@ func avx2Loops() loops {
 	return loops{
 		isa:          AVX2,
 		panelMul:     panelMulAVX2,
+		decode:       decodePlain,
 		transpose:    transposeSIMD,
 		dots:         dotsAVX2,
 		exp:          expAVX2,
@@ -38,10 +39,14 @@ func avx2Loops() loops {
 		dot3:         dot3AVX2,
 		axpy:         axpyAVX2,
 		scale:        scaleAVX2,
+		add:          addSIMD,
+		mul:          mulSIMD,
+		rotate:       rotateSIMD,
 		mulScaled:    mulScaledAVX2,
 		mulAddScaled: mulAddScaledAVX2,
 		rmsGrad:      rmsGradAVX2,
 		adamw:        adamwAVX2,
+		dropout:      dropoutSIMD,
 	}
 }
 
@@ -49,6 +54,7 @@ func avx512Loops() loops {
 	return loops{
 		isa:          AVX512,
 		panelMul:     panelMulAVX512,
+		decode:       decodeAVX512,
 		transpose:    transposeSIMD,
 		dots:         dotsAVX512,
 		strip:        stripAVX512,
@@ -68,9 +74,13 @@ func avx512Loops() loops {
 		dot3:         dot3AVX512,
 		axpy:         axpyAVX512,
 		scale:        scaleAVX512,
+		add:          addSIMD,
+		mul:          mulSIMD,
+		rotate:       rotateSIMD,
 		mulScaled:    mulScaledAVX512,
 		mulAddScaled: mulAddScaledAVX512,
 		rmsGrad:      rmsGradAVX512,
 		adamw:        adamwAVX512,
+		dropout:      dropoutSIMD,
 	}
 }

@@ -115,6 +115,14 @@ func (p *Pool) Run(units int, f func(worker, lo, hi int)) {
 	p.run(units, max(1, units/(8*p.Workers())), funcTask(f))
 }
 
+// RunCoarse is Run with pieces of at least so many units; a job that is no larger runs on the caller's goroutine alone. It is for
+// loops that are quick beside the time that it takes to hand a piece to another worker.
+func (p *Pool) RunCoarse(units, least int, f func(worker, lo, hi int)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.run(units, max(1, least, units/(8*p.Workers())), funcTask(f))
+}
+
 // run hands units out in pieces of chunk; the caller holds mu.
 func (p *Pool) run(units, chunk int, t task) {
 	if units <= 0 {

@@ -7,9 +7,20 @@ import "math"
 func RMSNorm(y, x, w []float32, eps float64) (rstd float32) {
 	n := len(x)
 	mustHave("a slice of RMSNorm", min(len(y), len(w)), n)
-	rstd = float32(1 / math.Sqrt(SumSquares(x)/float64(n)+eps))
+	rstd = ReciprocalRMS(x, eps)
 	active.mulScaled(y[:n], x, w[:n], rstd)
 	return rstd
+}
+
+// ReciprocalRMS is the factor 1/sqrt(mean(x²)+eps) of one row.
+func ReciprocalRMS(x []float32, eps float64) float32 {
+	return float32(1 / math.Sqrt(SumSquares(x)/float64(len(x))+eps))
+}
+
+// AddProduct adds a·b·factor to y, element by element.
+func AddProduct(y, a, b []float32, factor float32) {
+	mustHave("a slice of AddProduct", min(len(a), len(b)), len(y))
+	active.mulAddScaled(y, a[:len(y)], b[:len(y)], factor)
 }
 
 // RMSNormGrad sets dx and adds to dw for one row, from the row's x, w, dy and the factor that RMSNorm returned:

@@ -59,15 +59,11 @@ func firstx16(n int) archsimd.Mask32x16 {
 // sumx16 adds the lanes by halves. It leaves scalar code free to follow: a scalar float used beside the vectors before that would
 // stall, even if only reloaded from the stack.
 func sumx16(x archsimd.Float32x16) float32 {
-	var a [16]float32
-	x.Store(&a)
+	half := x.GetLo().Add(x.GetHi())
+	var a [4]float32
+	half.GetLo().Add(half.GetHi()).Store(&a)
 	archsimd.ClearAVXUpperBits()
-	for n := 8; n > 0; n /= 2 {
-		for i := range n {
-			a[i] += a[i+n]
-		}
-	}
-	return a[0]
+	return (a[0] + a[2]) + (a[1] + a[3])
 }
 
 //go:nocheckptr
@@ -230,8 +226,10 @@ func maxAVX512(x []float32) float32 {
 		a = archsimd.LoadFloat32x16((*[16]float32)(x[i : i+16])).Max(a) // a lane with NaN keeps the maximum so far
 		b = archsimd.LoadFloat32x16((*[16]float32)(x[i+16 : i+32])).Max(b)
 	}
-	var t [16]float32
-	a.Max(b).Store(&t)
+	a = a.Max(b)
+	half := a.GetLo().Max(a.GetHi())
+	var t [4]float32
+	half.GetLo().Max(half.GetHi()).Store(&t)
 	archsimd.ClearAVXUpperBits()
 	return max(maxPlain(t[:]), maxPlain(x[n:]))
 }

@@ -17,6 +17,18 @@ func Axpy(y []float32, alpha float32, x []float32) {
 // Scale multiplies y by alpha.
 func Scale(y []float32, alpha float32) { active.scale(y, alpha) }
 
+// Add sets dst = x + y; dst may be either.
+func Add(dst, x, y []float32) {
+	mustHave("a slice of Add", min(len(x), len(y)), len(dst))
+	active.add(dst, x[:len(dst)], y[:len(dst)])
+}
+
+// Mul sets dst = alpha·x; dst may be x.
+func Mul(dst, x []float32, alpha float32) {
+	mustHave("x of Mul", len(x), len(dst))
+	active.mul(dst, x[:len(dst)], alpha)
+}
+
 // SumSquares is Σ x², with float64 between pieces of 4096 elements, in a fixed order.
 func SumSquares(x []float32) float64 {
 	total := 0.0
@@ -69,6 +81,20 @@ func axpyPlain(y []float32, alpha float32, x []float32) {
 func scalePlain(y []float32, alpha float32) {
 	for i := range y {
 		y[i] *= alpha
+	}
+}
+
+func addPlain(dst, x, y []float32) {
+	x, y = x[:len(dst)], y[:len(dst)]
+	for i := range dst {
+		dst[i] = x[i] + y[i]
+	}
+}
+
+func mulPlain(dst, x []float32, alpha float32) {
+	x = x[:len(dst)]
+	for i := range dst {
+		dst[i] = alpha * x[i]
 	}
 }
 

@@ -174,13 +174,15 @@ func TestAdamW(t *testing.T) {
 			p, m, v, g := random(r, n), make([]float32, n), make([]float32, n), random(r, n)
 			p64, m64, v64 := widen(p), widen(m), widen(v)
 			pw, mw, vw := append([]float32{}, p...), make([]float32, n), make([]float32, n)
-			s := AdamWStep{LR: 1e-2, Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, WeightDecay: 0.1, GradScale: 0.5}
-			for s.Step = 1; s.Step <= 3; s.Step++ {
+			const lr = 1e-2
+			s := AdamWStep{Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, WeightDecay: 0.1, LR: lr, GradScale: 0.5}
+			for step := range 3 {
+				c1, c2 := 1-math.Pow(s.Beta1, float64(step+1)), 1-math.Pow(s.Beta2, float64(step+1))
+				s.StepSize, s.RootCorrection = float32(lr/c1), float32(math.Sqrt(c2))
 				AdamW(p, m, v, g, s)
-				c1, c2 := 1-math.Pow(s.Beta1, float64(s.Step)), 1-math.Pow(s.Beta2, float64(s.Step))
 				for i := range p {
 					x := g[i] * s.GradScale
-					pw[i] = pw[i] * float32(1-s.LR*s.WeightDecay)
+					pw[i] = pw[i] * float32(1-float64(s.LR)*s.WeightDecay)
 					d := x - mw[i]
 					e := float32(1-s.Beta1) * d
 					mw[i] += e
@@ -190,14 +192,14 @@ func TestAdamW(t *testing.T) {
 					den := float32(math.Sqrt(float64(vw[i])))
 					den = den / float32(math.Sqrt(c2))
 					den += float32(s.Eps)
-					st := float32(-s.LR/c1) * mw[i]
+					st := float32(-lr/c1) * mw[i]
 					st = st / den
 					pw[i] += st
 					gi := float64(g[i]) * 0.5
-					p64[i] -= s.LR * s.WeightDecay * p64[i]
+					p64[i] -= lr * s.WeightDecay * p64[i]
 					m64[i] = s.Beta1*m64[i] + (1-s.Beta1)*gi
 					v64[i] = s.Beta2*v64[i] + (1-s.Beta2)*gi*gi
-					p64[i] -= s.LR / c1 * m64[i] / (math.Sqrt(v64[i])/math.Sqrt(c2) + s.Eps)
+					p64[i] -= lr / c1 * m64[i] / (math.Sqrt(v64[i])/math.Sqrt(c2) + s.Eps)
 				}
 			}
 			same(t, fmt.Sprintf("%d parameters", n), p, pw)
