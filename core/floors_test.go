@@ -19,7 +19,7 @@ import (
 // package gets its place here; the order is what keeps the seams where they are, so moving one is a decision.
 var floors = []string{
 	// 0: bytes, numbers and kernels; nothing here knows a model
-	"shaders", "core/tensor", "core/rng", "core/quant",
+	"shaders", "core/tensor", "core/rng", "core/quant", "core/golden",
 	// 1: the graph and its operators
 	"core/ir", "core/op",
 	// 1: reading and describing: files, text, settings, messages

@@ -9,27 +9,10 @@ import (
 	"strings"
 	"testing"
 
+	"hone/core/golden"
 	"hone/core/safetensors"
 	"hone/core/tensor"
 )
-
-// root is the folder that holds go.mod.
-func root(t testing.TB) string {
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			return dir
-		}
-		up := filepath.Dir(dir)
-		if up == dir {
-			t.Fatal("no go.mod above the package")
-		}
-		dir = up
-	}
-}
 
 func toTensors(m map[string]tensor.Host) []safetensors.Tensor {
 	var out []safetensors.Tensor
@@ -54,7 +37,7 @@ func plainJSON(t *testing.T, path string) map[string]any {
 
 // Adapters that PEFT wrote come out the same when they are read and written again: every tensor, every member.
 func TestAdaptersRoundTrip(t *testing.T) {
-	dir := root(t)
+	dir := golden.Root(t)
 	var paths []string
 	for _, pattern := range []string{"testdata/golden/*/adapter_*", "../shared/golden/*/adapter_*", "../shared/data/adapters/*"} {
 		found, _ := filepath.Glob(filepath.Join(dir, filepath.FromSlash(pattern)))
@@ -117,7 +100,7 @@ func TestAdaptersRoundTrip(t *testing.T) {
 }
 
 func TestTinyAdapter(t *testing.T) {
-	a, err := OpenAdapter(filepath.Join(root(t), "testdata", "golden", "tiny_lora", "adapter_init"))
+	a, err := OpenAdapter(golden.Own(t, "tiny_lora/adapter_init"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,7 +120,7 @@ func TestTinyAdapter(t *testing.T) {
 
 // A new configuration has the members and values of one that PEFT wrote.
 func TestNewAdapterConfig(t *testing.T) {
-	golden := filepath.Join(root(t), "testdata", "golden", "tiny_lora", "adapter_init", AdapterFile)
+	golden := filepath.Join(golden.Root(t), "testdata", "golden", "tiny_lora", "adapter_init", AdapterFile)
 	want := plainJSON(t, golden)
 	c := NewAdapterConfig("../tiny_llama", 4, 8, 0, false, []string{"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"})
 	raw, err := json.Marshal(c)

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"hone/core/golden"
 )
 
 func TestCreate(t *testing.T) {
@@ -193,7 +195,7 @@ func TestArgsAndManifest(t *testing.T) {
 	if got, _ := run.ReadArgs(); string(got) != "{}" {
 		t.Errorf("after a failed write args.json holds %s", got)
 	}
-	model := filepath.Join(root(t), "testdata", "golden", "tiny_llama")
+	model := golden.Own(t, "tiny_llama")
 	files, err := ModelFiles(model)
 	if err != nil {
 		t.Fatal(err)

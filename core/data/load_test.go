@@ -9,36 +9,9 @@ import (
 	"testing"
 
 	"hone/core/chat"
+	"hone/core/golden"
 	"hone/core/tokenizer"
 )
-
-// root is the repository's folder; shared lies beside it.
-func root(t testing.TB) string {
-	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			return dir
-		}
-		up := filepath.Dir(dir)
-		if up == dir {
-			t.Fatal("no go.mod above the test")
-		}
-		dir = up
-	}
-}
-
-func shared(t testing.TB, path string) string {
-	t.Helper()
-	path = filepath.Join(root(t), "..", "shared", filepath.FromSlash(path))
-	if _, err := os.Stat(path); err != nil {
-		t.Skipf("%s is not here", path)
-	}
-	return path
-}
 
 func testTokenizer(t testing.TB) *tokenizer.Tokenizer {
 	t.Helper()
@@ -280,12 +253,12 @@ func TestSplit(t *testing.T) {
 
 func TestGoldenSets(t *testing.T) {
 	// The cases of our own stand in the repository; the others beside it.
-	files, err := filepath.Glob(filepath.Join(root(t), "testdata", "golden", "*", "dataset.jsonl"))
+	files, err := filepath.Glob(filepath.Join(golden.Root(t), "testdata", "golden", "*", "dataset.jsonl"))
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no golden sets in testdata: %v", err)
 	}
 	for _, name := range []string{"lora_basic", "full_ft", "qlora_basic"} {
-		if more := filepath.Join(root(t), "..", "shared", "golden", name, "dataset.jsonl"); exists(more) {
+		if more := filepath.Join(golden.Root(t), "..", "shared", "golden", name, "dataset.jsonl"); exists(more) {
 			files = append(files, more)
 		}
 	}
@@ -306,7 +279,7 @@ func exists(path string) bool { _, err := os.Stat(path); return err == nil }
 func TestRealSets(t *testing.T) {
 	tok := testTokenizer(t)
 	for name, rows := range map[string]int{"alpaca_en_demo.json": 999, "alpaca_zh_demo.json": 1000, "identity.json": 91} {
-		set, err := Load([]string{shared(t, "data/datasets/"+name)}, Options{Tokenizer: tok})
+		set, err := Load([]string{golden.Shared(t, "data/datasets/"+name)}, Options{Tokenizer: tok})
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
@@ -320,7 +293,7 @@ func TestRealSets(t *testing.T) {
 		"datasets/dpo_zh_500.jsonl":       `"conversations"`,
 		"badfiles/alpaca_extra_data.json": "line 2502, column 2",
 	} {
-		if _, err := Load([]string{shared(t, "data/"+name)}, Options{Tokenizer: tok}); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := Load([]string{golden.Shared(t, "data/"+name)}, Options{Tokenizer: tok}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: error %v, want one with %q", name, err, want)
 		}
 	}

@@ -7,11 +7,13 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"hone/core/golden"
 )
 
 // The suite is Nicolas Seriot's "Parsing JSON is a Minefield": n_ must be refused, y_ parsed, i_ may be either.
 func TestJSONTestSuite(t *testing.T) {
-	files, err := filepath.Glob(filepath.Join(shared(t, "data/badfiles/JSONTestSuite"), "*.json"))
+	files, err := filepath.Glob(filepath.Join(golden.Shared(t, "data/badfiles/JSONTestSuite"), "*.json"))
 	if err != nil || len(files) < 300 {
 		t.Fatalf("%d files: %v", len(files), err)
 	}
@@ -78,7 +80,7 @@ func FuzzRows(f *testing.F) {
 }
 
 func BenchmarkRows(b *testing.B) {
-	path := shared(b, "data/datasets/alpaca_en_demo.json")
+	path := golden.Shared(b, "data/datasets/alpaca_en_demo.json")
 	info, err := os.Stat(path)
 	if err != nil {
 		b.Fatal(err)

@@ -10,28 +10,11 @@ import (
 	"strings"
 	"testing"
 
+	"hone/core/golden"
 	"hone/core/quant"
 	"hone/core/safetensors"
 	"hone/core/tensor"
 )
-
-// root is the folder that holds go.mod.
-func root(t testing.TB) string {
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			return dir
-		}
-		up := filepath.Dir(dir)
-		if up == dir {
-			t.Fatal("no go.mod above the package")
-		}
-		dir = up
-	}
-}
 
 func floatsOf(t *testing.T, f *safetensors.File, name string) []float32 {
 	t.Helper()
@@ -58,8 +41,8 @@ func bytesOf(t *testing.T, f *safetensors.File, name string) []byte {
 // The bytes are those of bitsandbytes' algorithm in PyTorch, for our own random weights and, where the shared data is present, for
 // trained and synthetic ones. Its README allows offsets and scales to differ by 1e-6; adding in PyTorch's order they are equal.
 func TestGolden(t *testing.T) {
-	t.Run("tiny", func(t *testing.T) { testGolden(t, filepath.Join(root(t), "testdata", "golden", "tiny_nf4")) })
-	shared := filepath.Join(root(t), "..", "shared", "golden", "nf4")
+	t.Run("tiny", func(t *testing.T) { testGolden(t, golden.Own(t, "tiny_nf4")) })
+	shared := filepath.Join(golden.Root(t), "..", "shared", "golden", "nf4")
 	if _, err := os.Stat(shared + ".json"); err == nil {
 		t.Run("shared", func(t *testing.T) { testGolden(t, shared) })
 	}
@@ -141,7 +124,7 @@ func testGolden(t *testing.T, path string) {
 
 // A published bitsandbytes checkpoint loads as it is, and holds what quantising the original model gives.
 func TestBitsAndBytesCheckpoint(t *testing.T) {
-	dir := filepath.Join(root(t), "..", "shared", "golden")
+	dir := filepath.Join(golden.Root(t), "..", "shared", "golden")
 	m, err := safetensors.OpenModel(filepath.Join(dir, "stories260k-bnb-4bit"))
 	if err != nil {
 		t.Skip("no shared data beside the repository; TestFromBitsAndBytes reads a made-up checkpoint")

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"hone/core/golden"
 )
 
 func parse(t *testing.T, line string) Recipe {
@@ -231,7 +233,7 @@ func TestValidate(t *testing.T) {
 
 // Every case of the golden data reads into the recipe that its flags describe.
 func TestGoldenCommandLines(t *testing.T) {
-	dir := root(t)
+	dir := golden.Root(t)
 	cases, _ := filepath.Glob(filepath.Join(dir, "testdata", "golden", "*", "case.json"))
 	shared, _ := filepath.Glob(filepath.Join(dir, "..", "shared", "golden", "*", "case.json"))
 	if len(cases) < 3 {
@@ -293,24 +295,6 @@ func TestGoldenCommandLines(t *testing.T) {
 	}
 	if read < 3 {
 		t.Errorf("only %d sft cases", read)
-	}
-}
-
-// root is the folder that holds go.mod.
-func root(t testing.TB) string {
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			return dir
-		}
-		up := filepath.Dir(dir)
-		if up == dir {
-			t.Fatal("no go.mod above the package")
-		}
-		dir = up
 	}
 }
 

@@ -11,29 +11,12 @@ import (
 	"strings"
 	"testing"
 
+	"hone/core/golden"
 	"hone/core/tensor"
 )
 
-// root is the folder that holds go.mod.
-func root(t testing.TB) string {
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			return dir
-		}
-		up := filepath.Dir(dir)
-		if up == dir {
-			t.Fatal("no go.mod above the package")
-		}
-		dir = up
-	}
-}
-
 func TestTinyLlama(t *testing.T) {
-	m, err := OpenModel(filepath.Join(root(t), "testdata", "golden", "tiny_llama"))
+	m, err := OpenModel(golden.Own(t, "tiny_llama"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -164,7 +147,7 @@ func TestOpenWhatIsNoFile(t *testing.T) {
 }
 
 func TestSharedLFSPointer(t *testing.T) {
-	path := filepath.Join(root(t), "..", "shared", "data", "badfiles", "lfs-pointer-model.safetensors")
+	path := filepath.Join(golden.Root(t), "..", "shared", "data", "badfiles", "lfs-pointer-model.safetensors")
 	if _, err := os.Stat(path); err != nil {
 		// The same kind of file stands in TestHostileFiles, so nothing goes unchecked without it.
 		t.Skip("no shared data beside the repository")

@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"testing"
 
+	"hone/core/golden"
 	"hone/core/tensor"
 )
 
@@ -112,7 +113,7 @@ func TestRoundTrip(t *testing.T) {
 
 // A file written by the reference library comes out byte for byte when it is written again.
 func TestWritesAsTheReference(t *testing.T) {
-	path := filepath.Join(root(t), "testdata", "golden", "tiny_nf4.safetensors")
+	path := golden.Own(t, "tiny_nf4.safetensors")
 	want, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)

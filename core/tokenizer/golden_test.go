@@ -8,34 +8,12 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"hone/core/golden"
 )
 
-// shared finds a folder of the workspace's shared data, or skips the test.
-func shared(t testing.TB, path string) string {
-	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			break
-		}
-		up := filepath.Dir(dir)
-		if up == dir {
-			t.Fatal("no go.mod above the test")
-		}
-		dir = up
-	}
-	path = filepath.Join(dir, "..", "shared", filepath.FromSlash(path))
-	if _, err := os.Stat(path); err != nil {
-		t.Skipf("%s is not here", path)
-	}
-	return path
-}
-
 func TestStories260KCases(t *testing.T) {
-	dir := shared(t, "golden/stories260k")
+	dir := golden.Shared(t, "golden/stories260k")
 	tok, err := LoadDir(dir)
 	if err != nil {
 		t.Fatal(err)
@@ -71,7 +49,7 @@ func TestStories260KCases(t *testing.T) {
 func TestVocabularyCases(t *testing.T) {
 	for _, name := range []string{"llama2", "phi-3", "gpt2"} {
 		t.Run(name, func(t *testing.T) {
-			dir := shared(t, "data/tokenizers/"+name)
+			dir := golden.Shared(t, "data/tokenizers/"+name)
 			file, err := os.ReadFile(filepath.Join(dir, "tokenizer.json"))
 			if err != nil {
 				t.Fatal(err)
@@ -115,7 +93,7 @@ func TestVocabularyCases(t *testing.T) {
 }
 
 func TestSmolLMLoads(t *testing.T) {
-	tok, err := LoadFile(filepath.Join(shared(t, "data/tokenizers/smollm"), "tokenizer.json"))
+	tok, err := LoadFile(filepath.Join(golden.Shared(t, "data/tokenizers/smollm"), "tokenizer.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -154,7 +132,7 @@ func withoutAdded(t *testing.T, file []byte) []byte {
 }
 
 func TestAddedSpacesOfGPT2File(t *testing.T) {
-	tok, err := LoadFile(filepath.Join(shared(t, "data/tokenizers/gpt2"), "tokenizer.json"))
+	tok, err := LoadFile(filepath.Join(golden.Shared(t, "data/tokenizers/gpt2"), "tokenizer.json"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 	"unicode/utf8"
+
+	"hone/core/golden"
 )
 
 var bilingual = []string{
@@ -223,11 +225,11 @@ func TestTrainRefuses(t *testing.T) {
 }
 
 func TestTrainOnSharedText(t *testing.T) {
-	raw, err := os.ReadFile(shared(t, "data/datasets/tinyshakespeare.txt"))
+	raw, err := os.ReadFile(golden.Shared(t, "data/datasets/tinyshakespeare.txt"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	zh, err := os.ReadFile(shared(t, "data/datasets/alpaca_zh_demo.json"))
+	zh, err := os.ReadFile(golden.Shared(t, "data/datasets/alpaca_zh_demo.json"))
 	if err != nil {
 		t.Fatal(err)
 	}

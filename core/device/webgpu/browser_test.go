@@ -19,6 +19,7 @@ import (
 
 	"hone/core/device/cpu"
 	"hone/core/device/devicetest"
+	"hone/core/golden"
 )
 
 // TestBrowser sends a program to a worker of a headless Chromium, which runs it on WebGPU (SwiftShader) and on the CPU
@@ -111,7 +112,7 @@ func findChromium(t *testing.T) string {
 // what that program is to run.
 func site(t *testing.T, sent []byte, name, command string, args ...string) http.Handler {
 	t.Helper()
-	root := moduleRoot(t)
+	root := golden.Root(t)
 	wasm := filepath.Join(t.TempDir(), name+".wasm")
 	build := osexec.Command("go", append([]string{command, "-o", wasm}, args...)...)
 	build.Dir = root
@@ -133,25 +134,6 @@ func site(t *testing.T, sent []byte, name, command string, args ...string) http.
 	}
 	mux.HandleFunc("/case.json", func(w http.ResponseWriter, _ *http.Request) { w.Write(sent) })
 	return mux
-}
-
-// moduleRoot is the folder of go.mod.
-func moduleRoot(t *testing.T) string {
-	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			return dir
-		}
-		up := filepath.Dir(dir)
-		if up == dir {
-			t.Fatal("no go.mod above the test")
-		}
-		dir = up
-	}
 }
 
 // visit opens the page in a browser with a profile of its own and waits for the worker's report.
