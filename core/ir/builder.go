@@ -121,22 +121,14 @@ func (b *Builder) Constant(data []float32, shape ...int) Value {
 	return b.push(Node{Op: "constant", Type: t, Data: data})
 }
 
-// Output names a value to be read back after every run. A feed is known to who feeds it and cannot be one.
-func (b *Builder) Output(name string, v Value) {
-	if b.g.Nodes[v].Op == "feed" {
-		b.Fail("output %q is a feed", name)
-	}
-	b.g.Outputs[name] = v
-}
+// Output names a value to be read back after every run.
+func (b *Builder) Output(name string, v Value) { b.g.Outputs[name] = v }
 
 // Assign makes the state hold the value after the program has run.
 func (b *Builder) Assign(state string, v Value) {
 	s, ok := b.g.States[state]
 	if !ok {
 		b.Fail("assignment to state %q, which the program does not read", state)
-	}
-	if op := b.g.Nodes[v].Op; op == "state" || op == "feed" {
-		b.Fail("state %q is assigned a %s as it is; it has to go through an operator", state, op)
 	}
 	for _, a := range b.g.Assigns {
 		if a.State == state {
@@ -148,6 +140,9 @@ func (b *Builder) Assign(state string, v Value) {
 	}
 	if !b.Type(s).Equal(b.Type(v)) {
 		b.Fail("assignment of %v to state %q of type %v", b.Type(v), state, b.Type(s))
+	}
+	if b.g.Nodes[v].Op == "state" {
+		b.Fail("state %q is assigned another state as it is; states are copied by an operator", state)
 	}
 	b.g.Assigns = append(b.g.Assigns, Assign{state, v})
 }

@@ -102,7 +102,9 @@ func stopAt(t *testing.T, c *exec.Cmd, at signalled) (events []string, stderr st
 var packageDir, _ = os.Getwd()
 
 // golden is a folder of testdata/golden.
-func golden(name string) string { return filepath.Join(packageDir, "..", "..", "testdata", "golden", name) }
+func golden(name string) string {
+	return filepath.Join(packageDir, "..", "..", "testdata", "golden", name)
+}
 
 // tinyLlama is the directory of the small random Llama that the repository has.
 func tinyLlama() string { return golden("tiny_llama") }

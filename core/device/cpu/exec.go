@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
 
 	"hone/core/device"
 	"hone/core/device/cpu/kernel"
@@ -198,6 +199,7 @@ func (e *exec) Run(ctx context.Context, feeds map[string]tensor.Host) (map[strin
 			return nil, fmt.Errorf("cpu: feed %q has type %v, the program wants %v", name, h.Type, want)
 		}
 		fed[v] = h
+		e.vals[v].F, e.vals[v].I = h.F32, h.I32
 	}
 	for i := range e.steps {
 		if err := ctx.Err(); err != nil && len(e.g.Assigns) == 0 {
@@ -218,10 +220,11 @@ func (e *exec) Run(ctx context.Context, feeds map[string]tensor.Host) (map[strin
 	}
 	out := map[string]tensor.Host{}
 	for name, v := range maps.All(e.g.Outputs) {
-		out[name] = tensor.Host{Type: e.vals[v].Type, F32: append([]float32(nil), e.vals[v].F...)}
+		out[name] = tensor.Host{Type: e.vals[v].Type, F32: slices.Clone(e.vals[v].F), I32: slices.Clone(e.vals[v].I)}
 	}
 	for _, a := range e.plan.Copies {
 		copy(e.states[a.State].f, e.vals[a.Value].F)
+		copy(e.states[a.State].i, e.vals[a.Value].I)
 	}
 	return out, nil
 }

@@ -22,7 +22,7 @@ func Cases() []Case {
 	var cases []Case
 	cases = append(cases, matMulCases()...)
 	cases = append(cases, rmsNormCases()...)
-	return append(cases, Chain(), keptOutput(), oldState())
+	return append(cases, Chain(), keptOutput(), oldState(), keptFeed())
 }
 
 // draft collects a case while its program is traced.
@@ -169,5 +169,15 @@ func oldState() Case {
 		sum := d.state("sum", 1, 9, 12)
 		d.Output("before", sum)
 		d.Assign("sum", op.MatMul(d.Builder, x, w, sum, op.Orientation{}, 1))
+	})
+}
+
+// keptFeed makes a feed the new value of a state, and reads it back.
+func keptFeed() Case {
+	return newCase("a feed that becomes a state", matMulTolerance, func(d *draft) {
+		x, w := d.feed("x", 1, 12, 12), d.state("w", 1, 12, 12)
+		d.Output("y", op.Linear(d.Builder, x, w))
+		d.Output("x", x)
+		d.Assign("w", x)
 	})
 }
