@@ -32,6 +32,8 @@ type State struct {
 	Tokens  int64   `json:"tokens"`  // trained on so far
 	Seconds float64 `json:"seconds"` // spent so far
 
+	Line Line `json:"line"` // the log line under way, of steps since the last one
+
 	RecipeHash    string `json:"recipe_hash"`
 	ModelHash     string `json:"model_hash"`
 	DataHash      string `json:"data_hash"`
@@ -39,6 +41,14 @@ type State struct {
 	KernelVariant string `json:"kernel_variant"` // a resumed run uses it again, so that its bits stay the same
 
 	Files []FileHash `json:"files"` // every other file of the checkpoint; Save fills it
+}
+
+// Line is what the steps since the last log line add up to.
+type Line struct {
+	LossSum    float64 `json:"loss_sum"`
+	Losses     int     `json:"losses"`
+	Supervised int     `json:"supervised"`
+	Tokens     int64   `json:"tokens"`
 }
 
 // stateFormat is the version of state.json; it rises when an older program would misread a newer file.

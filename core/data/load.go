@@ -141,7 +141,7 @@ func newRowLoader(opt Options) (*rowLoader, error) {
 func (l *rowLoader) finish() (*Set, error) {
 	if len(l.set.Examples) == 0 {
 		if l.set.Stats.Dropped > 0 {
-			return nil, fmt.Errorf("data: all %d rows are longer than %d tokens and were left out; raise the maximum length or truncate with right", l.set.Stats.Dropped, l.opt.MaxLength)
+			return nil, fmt.Errorf("data: all %d rows are longer than %d tokens and were left out; raise --max_length", l.set.Stats.Dropped, l.opt.MaxLength)
 		}
 		return nil, errors.New("data: there are no rows; name at least one file with some")
 	}

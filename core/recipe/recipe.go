@@ -51,7 +51,7 @@ type Recipe struct {
 	GradientCheckpointing     bool    `flag:"gradient_checkpointing" default:"true" help:"compute activations a second time in the backward pass instead of keeping them: less memory, more time"`
 
 	Optim           string  `flag:"optim" group:"Optimiser" default:"adamw" choices:"adamw,sgd" help:"adamw as torch.optim.AdamW; sgd without momentum"`
-	LearningRate    float64 `flag:"learning_rate" default:"-1" shown:"1e-4, with train_type full 1e-5" range:"[0,1e3]" help:"the highest learning rate of the schedule"`
+	LearningRate    float64 `flag:"learning_rate" default:"-1" shown:"1e-4, with train_type full 1e-5" range:"[0,1e38]" help:"the highest learning rate of the schedule"`
 	LRSchedulerType string  `flag:"lr_scheduler_type" default:"cosine" choices:"constant,constant_with_warmup,linear,cosine" help:"how the learning rate goes on after the warmup; constant has no warmup"`
 	WarmupSteps     int     `flag:"warmup_steps" default:"-1" shown:"-1: warmup_ratio decides" range:"[0,2147483647]" none:"-1" unit:"steps" help:"steps in which the learning rate rises from 0; given, 0 included, it overrides warmup_ratio"`
 	WarmupRatio     float64 `flag:"warmup_ratio" default:"0" range:"[0,1]" help:"share of all steps in which the learning rate rises from 0"`

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"hone/core/checkpoint"
 	"hone/core/data"
 )
 
@@ -28,10 +29,7 @@ type loop struct {
 	tokens    int64 // trained on since the start, without padding
 
 	// Since the last log line.
-	lossSum      float64
-	losses       int
-	supervised   int
-	lineTokens   int64
+	line         checkpoint.Line
 	lineBegan    time.Time
 	lastSaved    int
 	lastSavedDir string
@@ -50,6 +48,9 @@ func (l *loop) run(ctx context.Context) (stopped string, err error) {
 		if stopped, err := l.afterStep(ctx, l.step > 0); stopped != "" || err != nil {
 			return stopped, err
 		}
+	}
+	if l.stale() { // a run that had stopped early is resumed
+		return l.staleness(), l.saveIfNew(true)
 	}
 	for _, sp := range j.spans {
 		for l.step < sp.first+sp.steps {
@@ -90,10 +91,20 @@ func (l *loop) afterStep(ctx context.Context, stepped bool) (stopped string, err
 			return "", err
 		}
 	}
-	if n := j.Recipe.EarlyStopInterval; n > 0 && l.best.Worse >= n {
-		return fmt.Sprintf("%d evaluations without a lower held-out loss", l.best.Worse), l.saveIfNew(true)
+	if l.stale() {
+		return l.staleness(), l.saveIfNew(true)
 	}
 	return "", nil
+}
+
+// stale reports whether early_stop_interval ends the run here.
+func (l *loop) stale() bool {
+	n := l.j.Recipe.EarlyStopInterval
+	return n > 0 && l.best.Worse >= n
+}
+
+func (l *loop) staleness() string {
+	return fmt.Sprintf("%d evaluations without a lower held-out loss", l.best.Worse)
 }
 
 func (l *loop) saveIfNew(finished bool) error {
@@ -152,8 +163,8 @@ func (l *loop) oneStep(sp span) error {
 		return diverged{fmt.Errorf("step %d: the gradient's norm is %v, with %s", l.step+1, norm, rowNames(j.train, batches))}
 	}
 	l.step++
-	l.lossSum, l.losses = l.lossSum+sum/float64(supervised), l.losses+1
-	l.supervised, l.lineTokens, l.tokens = l.supervised+supervised, l.lineTokens+int64(all), l.tokens+int64(all)
+	l.line.LossSum, l.line.Losses = l.line.LossSum+sum/float64(supervised), l.line.Losses+1
+	l.line.Supervised, l.line.Tokens, l.tokens = l.line.Supervised+supervised, l.line.Tokens+int64(all), l.tokens+int64(all)
 	l.evaluated = false
 	return l.report(sp, norm, rate)
 }
@@ -166,15 +177,15 @@ func (l *loop) report(sp span, norm, rate float64) error {
 	remaining := time.Duration(float64(elapsed) / float64(l.step-l.startStep) * float64(j.Plan.Steps-l.step))
 	memory, _ := Resident()
 	if l.step%j.Recipe.LoggingSteps != 0 && l.step != 1 && l.step != j.Plan.Steps {
-		l.sink(Progress{Step: l.step, TotalSteps: j.Plan.Steps, Loss: l.lossSum / float64(l.losses), LearningRate: rate,
+		l.sink(Progress{Step: l.step, TotalSteps: j.Plan.Steps, Loss: l.line.LossSum / float64(l.line.Losses), LearningRate: rate,
 			TokensPerSecond: float64(l.tokens) / elapsed.Seconds(), Elapsed: elapsed, Remaining: remaining, Memory: memory})
 		return nil
 	}
 	done := math.Min(float64((l.step-sp.first)*j.Recipe.GradientAccumulationSteps)/float64(sp.batches), 1)
-	line := Stepped{Step: l.step, Loss: l.lossSum / float64(l.losses), GradNorm: norm, LearningRate: rate, Epoch: float64(sp.epoch) + done,
-		Tokens: l.supervised, TokensPerSecond: float64(l.lineTokens) / now.Sub(l.lineBegan).Seconds(), Memory: memory,
+	line := Stepped{Step: l.step, Loss: l.line.LossSum / float64(l.line.Losses), GradNorm: norm, LearningRate: rate, Epoch: float64(sp.epoch) + done,
+		Tokens: l.line.Supervised, TokensPerSecond: float64(l.line.Tokens) / now.Sub(l.lineBegan).Seconds(), Memory: memory,
 		Elapsed: elapsed.Seconds(), Remaining: remaining.Seconds()}
-	l.lossSum, l.losses, l.supervised, l.lineTokens, l.lineBegan = 0, 0, 0, 0, now
+	l.line, l.lineBegan = checkpoint.Line{}, now
 	l.sink(line)
 	return l.log(line)
 }

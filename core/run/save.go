@@ -19,7 +19,7 @@ func (s *session) save(step int, _ bool) (string, error) {
 	j, l := s.j, s.loop
 	caps := s.dev.Caps()
 	state := &checkpoint.State{Step: step, MicroBatches: l.micro, Updates: step, Tokens: s.tokens + l.tokens, Seconds: s.seconds + time.Since(l.began).Seconds(),
-		BestStep: l.best.Step, BadEvals: l.best.Worse, RecipeHash: s.recipeHash, ModelHash: s.model.Digest, DataHash: s.data.Digest,
+		Line: l.line, BestStep: l.best.Step, BadEvals: l.best.Worse, RecipeHash: s.recipeHash, ModelHash: s.model.Digest, DataHash: s.data.Digest,
 		Device: caps.Kind, KernelVariant: caps.Variant}
 	if l.best.Step > 0 {
 		state.BestMetric = &l.best.Loss

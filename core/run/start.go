@@ -196,7 +196,7 @@ func (s *session) train(ctx context.Context, state *checkpoint.State, from check
 	s.loop = l
 	if state != nil {
 		l.step, l.micro, l.lastSaved, l.lastSavedDir = state.Step, state.MicroBatches, state.Step, from.Dir
-		s.seconds, s.tokens = state.Seconds, state.Tokens
+		l.line, s.seconds, s.tokens = state.Line, state.Seconds, state.Tokens
 		if state.BestMetric != nil {
 			l.best = best{Loss: *state.BestMetric, Step: state.BestStep, Worse: state.BadEvals}
 		}

@@ -100,7 +100,7 @@ func TestFullDisk(t *testing.T) {
 			t.Errorf("going on from %v: exit status %d:\n%s", saved, status, out)
 			continue
 		}
-		sameRun(t, want, roomy, false)
+		sameRun(t, want, roomy)
 	}
 	if full < 3 {
 		t.Errorf("the disk was full in %d runs only", full)
@@ -156,7 +156,7 @@ func TestDivergence(t *testing.T) {
 				}
 				finiteFiles(t, filepath.Join(run, c))
 			}
-			for _, line := range numbers(t, run, false) {
+			for _, line := range numbers(t, run) {
 				if strings.Contains(line, "null") {
 					t.Errorf("the log has the line %s", line)
 				}

@@ -112,7 +112,7 @@ func TestWarmup(t *testing.T) {
 			t.Fatal(out)
 		}
 		var rates []float64
-		for _, line := range numbers(t, onlyRun(t, output), false) {
+		for _, line := range numbers(t, onlyRun(t, output)) {
 			var m struct {
 				Rate float64 `json:"learning_rate"`
 			}

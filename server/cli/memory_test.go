@@ -178,8 +178,8 @@ func TestThreadsDoNotMatter(t *testing.T) {
 			}
 			runs = append(runs, onlyRun(t, filepath.Join(dir, threads)))
 		}
-		sameRun(t, runs[0], runs[1], false)
-		sameRun(t, runs[0], runs[2], false)
+		sameRun(t, runs[0], runs[1])
+		sameRun(t, runs[0], runs[2])
 	}
 }
 

@@ -183,8 +183,8 @@ func checkpoints(t *testing.T, run string) []string {
 	return names
 }
 
-// numbers is the log without what depends on time and machine, and when it is sparse without what is a mean over lines.
-func numbers(t *testing.T, run string, sparse bool) []string {
+// numbers is the log without what depends on time and machine.
+func numbers(t *testing.T, run string) []string {
 	t.Helper()
 	raw, err := os.ReadFile(filepath.Join(run, "logging.jsonl"))
 	if err != nil {
@@ -199,10 +199,6 @@ func numbers(t *testing.T, run string, sparse bool) []string {
 		for _, key := range []string{"tokens_per_second", "memory", "elapsed", "remaining"} {
 			delete(m, key)
 		}
-		if sparse {
-			delete(m, "loss")
-			delete(m, "tokens")
-		}
 		short, err := json.Marshal(m)
 		if err != nil {
 			t.Fatal(err)
@@ -213,9 +209,9 @@ func numbers(t *testing.T, run string, sparse bool) []string {
 }
 
 // sameRun fails unless two runs have the same log, the same checkpoints, and in them the same bytes of weights and moments.
-func sameRun(t *testing.T, want, got string, sparse bool) {
+func sameRun(t *testing.T, want, got string) {
 	t.Helper()
-	if w, g := numbers(t, want, sparse), numbers(t, got, sparse); !slices.Equal(w, g) {
+	if w, g := numbers(t, want), numbers(t, got); !slices.Equal(w, g) {
 		t.Errorf("logs differ: %s", firstDifference(w, g))
 	}
 	names := checkpoints(t, want)

@@ -16,16 +16,15 @@ import (
 // resumeCases are runs whose resumption must give the bytes of the uninterrupted one. All have several epochs in a drawn
 // order, and epochs whose last step has fewer micro-batches than the others.
 var resumeCases = []struct {
-	name   string
-	sparse bool // not every step has a line: the one under way when a run stops then covers, once it goes on, only the steps since
-	args   []string
+	name string
+	args []string
 }{
-	{"lora", false, []string{"--train_type", "lora", "--lora_rank", "4", "--lora_dropout", "0.1", "--split_dataset_ratio", "0.12", "--eval_steps", "2", "--logging_steps", "1", "--weight_decay", "0.1"}},
-	{"qlora", false, []string{"--train_type", "qlora", "--lora_rank", "4", "--lora_dropout", "0.1", "--use_rslora", "--logging_steps", "1", "--gradient_checkpointing", "false"}},
-	{"full", false, []string{"--train_type", "full", "--freeze_parameters", "model.embed_tokens,model.layers.0", "--split_dataset_ratio", "0.12", "--load_best_model_at_end", "--eval_steps", "2", "--logging_steps", "1", "--save_total_limit", "2"}},
-	{"packing", false, []string{"--train_type", "lora", "--lora_dropout", "0.1", "--packing", "--max_length", "64", "--logging_steps", "1"}},
-	{"sparse_log", true, []string{"--train_type", "lora", "--lora_dropout", "0.1", "--logging_steps", "4", "--lr_scheduler_type", "linear", "--warmup_steps", "3"}},
-	{"sgd", false, []string{"--train_type", "full", "--optim", "sgd", "--logging_steps", "1", "--learning_rate", "0.05"}},
+	{"lora", []string{"--train_type", "lora", "--lora_rank", "4", "--lora_dropout", "0.1", "--split_dataset_ratio", "0.12", "--eval_steps", "2", "--logging_steps", "1", "--weight_decay", "0.1"}},
+	{"qlora", []string{"--train_type", "qlora", "--lora_rank", "4", "--lora_dropout", "0.1", "--use_rslora", "--logging_steps", "1", "--gradient_checkpointing", "false"}},
+	{"full", []string{"--train_type", "full", "--freeze_parameters", "model.embed_tokens,model.layers.0", "--split_dataset_ratio", "0.12", "--load_best_model_at_end", "--eval_steps", "2", "--logging_steps", "1", "--save_total_limit", "2"}},
+	{"packing", []string{"--train_type", "lora", "--lora_dropout", "0.1", "--packing", "--max_length", "64", "--logging_steps", "1"}},
+	{"sparse_log", []string{"--train_type", "lora", "--lora_dropout", "0.1", "--logging_steps", "4", "--lr_scheduler_type", "linear", "--warmup_steps", "3"}},
+	{"sgd", []string{"--train_type", "full", "--optim", "sgd", "--logging_steps", "1", "--learning_rate", "0.05"}},
 }
 
 // resumeArgs is the command line of a case, with its rows in dir.
@@ -88,7 +87,7 @@ func killAndResume(t *testing.T, kills int, seed uint64) {
 					if status != 0 {
 						t.Fatalf("exit status %d", status)
 					}
-					sameRun(t, want, run, c.sparse)
+					sameRun(t, want, run)
 					if n := len(runDirs(t, filepath.Join(dir, output))); n != 1 {
 						t.Errorf("%d run directories, want the one it began in", n)
 					}
@@ -111,7 +110,7 @@ func TestResumeFromEarlierCheckpoint(t *testing.T) {
 		}
 	}
 	want, got := onlyRun(t, filepath.Join(dir, "whole")), onlyRun(t, filepath.Join(dir, "again"))
-	sameRun(t, want, got, false) // the same recipe and seed give the same run
+	sameRun(t, want, got) // the same recipe and seed give the same run
 	// A sentinel in a later checkpoint shows that it was taken away and written anew.
 	sentinel := writeFile(t, filepath.Join(got, "checkpoint-12"), "sentinel", "x")
 	if out, status := hone(t, dir, "sft", "--resume_from_checkpoint", filepath.Join(got, "checkpoint-6")); status != 0 {
@@ -120,16 +119,16 @@ func TestResumeFromEarlierCheckpoint(t *testing.T) {
 	if _, err := os.Stat(sentinel); err == nil {
 		t.Error("checkpoint-12 was not removed before the run went on from checkpoint-6")
 	}
-	sameRun(t, want, got, false)
+	sameRun(t, want, got)
 	// A finished run has nothing left to do, and says so by its end.
-	before := numbers(t, got, false)
+	before := numbers(t, got)
 	if out, status := hone(t, dir, "sft", "--resume_from_checkpoint", got); status != 0 {
 		t.Fatalf("exit status %d:\n%s", status, out)
 	}
-	if !slices.Equal(before, numbers(t, got, false)) {
+	if !slices.Equal(before, numbers(t, got)) {
 		t.Error("resuming a finished run changed its log")
 	}
-	sameRun(t, want, got, false)
+	sameRun(t, want, got)
 }
 
 // TestResumeWithTheSameCommand adds --resume_from_checkpoint to the whole command line of the run, as many users do.
@@ -156,7 +155,7 @@ func TestResumeRefusesOtherSettings(t *testing.T) {
 	}
 	run := onlyRun(t, filepath.Join(dir, "out"))
 	other := writeFile(t, dir, "other.jsonl", rowsOf(25, 256, 6, 40, 4))
-	before := numbers(t, run, false)
+	before := numbers(t, run)
 	for _, change := range [][2]string{{"learning_rate", "0.002"}, {"lora_rank", "16"}, {"lora_alpha", "7"}, {"lora_dropout", "0.3"}, {"seed", "12"}, {"per_device_train_batch_size", "3"},
 		{"gradient_accumulation_steps", "5"}, {"train_type", "qlora"}, {"weight_decay", "0"}, {"lr_scheduler_type", "linear"}, {"warmup_steps", "2"}, {"max_grad_norm", "2"}, {"optim", "sgd"},
 		{"dataset_shuffle", "false"}, {"packing", "true"}, {"adam_beta2", "0.5"}, {"split_dataset_ratio", "0.3"}, {"lora_target_modules", "q_proj"}, {"max_length", "20"},
@@ -166,7 +165,7 @@ func TestResumeRefusesOtherSettings(t *testing.T) {
 			t.Errorf("--%s %s: exit status %d, %q does not name it", change[0], change[1], status, out)
 		}
 	}
-	if !slices.Equal(before, numbers(t, run, false)) {
+	if !slices.Equal(before, numbers(t, run)) {
 		t.Fatal("a refused resumption changed the log")
 	}
 	// The data changed behind the same name.
@@ -241,7 +240,7 @@ func TestInterruptedRunsGoOn(t *testing.T) {
 			continue
 		}
 		run := onlyRun(t, filepath.Join(dir, output))
-		if w, g := numbers(t, want, false), numbers(t, run, false); !slices.Equal(w, g) {
+		if w, g := numbers(t, want), numbers(t, run); !slices.Equal(w, g) {
 			t.Errorf("after event %d: logs differ: %s", events, firstDifference(w, g))
 		}
 		for _, f := range []string{"adapter_model.safetensors", "state.safetensors"} {

@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"hone/core/device"
-	"hone/core/device/cpu/kernel"
 	"hone/core/ir"
 	"hone/core/tensor"
 )
@@ -74,7 +73,7 @@ func typesOf(g *ir.Graph, vs []ir.Value) []tensor.Type {
 
 // Cost is what a run of the program takes.
 func (e *exec) Cost() device.Cost {
-	return device.Cost{Slots: e.plan.Slots, Feeds: e.feedLen, Workspace: 4 * kernel.GemmScratch * int64(e.d.pool.Workers()), FLOPs: e.flops, Dispatches: len(e.steps)}
+	return device.Cost{Slots: e.plan.Slots, Feeds: e.feedLen, Workspace: 4 * workspace(e.g, e.d.pool.Workers()), FLOPs: e.flops, Dispatches: len(e.steps)}
 }
 
 // Bind points the program at its states. A frozen weight that only matrix products read is packed into panels, in its

@@ -115,9 +115,12 @@ func (f *attnForward) unit(scratch []float32, batch, kvh, qb int) {
 				s := scores[i*attnBlock:][:nk]
 				m, r := &rowMax[h*attnBlock+i], &rowSum[h*attnBlock+i]
 				top := max(*m, active.maxOf(s))
-				if top == negInf {
+				if top == negInf && !hasNaN(s) { // maxOf passes over NaN; a row of nothing else must not look blind
 					clear(s)
 					continue
+				}
+				if top == negInf {
+					top = float32(math.NaN())
 				}
 				sum := active.expShift(s, s, top)
 				if top != *m {
@@ -148,4 +151,13 @@ func (f *attnForward) unit(scratch []float32, batch, kvh, qb int) {
 			active.scale(f.out[(q0+i)*ldq+(head0+h)*dim:][:dim], 1/r)
 		}
 	}
+}
+
+func hasNaN(x []float32) bool {
+	for _, v := range x {
+		if v != v {
+			return true
+		}
+	}
+	return false
 }

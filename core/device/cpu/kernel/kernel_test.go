@@ -70,9 +70,16 @@ func TestPoolCoversEachUnitOnce(t *testing.T) {
 					}
 				})
 			}
+			for least := range 4 {
+				p.RunCoarse(units, 100*least*least, func(_, lo, hi int) {
+					for i := lo; i < hi; i++ {
+						seen[i]++
+					}
+				})
+			}
 			for i, s := range seen {
-				if s != 50 {
-					t.Fatalf("%d workers: unit %d of %d ran %d times in 50 jobs", n, i, units, s)
+				if s != 54 {
+					t.Fatalf("%d workers: unit %d of %d ran %d times in 54 jobs", n, i, units, s)
 				}
 			}
 		}
