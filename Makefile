@@ -40,12 +40,18 @@ soak: ## the long property and chaos runs, of which `make test` runs a fixed par
 bench-cpu: build ## CPU kernels, and the step of a 25M Llama beside PyTorch's
 	@.ci/bench-cpu.sh
 
-# The bundled default, made again from nothing: a generated world, then a Llama pre-trained on its text.
+# The bundled default, made again from nothing: a generated world, then a Llama pre-trained on its stories.
 WORLD := core/bundle/.work
 base-model: build ## make the bundled default again (minutes)
 	rm -rf $(WORLD)
 	go run ./core/bundle/worldgen --out $(WORLD)
-	bin/hone pretrain --dataset $(WORLD)/text.txt --output_dir $(WORLD)/run
+	bin/hone pretrain --dataset $(WORLD)/corpus.jsonl --config $(WORLD)/config.json --vocab_size 640 --output_dir $(WORLD)/run \
+		--packing true --max_length 256 --max_steps 5000 --learning_rate 5e-3 --lr_scheduler_type cosine --warmup_steps 100 \
+		--weight_decay 0.05 --per_device_train_batch_size 4 --gradient_accumulation_steps 1 --gradient_checkpointing false \
+		--logging_steps 500 --save_steps 10000 --seed 1
+	mkdir -p core/bundle/default/model
+	cp $(WORLD)/run/final/* core/bundle/default/model/
+	cp $(WORLD)/instructions.json $(WORLD)/heldout.json core/bundle/default/
 
 clean: ## remove what was built
 	rm -rf bin .build

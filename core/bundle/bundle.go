@@ -1,0 +1,98 @@
+// Package bundle is the default that comes with the program: a Llama of fewer than 200,000 parameters with its tokenizer,
+// and questions and answers to tune it on. `make base-model` makes all of it again: package world writes the text that the
+// model has read, `hone pretrain` trains it.
+package bundle
+
+import (
+	"bytes"
+	"embed"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"hone/core/bundle/world"
+)
+
+//go:embed default
+var files embed.FS
+
+// TuningFlags is the recipe, as the flags of `hone sft`, with which tuning on the bundled instructions shows its effect
+// within seconds.
+const TuningFlags = "--train_type lora --lora_rank 16 --lora_alpha 32 --lora_dropout 0 --learning_rate 3e-3 --warmup_ratio 0.05 " +
+	"--per_device_train_batch_size 16 --gradient_accumulation_steps 1 --max_steps 300 --gradient_checkpointing false"
+
+// FS holds model/ (a Hugging Face directory), instructions.json (rows to tune on, in the Alpaca format) and heldout.json
+// (world.Questions).
+func FS() fs.FS {
+	sub, err := fs.Sub(files, "default")
+	if err != nil {
+		panic(err) // the folder is embedded above
+	}
+	return sub
+}
+
+// WriteTo writes the files of FS below dir, which is made when missing. A file that is there already with the same bytes
+// is left alone; one that differs is replaced as a whole, so that nobody ever reads half of one.
+func WriteTo(dir string) error {
+	err := fs.WalkDir(FS(), ".", func(path string, e fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		target := filepath.Join(dir, filepath.FromSlash(path))
+		if e.IsDir() {
+			return os.MkdirAll(target, 0o777)
+		}
+		raw, err := fs.ReadFile(FS(), path)
+		if err != nil {
+			return err
+		}
+		if have, err := os.ReadFile(target); err == nil && bytes.Equal(have, raw) {
+			return nil
+		}
+		return replace(target, raw)
+	})
+	if err != nil {
+		return fmt.Errorf("writing the bundled model: %w; name another directory", err)
+	}
+	return nil
+}
+
+// replace writes a file under a temporary name beside its place and moves it there.
+func replace(target string, raw []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(target), ".bundle-*")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(raw)
+	if err == nil {
+		err = f.Sync()
+	}
+	if closing := f.Close(); err == nil {
+		err = closing
+	}
+	if err == nil {
+		err = os.Chmod(f.Name(), 0o644) // a temporary file is its owner's alone
+	}
+	if err == nil {
+		err = os.Rename(f.Name(), target)
+	}
+	if err != nil {
+		os.Remove(f.Name())
+	}
+	return err
+}
+
+// HeldOut are questions that are not among the instructions; their answers follow from the stories of the pre-training.
+func HeldOut() ([]world.Question, error) {
+	raw, err := fs.ReadFile(FS(), "heldout.json")
+	if err != nil {
+		return nil, err
+	}
+	var qs []world.Question
+	if err := json.Unmarshal(raw, &qs); err != nil {
+		return nil, fmt.Errorf("heldout.json: %w", err)
+	}
+	return qs, nil
+}

@@ -1,0 +1,73 @@
+package bundle_test
+
+import (
+	"context"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"hone/core/bundle"
+	"hone/core/device/cpu"
+	"hone/core/generate"
+	"hone/core/recipe"
+	"hone/core/run"
+)
+
+// The promise of the bundle: the base continues text and answers no question as asked; after tuning by the bundle's own
+// recipe it answers questions that it has never been asked, from what the stories told it.
+func TestTuningShows(t *testing.T) {
+	dir := t.TempDir()
+	if err := bundle.WriteTo(dir); err != nil {
+		t.Fatal(err)
+	}
+	r, err := recipe.Parse(strings.Fields(bundle.TuningFlags))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Model, r.Dataset, r.OutputDir = filepath.Join(dir, "model"), []string{filepath.Join(dir, "instructions.json")}, filepath.Join(dir, "out")
+	if r.MaxSteps < 1 || r.MaxSteps > 300 {
+		t.Errorf("the recipe takes %d steps; a newcomer should see an effect within 300", r.MaxSteps)
+	}
+	dev := cpu.New(0)
+	defer dev.Close()
+	ctx := context.Background()
+	result, err := run.Start(ctx, r, dev, func(run.Event) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := run.OpenPair(ctx, dev, r.Model, result.Directory, false, 128)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	held, err := bundle.HeldOut()
+	if err != nil {
+		t.Fatal(err)
+	}
+	type score struct{ asked, base, tuned int }
+	tasks, all := map[string]score{}, score{}
+	for _, q := range held {
+		base, tuned, err := p.Answer(ctx, q.Prompt(), generate.Options{MaxNewTokens: 24})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := tasks[q.Task]
+		s.asked, all.asked = s.asked+1, all.asked+1
+		if q.Answered(base) {
+			s.base, all.base = s.base+1, all.base+1
+		}
+		if q.Answered(tuned) {
+			s.tuned, all.tuned = s.tuned+1, all.tuned+1
+		} else {
+			t.Logf("%s: %q, expected %q", q.Prompt(), tuned, q.Output)
+		}
+		tasks[q.Task] = s
+	}
+	for task, s := range tasks {
+		t.Logf("%-9s %3d questions, right: base %d, tuned %d", task, s.asked, s.base, s.tuned)
+	}
+	t.Logf("all       %3d questions, right: base %d, tuned %d", all.asked, all.base, all.tuned)
+	if all.base*20 > all.asked || all.tuned*10 < all.asked*8 {
+		t.Errorf("of %d questions the base answers %d and the tuned model %d; expected at most 5%% and at least 80%%", all.asked, all.base, all.tuned)
+	}
+}
