@@ -2,28 +2,45 @@
 // and resumes, and tells whoever listens. Command line, page and server start runs the same way.
 package run
 
-import "time"
+import (
+	"strconv"
+	"time"
+)
+
+// Seconds is a stretch of time that JSON writes in seconds.
+type Seconds time.Duration
+
+// MarshalJSON writes 1.5 for a second and a half.
+func (s Seconds) MarshalJSON() ([]byte, error) {
+	return strconv.AppendFloat(nil, time.Duration(s).Seconds(), 'g', -1, 64), nil
+}
 
 // Event is something that a run tells. The types below are all there are.
 type Event interface{ event() }
 
 // Started says what is about to be trained.
 type Started struct {
-	Model      string
-	Device     string
-	Directory  string // of the run
-	Plan       Plan
-	Rows       Rows
-	StartStep  int // steps done before, when resumed
-	TotalSteps int
+	Model      string `json:"model"`
+	Device     string `json:"device"`
+	Directory  string `json:"directory"` // of the run
+	Plan       Plan   `json:"plan"`
+	Rows       Rows   `json:"rows"`
+	StartStep  int    `json:"start_step"` // steps done before, when resumed
+	TotalSteps int    `json:"total_steps"`
 }
 
 // Rows counts the data.
 type Rows struct {
-	Read, Kept, Dropped, Truncated, Unsupervised int
-	UnsupervisedRows                             []string
-	Train, HeldOut                               int
-	Tokens, Supervised                           int64
+	Read             int      `json:"read"`
+	Kept             int      `json:"kept"`
+	Dropped          int      `json:"dropped"`
+	Truncated        int      `json:"truncated"`
+	Unsupervised     int      `json:"unsupervised"`
+	UnsupervisedRows []string `json:"unsupervised_rows"`
+	Train            int      `json:"train"`
+	HeldOut          int      `json:"held_out"`
+	Tokens           int64    `json:"tokens"`
+	Supervised       int64    `json:"supervised"`
 }
 
 // Stepped is a logged step; its JSON is a line of logging.jsonl. Loss is the mean over the steps since the last line.
@@ -42,11 +59,14 @@ type Stepped struct {
 
 // Progress is a step that is not logged: for progress bars.
 type Progress struct {
-	Step, TotalSteps   int
-	Loss, LearningRate float64
-	TokensPerSecond    float64
-	Elapsed, Remaining time.Duration
-	Memory             int64
+	Step            int     `json:"step"`
+	TotalSteps      int     `json:"total_steps"`
+	Loss            float64 `json:"loss"`
+	LearningRate    float64 `json:"learning_rate"`
+	TokensPerSecond float64 `json:"tokens_per_second"`
+	Elapsed         Seconds `json:"elapsed"`
+	Remaining       Seconds `json:"remaining"`
+	Memory          int64   `json:"memory"`
 }
 
 // Evaluated is the loss over the held-out rows.
@@ -59,22 +79,24 @@ type Evaluated struct {
 
 // Saved is a checkpoint on disk.
 type Saved struct {
-	Step      int
-	Directory string
+	Step      int    `json:"step"`
+	Directory string `json:"directory"`
 }
 
 // Warning is something that the user should know; the run goes on.
-type Warning struct{ Text string }
+type Warning struct {
+	Text string `json:"text"`
+}
 
 // Finished ends a run.
 type Finished struct {
-	Step      int
-	Directory string // of the last checkpoint
-	Stopped   string // why it ended before the last step; empty when it did not
-	Elapsed   time.Duration
-	Peak      int64 // highest resident bytes of the process; 0 where that is unknown
-	Before    int64 // resident bytes just before the model was opened
-	Planned   int64 // what the plan said that the run would add
+	Step      int     `json:"step"`
+	Directory string  `json:"directory"` // of the last checkpoint
+	Stopped   string  `json:"stopped"`   // why it ended before the last step; empty when it did not
+	Elapsed   Seconds `json:"elapsed"`
+	Peak      int64   `json:"peak"`    // highest resident bytes of the process; 0 where that is unknown
+	Before    int64   `json:"before"`  // resident bytes just before the model was opened
+	Planned   int64   `json:"planned"` // what the plan said that the run would add
 }
 
 func (Started) event()   {}

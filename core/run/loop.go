@@ -178,7 +178,7 @@ func (l *loop) report(sp span, norm, rate float64) error {
 	memory, _ := Resident()
 	if l.step%j.Recipe.LoggingSteps != 0 && l.step != 1 && l.step != j.Plan.Steps {
 		l.sink(Progress{Step: l.step, TotalSteps: j.Plan.Steps, Loss: l.line.LossSum / float64(l.line.Losses), LearningRate: rate,
-			TokensPerSecond: float64(l.tokens) / elapsed.Seconds(), Elapsed: elapsed, Remaining: remaining, Memory: memory})
+			TokensPerSecond: float64(l.tokens) / elapsed.Seconds(), Elapsed: Seconds(elapsed), Remaining: Seconds(remaining), Memory: memory})
 		return nil
 	}
 	done := math.Min(float64((l.step-sp.first)*j.Recipe.GradientAccumulationSteps)/float64(sp.batches), 1)

@@ -9,24 +9,23 @@ import (
 
 // Plan is what a run needs, known before it starts. Sizes are bytes.
 type Plan struct {
-	Weights     int64 // of the base model, as they lie on the device; trained ones included
-	Adapters    int64
-	Gradients   int64
-	Moments     int64
-	Activations int64 // temporaries of the largest programs: what the backward pass needs, and what is being computed
-	Workspace   int64 // scratch of the kernels and feeds
-	Data        int64 // the tokenised rows
-	Program     int64 // the program's own: code, compiled graphs, garbage
-	BestWeights int64 // copy kept on disk, not in memory; always 0 on the CPU
+	Weights     int64 `json:"weights"` // of the base model, as they lie on the device; trained ones included
+	Adapters    int64 `json:"adapters"`
+	Gradients   int64 `json:"gradients"`
+	Moments     int64 `json:"moments"`
+	Activations int64 `json:"activations"` // temporaries of the largest programs: what the backward pass needs, and what is being computed
+	Workspace   int64 `json:"workspace"`   // scratch of the kernels and feeds
+	Data        int64 `json:"data"`        // the tokenised rows
+	Program     int64 `json:"program"`     // the program's own: code, compiled graphs, garbage
 
-	QuantisedBits   float64 // bits a parameter of the quantised weights, 0 without any
-	Parameters      int64
-	Trainable       int64
-	Steps           int
-	MicroBatches    int // in all
-	Shapes          []train.Shape
-	FLOPs           float64 // of the whole run
-	MicroBatchFLOPs int64   // of the largest micro-batch
+	QuantisedBits   float64       `json:"quantised_bits"` // bits a parameter of the quantised weights, 0 without any
+	Parameters      int64         `json:"parameters"`
+	Trainable       int64         `json:"trainable"`
+	Steps           int           `json:"steps"`
+	MicroBatches    int           `json:"micro_batches"` // in all
+	Shapes          []train.Shape `json:"shapes"`
+	FLOPs           float64       `json:"flops"`             // of the whole run
+	MicroBatchFLOPs int64         `json:"micro_batch_flops"` // of the largest micro-batch
 }
 
 // Total is the memory that the run is expected to take.

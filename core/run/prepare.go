@@ -207,7 +207,7 @@ func (j *Job) attachNothing() error {
 	}
 	for i, prefix := range r.FreezeParameters {
 		if !used[i] {
-			return fmt.Errorf("--freeze_parameters: no weight of the model begins with %q; `hone inspect %s` lists them", prefix, r.Model)
+			return fmt.Errorf("--freeze_parameters: no weight of the model begins with %q; names are like %s, and `hone inspect` of a safetensors file lists them", prefix, j.Base.Model.Params()[1].Name)
 		}
 	}
 	if len(j.setup.Trained) == 0 {

@@ -229,7 +229,7 @@ func (s *session) train(ctx context.Context, state *checkpoint.State, from check
 	}
 	_, peak := Resident()
 	s.recordMemory(peak)
-	s.sink(Finished{Step: l.step, Directory: result.Directory, Stopped: stopped, Elapsed: time.Since(l.began), Peak: peak, Before: s.before, Planned: j.Plan.Total()})
+	s.sink(Finished{Step: l.step, Directory: result.Directory, Stopped: stopped, Elapsed: Seconds(time.Since(l.began)), Peak: peak, Before: s.before, Planned: j.Plan.Total()})
 	return result, nil
 }
 

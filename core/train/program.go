@@ -26,7 +26,10 @@ type Setup struct {
 }
 
 // Shape is the size of a micro-batch: Rows sequences of Length tokens.
-type Shape struct{ Rows, Length int }
+type Shape struct {
+	Rows   int `json:"rows"`
+	Length int `json:"length"`
+}
 
 // Context begins the trace of a model.
 func (s *Setup) Context(b *ir.Builder) *nn.Context {

@@ -29,7 +29,7 @@ func demo(e env, args []string) error {
 		return err
 	}
 	r.Model, r.Dataset = filepath.Join(dir, "model"), []string{filepath.Join(dir, "instructions.json")}
-	fmt.Fprintf(e.out, "This is what the command below does:\n  hone sft --model %s --dataset %s %s\n\n", r.Model, r.Dataset[0], demoFlags)
+	fmt.Fprintf(e.out, "This runs:\n  hone sft --model %s --dataset %s %s\n\n", r.Model, r.Dataset[0], demoFlags)
 	result, err := trainRecipe(e, "sft", r)
 	if err != nil {
 		return err

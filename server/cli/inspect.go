@@ -17,6 +17,10 @@ func init() {
 }
 
 func inspect(e env, args []string) error {
+	if len(args) == 1 && (args[0] == "-h" || args[0] == "--help") {
+		fmt.Fprintln(e.out, "Usage: hone inspect DIR|FILE\n\nA model or adapter directory, or a .safetensors file: architecture, parameters by kind, types, and of a file every tensor.")
+		return nil
+	}
 	if len(args) != 1 || strings.HasPrefix(args[0], "-") {
 		return fmt.Errorf("usage: hone inspect DIR|FILE: a model directory or a .safetensors file")
 	}

@@ -62,8 +62,9 @@ func startModel(r *recipe.Recipe, config, tokenizer string, vocab int) error {
 		r.LearningRate = 1e-3
 	}
 	r.Model = filepath.Join(r.OutputDir, "start")
-	if err := os.RemoveAll(filepath.Join(r.Model, "model.safetensors")); err != nil {
-		return err
+	// A run can only be resumed while the model that it started from is there.
+	if _, err := os.Stat(filepath.Join(r.Model, "model.safetensors")); err == nil {
+		return fmt.Errorf("%s holds the start of another pre-training; name another --output_dir, or go on with that one: --resume_from_checkpoint", r.Model)
 	}
 	return run.NewModel(r.Model, config, tokenizer, r.Dataset, vocab, uint64(r.Seed))
 }

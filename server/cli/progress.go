@@ -61,7 +61,7 @@ func (p *progress) show(e run.Event) {
 	case run.Warning:
 		p.line("warning: %s", e.Text)
 	case run.Progress:
-		p.bar(e.Step, e.Loss, e.LearningRate, e.TokensPerSecond, e.Memory, e.Elapsed, e.Remaining)
+		p.bar(e.Step, e.Loss, e.LearningRate, e.TokensPerSecond, e.Memory, time.Duration(e.Elapsed), time.Duration(e.Remaining))
 	case run.Stepped:
 		elapsed, remaining := seconds(e.Elapsed), seconds(e.Remaining)
 		if p.format == "bar" {
@@ -82,7 +82,7 @@ func (p *progress) show(e run.Event) {
 		if e.Stopped != "" {
 			p.line("stopped after step %d: %s", e.Step, e.Stopped)
 		}
-		p.line("%d steps in %s, at most %s in memory; result in %s", e.Step, clock(e.Elapsed), run.Size(e.Peak), e.Directory)
+		p.line("%d steps in %s, at most %s in memory; result in %s", e.Step, clock(time.Duration(e.Elapsed)), run.Size(e.Peak), e.Directory)
 	}
 }
 
