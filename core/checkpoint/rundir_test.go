@@ -33,9 +33,19 @@ func TestCreate(t *testing.T) {
 	if len(got) != many {
 		t.Fatalf("%d directories for %d runs: %q", len(got), many, got)
 	}
-	for i := range many {
-		if !slices.ContainsFunc(dirs, func(d string) bool { return strings.HasPrefix(d, fmt.Sprintf("v%d-20250304-05060", i)) }) {
-			t.Errorf("no run has number %d: %q", i, dirs)
+	// Runs that start together may leave a number out, but never share one.
+	numbers := map[string]string{}
+	for _, d := range dirs {
+		n, _, _ := strings.Cut(d, "-")
+		if other, ok := numbers[n]; ok {
+			t.Errorf("%s and %s have one number", d, other)
+		}
+		numbers[n] = d
+	}
+	for i := range 3 { // one after the other they leave none out
+		run, err := Create(out, "alone", now)
+		if want := fmt.Sprintf("v%d-20250304-050607", i); err != nil || filepath.Base(run.Dir) != want {
+			t.Errorf("run %d is %s (%v), want %s", i, run.Dir, err, want)
 		}
 	}
 	run, err := Create(out, "Qwen/Qwen2.5-0.5B", now)
