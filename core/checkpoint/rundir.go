@@ -45,10 +45,12 @@ func Create(outputDir, model string, now time.Time) (Run, error) {
 		f.Close()
 		defer os.Remove(claim)
 		// Who had the claim before may have made the directory and gone between the listing and the claim.
-		if again, err := nextNumber(parent); err != nil || again != n+1 {
-			if err != nil {
-				return Run{}, err
-			}
+		made, err := filepath.Glob(filepath.Join(globQuote(parent), fmt.Sprintf("v%d-*", n)))
+		if err != nil {
+			return Run{}, err
+		}
+		if len(made) > 0 {
+			os.Remove(claim)
 			continue
 		}
 		dir := filepath.Join(parent, fmt.Sprintf("v%d-%s", n, now.Format("20060102-150405")))
@@ -57,6 +59,11 @@ func Create(outputDir, model string, now time.Time) (Run, error) {
 		}
 		return Run{dir}, nil
 	}
+}
+
+// globQuote makes a path match itself only.
+func globQuote(path string) string {
+	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(path)
 }
 
 // nextNumber is one more than the highest number among runs and claims, counted from 0 as ms-swift does.
