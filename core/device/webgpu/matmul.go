@@ -8,6 +8,8 @@ import (
 	"hone/shaders"
 )
 
+func init() { lowerings["matmul"] = lowerMatMul }
+
 // lowerMatMul chooses the variant of shaders/matmul.wgsl and cuts C into dispatches.
 func lowerMatMul(c *call) ([]kernel, error) {
 	types := c.types(c.in)

@@ -2,6 +2,8 @@ package webgpu
 
 import "hone/shaders"
 
+func init() { lowerings["rmsnorm"] = lowerRMSNorm }
+
 // lowerRMSNorm uses shaders/rmsnorm.wgsl, a row an invocation. Few rows are spread over many small workgroups.
 func lowerRMSNorm(c *call) ([]kernel, error) {
 	shape := c.types(c.in)[0].Shape
