@@ -3,6 +3,10 @@
 # A Go older than the one in go.mod fetches the right one by itself, distributions that switch this off included.
 export GOTOOLCHAIN ?= auto
 
+# That Go's folder stands first in PATH: Go 1.24, Debian 13's own, crashes on the way to a newer one when GOEXPERIMENT
+# names what only the newer one knows (golang/go issue 74111).
+export PATH := $(patsubst %,%/bin:,$(shell env -u GOEXPERIMENT go env GOROOT 2>/dev/null))$(PATH)
+
 # The fast CPU kernels are written with simd/archsimd, which exists on amd64 only; elsewhere plain Go is built.
 ifneq ($(filter x86_64 amd64,$(shell uname -m)),)
 export GOEXPERIMENT ?= simd

@@ -72,9 +72,10 @@ if [ ${#missing[@]} -gt 0 ]; then
 	fi
 fi
 
-# A clone whose modules are all in the cache needs no network for this.
-go mod download || {
-	echo "deps: Go modules could not be fetched (message above). Check the network or GOPROXY, then run make again." >&2
+# A clone whose modules are all in the cache needs no network for this. Without GOEXPERIMENT: the Go that is installed may
+# be too old to know it, and still has to fetch its successor.
+env -u GOEXPERIMENT go mod download || {
+	echo "deps: Go modules, or the Go release named in go.mod, could not be fetched (message above). Check the network or GOPROXY, then run make again." >&2
 	exit 1
 }
 if [ -e package-lock.json ] && [ package-lock.json -nt node_modules/.package-lock.json ]; then npm ci --no-audit --no-fund; fi
