@@ -4,8 +4,8 @@
 export GOTOOLCHAIN ?= auto
 
 # That Go's folder stands first in PATH: Go 1.24, Debian 13's own, crashes on the way to a newer one when GOEXPERIMENT
-# names what only the newer one knows (golang/go issue 74111).
-export PATH := $(patsubst %,%/bin:,$(shell env -u GOEXPERIMENT go env GOROOT 2>/dev/null))$(PATH)
+# names what only the newer one knows (golang/go issue 74111). Last comes the Chromium that Ubuntu gets from npm.
+export PATH := $(patsubst %,%/bin:,$(shell env -u GOEXPERIMENT go env GOROOT 2>/dev/null))$(PATH):$(CURDIR)/.build/chromium
 
 # The fast CPU kernels are written with simd/archsimd, which exists on amd64 only; elsewhere plain Go is built.
 ifneq ($(filter x86_64 amd64,$(shell uname -m)),)

@@ -12,7 +12,12 @@ have_library() { # libvulkan.so.1 → in the linker's cache? (ldconfig stands in
 
 have_lavapipe() { compgen -G '/usr/share/vulkan/icd.d/lvp_icd*.json' >/dev/null; }
 
-have_browser() { have chromium || have chromium-browser || have google-chrome; }
+on_ubuntu() { grep -qs '^ID=ubuntu' /etc/os-release; }
+
+have_browser() { have chromium || have google-chrome || have google-chrome-stable; }
+
+# Ubuntu's chromium-browser is a snap, which not every machine can run: there the tests get a browser from npm.
+npm_browser() { on_ubuntu && [ "$(uname -m)" = x86_64 ] && ! have_browser; }
 
 have_headers() { [ -e /usr/include/stdio.h ]; }
 
@@ -22,19 +27,15 @@ need() {
 	{ have gcc && have_headers; } || missing+=(build-essential)
 	have_library libvulkan.so.1 || missing+=(libvulkan1)
 	have_lavapipe || missing+=(mesa-vulkan-drivers)
-	have_browser || missing+=("$1")
-	if [ -e package.json ] && ! have npm; then missing+=(npm); fi
-}
-
-# Debian calls the browser chromium; on Ubuntu the name is chromium-browser.
-browser_package() {
-	if apt-cache show chromium 2>/dev/null | grep '^Package: chromium$' >/dev/null; then
-		echo chromium
-	elif grep -qs '^ID=ubuntu' /etc/os-release; then
-		echo chromium-browser
+	if npm_browser; then
+		have npm || missing+=(npm)
+		have_library libnss3.so || missing+=(libnss3)
+	elif on_ubuntu; then
+		have_browser || have chromium-browser || missing+=(chromium-browser)
 	else
-		echo chromium
+		have_browser || missing+=(chromium)
 	fi
+	if [ -e package.json ] && ! have npm && [[ " ${missing[*]} " != *" npm "* ]]; then missing+=(npm); fi
 }
 
 if ! have go; then
@@ -43,10 +44,9 @@ if ! have go; then
 	exit 1
 fi
 
-need chromium
+need
 if [ ${#missing[@]} -gt 0 ]; then
 	if ! have apt-get; then
-		need chromium
 		echo "deps: missing: ${missing[*]} (Debian's names), and there is no apt-get here. Install them, then run make again." >&2
 		exit 1
 	fi
@@ -55,7 +55,6 @@ if [ ${#missing[@]} -gt 0 ]; then
 	elif have sudo && sudo -n true 2>/dev/null; then
 		root=(sudo -n)
 	else
-		need "$(browser_package)"
 		echo "deps: missing: ${missing[*]}. Type:" >&2
 		echo "  sudo apt-get update && sudo apt-get install -y --no-install-recommends ${missing[*]}" >&2
 		exit 1
@@ -63,14 +62,15 @@ if [ ${#missing[@]} -gt 0 ]; then
 	apt() { "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 "$@"; }
 	echo "deps: installing ${missing[*]}"
 	apt update -q
-	need "$(browser_package)"
 	apt install -y -q --no-install-recommends "${missing[@]}"
-	need "$(browser_package)"
+	need
 	if [ ${#missing[@]} -gt 0 ]; then
 		echo "deps: apt reported success, and still missing: ${missing[*]}. See its messages above." >&2
 		exit 1
 	fi
 fi
+
+if npm_browser; then .ci/chromium.sh; fi
 
 # A clone whose modules are all in the cache needs no network for this. Without GOEXPERIMENT: the Go that is installed may
 # be too old to know it, and still has to fetch its successor.
