@@ -8,16 +8,11 @@ import (
 	"hone/core/tokenizer"
 )
 
-// Message is one turn. Role is system, user or assistant.
-type Message struct {
-	Role    string `json:"role"`
-	Content string `json:"content"`
-}
-
 // Segment is a stretch of text that is tokenised by itself.
 type Segment struct {
 	Text       string
-	Supervised bool // the model learns to write it
+	Supervised bool // an answer, which the model learns to write
+	Message    int  // of an answer: its index among the messages
 	End        bool // the end token follows, supervised when the segment is
 }
 
@@ -33,11 +28,18 @@ type Template interface {
 // Ignored is the label of a position that is not learnt, as in PyTorch's cross entropy.
 const Ignored = -100
 
+// EncodeOptions say what a conversation is encoded for.
+type EncodeOptions struct {
+	Generation    bool // end where the assistant's next answer begins
+	TrainOnPrompt bool // learn all of the text, not only the answers
+	MaskHistory   bool // learn only the last answer
+}
+
 // Encode gives the ids of a conversation and their labels, equally long: labels[i] is ids[i] where the model learns token
 // i, else Ignored. The begin token, where the tokenizer has one, stands in front; every segment is plain text, so a special
 // token that somebody writes in a message stays letters; after each answer stands the end token.
-func Encode(tok *tokenizer.Tokenizer, template Template, messages []Message, generation bool) (ids, labels []int32, err error) {
-	segments, err := template.Segments(messages, generation)
+func Encode(tok *tokenizer.Tokenizer, template Template, messages []Message, o EncodeOptions) (ids, labels []int32, err error) {
+	segments, err := template.Segments(messages, o.Generation)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -53,15 +55,27 @@ func Encode(tok *tokenizer.Tokenizer, template Template, messages []Message, gen
 	if tok.BOS >= 0 {
 		add(false, tok.BOS)
 	}
+	last := -1
 	for _, s := range segments {
-		add(s.Supervised, tok.EncodeText(s.Text)...)
+		if s.Supervised {
+			last = max(last, s.Message)
+		}
+	}
+	learnt := func(s Segment) bool {
+		if s.Supervised && messages[s.Message].Loss != nil {
+			return *messages[s.Message].Loss
+		}
+		return o.TrainOnPrompt || s.Supervised && (!o.MaskHistory || s.Message == last)
+	}
+	for _, s := range segments {
+		add(learnt(s), tok.EncodeText(s.Text)...)
 		if !s.End {
 			continue
 		}
 		if tok.EOS < 0 {
 			return nil, nil, fmt.Errorf("chat: the tokenizer names no end token, so an answer could never end; set eos_token in tokenizer_config.json")
 		}
-		add(s.Supervised, tok.EOS)
+		add(learnt(s), tok.EOS)
 	}
 	return ids, labels, nil
 }
@@ -72,5 +86,5 @@ func Alpaca(instruction, input, output string) []Message {
 	if input != "" {
 		instruction += "\n\n" + input
 	}
-	return []Message{{"user", instruction}, {"assistant", output}}
+	return []Message{{Role: "user", Content: instruction}, {Role: "assistant", Content: output}}
 }

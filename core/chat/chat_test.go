@@ -23,13 +23,13 @@ func testTokenizer(t testing.TB) *tokenizer.Tokenizer {
 }
 
 var talk = []Message{
-	{"system", "Be short."},
-	{"user", "What is </s> it?"},
-	{"assistant", "A story. 一个故事。"},
-	{"user", "这是什么？"},
-	{"assistant", ""},
-	{"user", "And?"},
-	{"assistant", " yes\n"},
+	{Role: "system", Content: "Be short."},
+	{Role: "user", Content: "What is </s> it?"},
+	{Role: "assistant", Content: "A story. 一个故事。"},
+	{Role: "user", Content: "这是什么？"},
+	{Role: "assistant", Content: ""},
+	{Role: "user", Content: "And?"},
+	{Role: "assistant", Content: " yes\n"},
 }
 
 // Adapters record the name plain, so its text is a contract.
@@ -40,10 +40,10 @@ func TestPlainText(t *testing.T) {
 		want       []Segment
 	}{
 		"alpaca": {Alpaca("写一首诗", "春天", "春眠不觉晓"), false, []Segment{
-			{Text: "### User\n写一首诗\n\n春天\n\n### Assistant\n"}, {Text: "春眠不觉晓", Supervised: true, End: true}}},
+			{Text: "### User\n写一首诗\n\n春天\n\n### Assistant\n"}, {Text: "春眠不觉晓", Supervised: true, Message: 1, End: true}}},
 		"turns": {talk[:4], true, []Segment{
 			{Text: "### System\nBe short.\n\n### User\nWhat is </s> it?\n\n### Assistant\n"},
-			{Text: "A story. 一个故事。", Supervised: true, End: true},
+			{Text: "A story. 一个故事。", Supervised: true, Message: 2, End: true},
 			{Text: "\n\n### User\n这是什么？\n\n### Assistant\n"}}},
 		"no generation": {talk[:2], false, []Segment{{Text: "### System\nBe short.\n\n### User\nWhat is </s> it?\n\n"}}},
 	} {
@@ -59,7 +59,7 @@ func TestPlainText(t *testing.T) {
 
 func TestPromptBeginsTheTrainedIDs(t *testing.T) {
 	tok := testTokenizer(t)
-	ids, labels, err := Encode(tok, Plain, talk, false)
+	ids, labels, err := Encode(tok, Plain, talk, EncodeOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +85,7 @@ func TestPromptBeginsTheTrainedIDs(t *testing.T) {
 		if m.Role != "assistant" {
 			continue
 		}
-		prompt, none, err := Encode(tok, Plain, talk[:i], true)
+		prompt, none, err := Encode(tok, Plain, talk[:i], EncodeOptions{Generation: true})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -112,9 +112,9 @@ func TestPlainRefuses(t *testing.T) {
 		want       string
 	}{
 		"empty":       {nil, false, "no messages"},
-		"role":        {[]Message{{"human", "x"}}, false, `"human"`},
-		"late system": {[]Message{{"user", "x"}, {"system", "y"}}, false, "message 2"},
-		"answer":      {[]Message{{"assistant", "x"}}, false, "does not follow"},
+		"role":        {[]Message{{Role: "human", Content: "x"}}, false, `"human"`},
+		"late system": {[]Message{{Role: "user", Content: "x"}, {Role: "system", Content: "y"}}, false, "message 2"},
+		"answer":      {[]Message{{Role: "assistant", Content: "x"}}, false, "does not follow"},
 		"asked":       {talk[:3], true, "expected user"},
 	} {
 		if _, err := Plain.Segments(c.messages, c.generation); err == nil || !strings.Contains(err.Error(), c.want) {
@@ -123,7 +123,7 @@ func TestPlainRefuses(t *testing.T) {
 	}
 	tok := testTokenizer(t)
 	tok.EOS = -1
-	if _, _, err := Encode(tok, Plain, talk, false); err == nil || !strings.Contains(err.Error(), "eos_token") {
+	if _, _, err := Encode(tok, Plain, talk, EncodeOptions{}); err == nil || !strings.Contains(err.Error(), "eos_token") {
 		t.Errorf("without end token: error %v", err)
 	}
 }

@@ -46,7 +46,7 @@ func (plain) Segments(messages []Message, generation bool) ([]Segment, error) {
 			if i == 0 || messages[i-1].Role != "user" {
 				return nil, fmt.Errorf("chat: message %d has the role assistant but does not follow a user's", i+1)
 			}
-			out = append(out, Segment{Text: prompt + "### Assistant\n"}, Segment{Text: m.Content, Supervised: true, End: true})
+			out = append(out, Segment{Text: prompt + "### Assistant\n"}, Segment{Text: m.Content, Supervised: true, Message: i, End: true})
 			prompt = ""
 		default:
 			return nil, fmt.Errorf("chat: message %d has the role %q; expected system, user or assistant", i+1, m.Role)

@@ -106,13 +106,13 @@ func (l *rowLoader) example(f *format, columns map[string]json.RawMessage) (ids,
 				return nil, nil, err
 			}
 		}
-		return chat.Encode(l.opt.Tokenizer, l.opt.Template, chat.Alpaca(v[0], v[1], v[2]), false)
+		return chat.Encode(l.opt.Tokenizer, l.opt.Template, chat.Alpaca(v[0], v[1], v[2]), chat.EncodeOptions{})
 	case "messages":
 		messages, err := messagesColumn(columns["messages"])
 		if err != nil {
 			return nil, nil, err
 		}
-		return chat.Encode(l.opt.Tokenizer, l.opt.Template, messages, false)
+		return chat.Encode(l.opt.Tokenizer, l.opt.Template, messages, chat.EncodeOptions{})
 	}
 	panic("data: format " + f.name + " is listed but not read")
 }

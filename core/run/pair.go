@@ -154,7 +154,7 @@ func frozenTrace(base *checkpoint.Base, quantised bool, tuner nn.Tuner) func(*ir
 
 // Answer lets base and tuned model answer the same prompt with the same seed and template.
 func (p *Pair) Answer(ctx context.Context, prompt string, o generate.Options) (base, tuned string, err error) {
-	ids, _, err := chat.Encode(p.Tokenizer, chat.Plain, []chat.Message{{Role: "user", Content: prompt}}, true)
+	ids, _, err := chat.Encode(p.Tokenizer, chat.Plain, []chat.Message{{Role: "user", Content: prompt}}, chat.EncodeOptions{Generation: true})
 	if err != nil {
 		return "", "", err
 	}
