@@ -13,6 +13,7 @@ import (
 	"hone/core/nn"
 	"hone/core/rng"
 	"hone/core/safetensors"
+	"hone/core/tensor"
 )
 
 // InitModel writes a model directory with random weights for a config.json: normalisation weights 1, biases 0, all others
@@ -34,7 +35,11 @@ func InitModel(dir string, config []byte, seed uint64) error {
 	}
 	var tensors []safetensors.Tensor
 	for i, p := range m.Params() {
-		tensors = append(tensors, safetensors.Tensor{Name: p.Name, DType: "F32", Shape: p.Shape,
+		shape := p.Shape
+		if p.FanInFanOut {
+			shape = tensor.Shape{shape[1], shape[0]}
+		}
+		tensors = append(tensors, safetensors.Tensor{Name: p.Name, DType: "F32", Shape: shape,
 			Data: func(w io.Writer) error {
 				return writeInit(w, p, rng.NewKey(seed, rng.Init, uint64(i)), m.Config().InitializerRange)
 			}})

@@ -36,6 +36,8 @@ func TestRefusals(t *testing.T) {
 		{"clip_grad_norm: operand 1", func(b *ir.Builder) { op.ClipGradNorm(b, f(b, "x", 1), f(b, "y", 2), 1) }},
 		{"dropout: probability 1 ", func(b *ir.Builder) { op.Dropout(b, f(b, "x", 3), i(b, "k", 4), 1, 0) }},
 		{"dropout: operand 1", func(b *ir.Builder) { op.Dropout(b, f(b, "x", 3), i(b, "k", 2), 0.1, 0) }},
+		{"dynamic_ntk: 1 pairs", func(b *ir.Builder) { op.DynamicNTK(b, i(b, "p", 3), 1, 10000, 2, 8) }},
+		{"dynamic_ntk: operand 0", func(b *ir.Builder) { op.DynamicNTK(b, f(b, "p", 3), 2, 10000, 2, 8) }},
 		{"embedding: operand 1 is F32[3]", func(b *ir.Builder) { op.Embedding(b, f(b, "x", 3, 2), f(b, "y", 3)) }},
 		{"geglu: operand 1", func(b *ir.Builder) { op.GEGLU(b, f(b, "x", 3), f(b, "y", 2)) }},
 		{"gelu: operand 0", func(b *ir.Builder) { op.GELU(b, i(b, "x", 3), true) }},

@@ -108,6 +108,9 @@ func (j *Job) openTokenizer() error {
 // attach decides what trains.
 func (j *Job) attach() error {
 	r, m := &j.Recipe, j.Base.Model
+	if c := m.Config(); c.LearnedPositions && r.MaxLength > c.MaxPositions {
+		j.warn("max_length is %d, not %d: the model has learned as many positions, and none beyond", c.MaxPositions, r.MaxLength)
+	}
 	s := &train.Setup{Model: m, Recompute: r.GradientCheckpointing, Optim: optim.Settings{Optim: r.Optim, MaxGradNorm: r.MaxGradNorm,
 		AdamW: op.AdamWSettings{Beta1: r.AdamBeta1, Beta2: r.AdamBeta2, Epsilon: r.AdamEpsilon, WeightDecay: r.WeightDecay}}}
 	j.setup = s
@@ -156,8 +159,8 @@ func settle(r *recipe.Recipe, m nn.Model) {
 	if r.TrainType != "full" {
 		r.LoRATargetModules = peft.Targets(m, r.LoRATargetModules)
 	}
-	if r.MaxLength == 0 {
-		r.MaxLength = m.Config().MaxPositions
+	if most := m.Config().MaxPositions; r.MaxLength == 0 || m.Config().LearnedPositions && r.MaxLength > most {
+		r.MaxLength = most
 	}
 }
 

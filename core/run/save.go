@@ -79,7 +79,9 @@ func (s *session) writeTensors(dir string) error {
 	}
 	if j.lora != nil {
 		r := j.Recipe
-		return checkpoint.WriteAdapter(dir, checkpoint.NewAdapterConfig(r.Model, r.LoRARank, r.LoRAAlpha, r.LoRADropout, r.UseRSLoRA, r.LoRATargetModules), trained)
+		c := checkpoint.NewAdapterConfig(r.Model, r.LoRARank, r.LoRAAlpha, r.LoRADropout, r.UseRSLoRA, r.LoRATargetModules)
+		c.FanInFanOut = j.lora.FanInFanOut()
+		return checkpoint.WriteAdapter(dir, c, trained)
 	}
 	return s.writeModel(dir)
 }
@@ -96,7 +98,11 @@ func (s *session) writeModel(dir string) error {
 	j := s.j
 	var all []safetensors.Tensor
 	for _, p := range j.Base.Model.Params() {
-		all = append(all, s.tensor(p.Name, p.Shape))
+		t := s.tensor(p.Name, p.Shape)
+		if p.FanInFanOut {
+			t = checkpoint.TransposedTensor(t)
+		}
+		all = append(all, t)
 	}
 	if err := safetensors.WriteFile(filepath.Join(dir, checkpoint.ModelTensors), all, map[string]string{"format": "pt"}); err != nil {
 		return err

@@ -1,6 +1,9 @@
 package tensor
 
-import "math"
+import (
+	"encoding/binary"
+	"math"
+)
 
 // BF16ToF32 widens a bfloat16; exact.
 func BF16ToF32(b uint16) float32 { return math.Float32frombits(uint32(b) << 16) }
@@ -44,4 +47,24 @@ func F32ToF16(f float32) uint16 {
 	}
 	u += 0xfff + (u>>13)&1
 	return sign | uint16((u-0x38000000)>>13)
+}
+
+// Widen reads len(dst) little-endian elements of type F32, F16 or BF16 from raw; exact.
+func Widen(dst []float32, raw []byte, t DType) {
+	switch t {
+	case F32:
+		for i := range dst {
+			dst[i] = math.Float32frombits(binary.LittleEndian.Uint32(raw[4*i:]))
+		}
+	case F16:
+		for i := range dst {
+			dst[i] = F16ToF32(binary.LittleEndian.Uint16(raw[2*i:]))
+		}
+	case BF16:
+		for i := range dst {
+			dst[i] = BF16ToF32(binary.LittleEndian.Uint16(raw[2*i:]))
+		}
+	default:
+		panic("tensor: Widen of type " + t.String())
+	}
 }
