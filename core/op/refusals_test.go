@@ -53,7 +53,11 @@ func TestRefusals(t *testing.T) {
 		}},
 		{"matmul: wanted an F32 matrix and a matrix", func(b *ir.Builder) { op.Linear(b, f(b, "x", 3), f(b, "y", 4, 3)) }},
 		{"matmul: the second matrix is I32", func(b *ir.Builder) { op.Linear(b, f(b, "x", 2, 3), b.Feed("y", tensor.Of(tensor.I32, 4, 3))) }},
-		{"matmul: an NF4 matrix", func(b *ir.Builder) { op.MatMul(b, f(b, "x", 3, 2), nf4(b, 3, 4), ir.None, op.Orientation{A: true}, 1) }},
+		{"matmul: a matrix in NF4 is", func(b *ir.Builder) { op.MatMul(b, f(b, "x", 3, 2), nf4(b, 3, 4), ir.None, op.Orientation{A: true}, 1) }},
+		{"matmul: a matrix in BF16 is", func(b *ir.Builder) {
+			op.MatMul(b, f(b, "x", 3, 2), b.Frozen("w", tensor.Of(tensor.BF16, 3, 4)), ir.None, op.Orientation{A: true}, 1)
+		}},
+		{"embedding: operand 0 is NF4[4 3]", func(b *ir.Builder) { op.Embedding(b, nf4(b, 4, 3), i(b, "y", 3)) }},
 		{"rmsnorm: rows of 3 cannot be cut into groups of 2", func(b *ir.Builder) { op.RMSNorm(b, f(b, "x", 2, 3), f(b, "w", 2), 1) }},
 		{"rope: rows of 6 cannot be cut into heads of 4 with 2 pairs", func(b *ir.Builder) { op.RoPE(b, f(b, "x", 2, 6), i(b, "p", 2), f(b, "f", 2), op.RopeShape{}) }},
 		{"rope: rows of 3 cannot be cut into heads of 2 with 1 pairs", func(b *ir.Builder) { op.RoPE(b, f(b, "x", 2, 3), i(b, "p", 2), f(b, "f", 1), op.RopeShape{}) }},
