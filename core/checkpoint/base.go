@@ -1,7 +1,6 @@
 package checkpoint
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -74,12 +73,14 @@ func (b *Base) Quantised(name string) bool {
 // check compares the weights that config.json promises with those that are there.
 func (b *Base) check() error {
 	wanted := map[string]bool{}
+	var missing []string
 	for _, p := range b.Model.Params() {
 		stored, shape := b.StoredName(p.Name), p.Shape
 		wanted[stored] = true
 		info, ok := b.Weights.Lookup(stored)
 		if !ok {
-			return fmt.Errorf("config.json promises the weight %s %v, but the checkpoint has none of that name", p.Name, p.Shape)
+			missing = append(missing, p.Name)
+			continue
 		}
 		if b.Quantised(p.Name) {
 			if p.Module == "" {
@@ -99,6 +100,9 @@ func (b *Base) check() error {
 			return fmt.Errorf("weight %s has type %s; supported are F32, F16, BF16 and bitsandbytes NF4", p.Name, info.DType)
 		}
 	}
+	if len(missing) > 0 {
+		return fmt.Errorf("config.json promises %d weights that the checkpoint does not have: %s; is it the config.json of another model, or is a shard missing?", len(missing), few(missing))
+	}
 	var extra []string
 	for _, t := range b.Weights.Tensors() {
 		name := t.Name
@@ -113,31 +117,49 @@ func (b *Base) check() error {
 	}
 	if len(extra) > 0 {
 		sort.Strings(extra)
-		return fmt.Errorf("the checkpoint has %d tensors that config.json knows nothing of, such as %s; is it the config.json of another model?", len(extra), extra[0])
+		return fmt.Errorf("the checkpoint has %d tensors that config.json knows nothing of: %s; is it the config.json of another model?", len(extra), few(extra))
 	}
 	return nil
 }
 
-// Upload brings a weight to the device as F32, or as NF4 when that is asked for. A weight that the checkpoint holds as
-// NF4 is uploaded as it is.
+// few names the first of many.
+func few(names []string) string {
+	const most = 4
+	if len(names) > most {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
+	}
+	return strings.Join(names, ", ")
+}
+
+// Stored is how a weight that stays as it is lies on a device. A weight that the checkpoint holds in NF4 stays in it, and
+// with quantised every linear layer's goes into it. A matrix in F16 or BF16 is kept in that type by a device that can
+// (device.Caps.Halves): half the memory, the same values. All else is F32.
+func (b *Base) Stored(p nn.Param, quantised, halves bool) tensor.DType {
+	if len(p.Shape) != 2 {
+		return tensor.F32
+	}
+	if p.Module != "" && (quantised || b.Quantised(p.Name)) {
+		return tensor.NF4
+	}
+	if info, _ := b.Weights.Lookup(b.StoredName(p.Name)); halves {
+		switch info.DType {
+		case "F16":
+			return tensor.F16
+		case "BF16":
+			return tensor.BF16
+		}
+	}
+	return tensor.F32
+}
+
+// Upload brings a weight to the device, streamed: as F32, as NF4, or in the 16-bit type of the checkpoint, which Stored
+// chooses among. A weight that the checkpoint holds as NF4 is uploaded as it is.
 func (b *Base) Upload(ctx context.Context, dev device.Device, p nn.Param, as tensor.DType) (device.Buffer, error) {
-	if as == tensor.NF4 {
-		q, err := b.nf4(p)
-		if err != nil {
-			return nil, fmt.Errorf("model %s: %w", b.Dir, err)
-		}
-		var buf bytes.Buffer
-		buf.Grow(int(q.StreamBytes()))
-		if _, err := q.WriteTo(&buf); err != nil {
-			return nil, err
-		}
-		return dev.Upload(ctx, tensor.Of(tensor.NF4, p.Shape...), &buf)
-	}
-	t, r, err := b.open(p)
+	r, err := b.reader(p, as)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("model %s: %w", b.Dir, err)
 	}
-	buffer, err := dev.Upload(ctx, tensor.Of(t, p.Shape...), r)
+	buffer, err := dev.Upload(ctx, tensor.Of(as, p.Shape...), r)
 	if err != nil {
 		return nil, fmt.Errorf("weight %s of %s: %w", p.Name, b.Dir, err)
 	}
@@ -154,6 +176,25 @@ func (b *Base) open(p nn.Param) (tensor.DType, io.Reader, error) {
 		return t, r, err
 	}
 	return t, Transposed(r, p.Shape[1], p.Shape[0], t.Size()), nil
+}
+
+// reader gives a weight's bytes as a device receives them.
+func (b *Base) reader(p nn.Param, as tensor.DType) (io.Reader, error) {
+	if as == tensor.NF4 {
+		q, err := b.nf4(p)
+		if err != nil {
+			return nil, err
+		}
+		return q.Stream(), nil
+	}
+	t, r, err := b.open(p)
+	switch {
+	case err != nil || t == as:
+		return r, err
+	case as == tensor.F32:
+		return tensor.WidenReader(r, t), nil
+	}
+	return nil, fmt.Errorf("weight %s has type %v in the checkpoint; it cannot be had as %v", p.Name, t, as)
 }
 
 // nf4 reads or makes the quantised form of a weight, a piece at a time.
@@ -181,7 +222,7 @@ func (b *Base) nf4(p nn.Param) (*quant.NF4, error) {
 	if err != nil {
 		return nil, err
 	}
-	values := make([]float32, min(p.Shape.Elements(), 1<<16))
+	values := make([]float32, min(p.Shape.Elements(), 1<<13))
 	raw := make([]byte, len(values)*t.Size())
 	for left := p.Shape.Elements(); left > 0; left -= len(values) {
 		values = values[:min(left, len(values))]

@@ -2,7 +2,6 @@ package run
 
 import (
 	"context"
-	"encoding/json"
 	"io"
 	"math"
 	"os"
@@ -86,9 +85,9 @@ func (s *session) writeTensors(dir string) error {
 	return s.writeModel(dir)
 }
 
-// tensor is a state of the run as it is written: fetched from the device when its turn comes.
+// tensor is a state of the run as it is written, in the type that it has on the device: fetched when its turn comes.
 func (s *session) tensor(name string, shape tensor.Shape) safetensors.Tensor {
-	return safetensors.Tensor{Name: name, DType: "F32", Shape: shape, Data: func(w io.Writer) error {
+	return safetensors.Tensor{Name: name, DType: s.states[name].Type().DType.String(), Shape: shape, Data: func(w io.Writer) error {
 		return s.dev.Download(context.Background(), s.states[name], w)
 	}}
 }
@@ -107,7 +106,7 @@ func (s *session) writeModel(dir string) error {
 	if err := safetensors.WriteFile(filepath.Join(dir, checkpoint.ModelTensors), all, map[string]string{"format": "pt"}); err != nil {
 		return err
 	}
-	config, err := inFloat32(j.Base.Config)
+	config, err := checkpoint.WithDType(j.Base.Config, tensor.F32)
 	if err != nil {
 		return err
 	}
@@ -120,19 +119,4 @@ func (s *session) writeModel(dir string) error {
 		}
 	}
 	return nil
-}
-
-// inFloat32 is a config.json whose weights are stored in float32; all else stays as it was.
-func inFloat32(config []byte) ([]byte, error) {
-	var m map[string]json.RawMessage
-	if err := json.Unmarshal(config, &m); err != nil {
-		return nil, err
-	}
-	for _, key := range []string{"torch_dtype", "dtype"} {
-		if _, ok := m[key]; ok || key == "torch_dtype" {
-			m[key] = json.RawMessage(`"float32"`)
-		}
-	}
-	raw, err := json.MarshalIndent(m, "", "  ")
-	return append(raw, '\n'), err
 }

@@ -112,6 +112,10 @@ func (d *Device) Upload(_ context.Context, t tensor.Type, r io.Reader) (device.B
 		if r == nil {
 			return nil, fmt.Errorf("cpu: an NF4 buffer needs its values")
 		}
+		if s, ok := r.(*quant.Stream); ok && s.Weight.Shape.Equal(t.Shape) {
+			b.nf4 = s.Weight // it lies in this memory already
+			return b, nil
+		}
 		q, err := quant.ReadNF4(r, t.Shape)
 		b.nf4 = q
 		return b, err
