@@ -1,11 +1,12 @@
 package checkpoint
 
 import (
-	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strings"
 
@@ -20,8 +21,8 @@ import (
 type Base struct {
 	Dir     string
 	Model   nn.Model
-	Config  []byte // config.json
-	Weights *safetensors.Model
+	Config  []byte             // config.json
+	Weights *safetensors.Model // under the names of the checkpoint: see StoredName
 }
 
 // OpenBase opens a model directory. Weights stay on disk until they are uploaded.
@@ -49,20 +50,37 @@ func OpenBase(dir string) (*Base, error) {
 // Close closes the files.
 func (b *Base) Close() error { return b.Weights.Close() }
 
+// StoredName is the checkpoint's name of a weight. A checkpoint that was saved without the head's class, such as the published
+// GPT-2, has the names without their prefix: h.0.ln_1.weight for transformer.h.0.ln_1.weight.
+func (b *Base) StoredName(name string) string {
+	if _, ok := b.Weights.Lookup(name); ok {
+		return name
+	}
+	if short, ok := strings.CutPrefix(name, b.Model.Config().BasePrefix); ok {
+		if _, ok := b.Weights.Lookup(short); ok {
+			return short
+		}
+	}
+	return name
+}
+
 // Quantised reports whether the checkpoint holds the weight as bitsandbytes NF4.
 func (b *Base) Quantised(name string) bool {
-	_, ok := b.Weights.Lookup(name + quant.BitsAndBytesMark)
+	_, ok := b.Weights.Lookup(b.StoredName(name) + quant.BitsAndBytesMark)
 	return ok
 }
 
 // check compares the weights that config.json promises with those that are there.
 func (b *Base) check() error {
 	wanted := map[string]bool{}
+	var missing []string
 	for _, p := range b.Model.Params() {
-		wanted[p.Name] = true
-		info, ok := b.Weights.Lookup(p.Name)
+		stored, shape := b.StoredName(p.Name), p.Shape
+		wanted[stored] = true
+		info, ok := b.Weights.Lookup(stored)
 		if !ok {
-			return fmt.Errorf("config.json promises the weight %s %v, but the checkpoint has none of that name", p.Name, p.Shape)
+			missing = append(missing, p.Name)
+			continue
 		}
 		if b.Quantised(p.Name) {
 			if p.Module == "" {
@@ -70,14 +88,20 @@ func (b *Base) check() error {
 			}
 			continue
 		}
-		if !info.Shape.Equal(p.Shape) {
-			return fmt.Errorf("config.json promises the weight %s with shape %v, the checkpoint has %v", p.Name, p.Shape, info.Shape)
+		if p.FanInFanOut {
+			shape = tensor.Shape{shape[1], shape[0]}
+		}
+		if !info.Shape.Equal(shape) {
+			return fmt.Errorf("config.json promises the weight %s with shape %v, the checkpoint has %v", stored, shape, info.Shape)
 		}
 		switch info.DType {
 		case "F32", "F16", "BF16":
 		default:
 			return fmt.Errorf("weight %s has type %s; supported are F32, F16, BF16 and bitsandbytes NF4", p.Name, info.DType)
 		}
+	}
+	if len(missing) > 0 {
+		return fmt.Errorf("config.json promises %d weights that the checkpoint does not have: %s; is it the config.json of another model, or is a shard missing?", len(missing), few(missing))
 	}
 	var extra []string
 	for _, t := range b.Weights.Tensors() {
@@ -86,54 +110,103 @@ func (b *Base) check() error {
 			name = name[:i+len(".weight")]
 		}
 		tied := name == "lm_head.weight" && b.Model.Config().TieEmbeddings
-		if !wanted[name] && !tied && !strings.HasSuffix(name, "rotary_emb.inv_freq") {
+		buffer := slices.ContainsFunc(b.Model.Config().Buffers, func(end string) bool { return strings.HasSuffix(name, end) })
+		if !wanted[name] && !tied && !buffer {
 			extra = append(extra, t.Name)
 		}
 	}
 	if len(extra) > 0 {
 		sort.Strings(extra)
-		return fmt.Errorf("the checkpoint has %d tensors that config.json knows nothing of, such as %s; is it the config.json of another model?", len(extra), extra[0])
+		return fmt.Errorf("the checkpoint has %d tensors that config.json knows nothing of: %s; is it the config.json of another model?", len(extra), few(extra))
 	}
 	return nil
 }
 
-// Upload brings a weight to the device as F32, or as NF4 when that is asked for. A weight that the checkpoint holds as
-// NF4 is uploaded as it is.
+// few names the first of many.
+func few(names []string) string {
+	const most = 4
+	if len(names) > most {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
+	}
+	return strings.Join(names, ", ")
+}
+
+// Stored is how a weight that stays as it is lies on a device. A weight that the checkpoint holds in NF4 stays in it, and
+// with quantised every linear layer's goes into it. A matrix in F16 or BF16 is kept in that type by a device that can
+// (device.Caps.Halves): half the memory, the same values. All else is F32.
+func (b *Base) Stored(p nn.Param, quantised, halves bool) tensor.DType {
+	if len(p.Shape) != 2 {
+		return tensor.F32
+	}
+	if p.Module != "" && (quantised || b.Quantised(p.Name)) {
+		return tensor.NF4
+	}
+	if info, _ := b.Weights.Lookup(b.StoredName(p.Name)); halves {
+		switch info.DType {
+		case "F16":
+			return tensor.F16
+		case "BF16":
+			return tensor.BF16
+		}
+	}
+	return tensor.F32
+}
+
+// Upload brings a weight to the device, streamed: as F32, as NF4, or in the 16-bit type of the checkpoint, which Stored
+// chooses among. A weight that the checkpoint holds as NF4 is uploaded as it is.
 func (b *Base) Upload(ctx context.Context, dev device.Device, p nn.Param, as tensor.DType) (device.Buffer, error) {
-	if as == tensor.NF4 {
-		q, err := b.nf4(p)
-		if err != nil {
-			return nil, fmt.Errorf("model %s: %w", b.Dir, err)
-		}
-		var buf bytes.Buffer
-		buf.Grow(int(q.StreamBytes()))
-		if _, err := q.WriteTo(&buf); err != nil {
-			return nil, err
-		}
-		return dev.Upload(ctx, tensor.Of(tensor.NF4, p.Shape...), &buf)
-	}
-	info, _ := b.Weights.Lookup(p.Name)
-	r, err := b.Weights.Reader(p.Name)
+	r, err := b.reader(p, as)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("model %s: %w", b.Dir, err)
 	}
-	t := map[string]tensor.DType{"F32": tensor.F32, "F16": tensor.F16, "BF16": tensor.BF16}[info.DType]
-	buffer, err := dev.Upload(ctx, tensor.Of(t, p.Shape...), r)
+	buffer, err := dev.Upload(ctx, tensor.Of(as, p.Shape...), r)
 	if err != nil {
 		return nil, fmt.Errorf("weight %s of %s: %w", p.Name, b.Dir, err)
 	}
 	return buffer, nil
 }
 
+// open reads the values of a weight that is not quantised, in the order of its Shape.
+func (b *Base) open(p nn.Param) (tensor.DType, io.Reader, error) {
+	stored := b.StoredName(p.Name)
+	info, _ := b.Weights.Lookup(stored)
+	t := map[string]tensor.DType{"F32": tensor.F32, "F16": tensor.F16, "BF16": tensor.BF16}[info.DType]
+	r, err := b.Weights.Reader(stored)
+	if err != nil || !p.FanInFanOut {
+		return t, r, err
+	}
+	return t, Transposed(r, p.Shape[1], p.Shape[0], t.Size()), nil
+}
+
+// reader gives a weight's bytes as a device receives them.
+func (b *Base) reader(p nn.Param, as tensor.DType) (io.Reader, error) {
+	if as == tensor.NF4 {
+		q, err := b.nf4(p)
+		if err != nil {
+			return nil, err
+		}
+		return q.Stream(), nil
+	}
+	t, r, err := b.open(p)
+	switch {
+	case err != nil || t == as:
+		return r, err
+	case as == tensor.F32:
+		return tensor.WidenReader(r, t), nil
+	}
+	return nil, fmt.Errorf("weight %s has type %v in the checkpoint; it cannot be had as %v", p.Name, t, as)
+}
+
 // nf4 reads or makes the quantised form of a weight, a piece at a time.
 func (b *Base) nf4(p nn.Param) (*quant.NF4, error) {
 	if b.Quantised(p.Name) {
-		q, err := quant.FromBitsAndBytes(p.Name, func(suffix string) (string, []byte, error) {
-			info, ok := b.Weights.Lookup(p.Name + suffix)
+		stored := b.StoredName(p.Name)
+		q, err := quant.FromBitsAndBytes(stored, func(suffix string) (string, []byte, error) {
+			info, ok := b.Weights.Lookup(stored + suffix)
 			if !ok {
-				return "", nil, fmt.Errorf("its tensor %s%s is missing", p.Name, suffix)
+				return "", nil, fmt.Errorf("its tensor %s%s is missing", stored, suffix)
 			}
-			raw, err := b.Weights.ReadBytes(p.Name + suffix)
+			raw, err := b.Weights.ReadBytes(stored + suffix)
 			return info.DType, raw, err
 		})
 		if err == nil && !q.Shape.Equal(p.Shape) {
@@ -145,13 +218,19 @@ func (b *Base) nf4(p nn.Param) (*quant.NF4, error) {
 	if err != nil {
 		return nil, fmt.Errorf("weight %s: %w", p.Name, err)
 	}
-	chunk := make([]float32, min(p.Shape.Elements(), 1<<16))
-	for at := 0; at < p.Shape.Elements(); at += len(chunk) {
-		part := chunk[:min(len(chunk), p.Shape.Elements()-at)]
-		if err := b.Weights.ReadF32At(p.Name, part, at); err != nil {
-			return nil, err
+	t, r, err := b.open(p)
+	if err != nil {
+		return nil, err
+	}
+	values := make([]float32, min(p.Shape.Elements(), 1<<13))
+	raw := make([]byte, len(values)*t.Size())
+	for left := p.Shape.Elements(); left > 0; left -= len(values) {
+		values = values[:min(left, len(values))]
+		if _, err := io.ReadFull(r, raw[:len(values)*t.Size()]); err != nil {
+			return nil, fmt.Errorf("weight %s: %w", p.Name, err)
 		}
-		if err := z.Append(part); err != nil {
+		tensor.Widen(values, raw, t)
+		if err := z.Append(values); err != nil {
 			return nil, fmt.Errorf("weight %s: %w", p.Name, err)
 		}
 	}

@@ -45,6 +45,7 @@ type Caps struct {
 	Threads      int    // of the CPU device
 	MemoryBudget int64  // bytes that a run may take; 0 is unknown
 	Variant      string // the kernels chosen at start, by name
+	Halves       bool   // frozen F16 and BF16 matrices are kept as they are; a device without it is given them in F32
 }
 
 // Cost is known before the first run. Sizes are bytes.

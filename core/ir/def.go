@@ -16,6 +16,7 @@ type Tensor[T Float] struct {
 	Type tensor.Type
 	F    []T        // F32
 	I    []int32    // I32
+	Half []uint16   // F16, BF16
 	NF4  *quant.NF4 // NF4
 }
 

@@ -3,6 +3,8 @@ package ir
 import (
 	"fmt"
 	"maps"
+
+	"hone/core/tensor"
 )
 
 // Interpret runs the program with the reference kernels, every value in memory of its own: slow, clear, the oracle for
@@ -78,15 +80,34 @@ func (d *Def) Reference(call any) {
 	}
 }
 
-// Floats reads a row of a weight that may be stored in any of the types that an operator accepts.
+// Floats reads len(dst) elements, from element from on, of a weight that may be stored in any type that an operator accepts.
 func (t Tensor[T]) Floats(dst []T, from int) {
-	if t.NF4 == nil {
+	switch t.Type.DType {
+	case tensor.F16:
+		for i, h := range t.Half[from : from+len(dst)] {
+			dst[i] = T(tensor.F16ToF32(h))
+		}
+	case tensor.BF16:
+		for i, h := range t.Half[from : from+len(dst)] {
+			dst[i] = T(tensor.BF16ToF32(h))
+		}
+	case tensor.NF4:
+		buf := make([]float32, len(dst))
+		t.NF4.Dequantize(buf, from)
+		for i, x := range buf {
+			dst[i] = T(x)
+		}
+	default:
 		copy(dst, t.F[from:from+len(dst)])
-		return
 	}
-	buf := make([]float32, len(dst))
-	t.NF4.Dequantize(buf, from)
-	for i, x := range buf {
-		dst[i] = T(x)
+}
+
+// Values are all elements of such a weight: its own memory where it is stored in F32.
+func (t Tensor[T]) Values() []T {
+	if t.Type.DType == tensor.F32 {
+		return t.F
 	}
+	v := make([]T, t.Type.Elements())
+	t.Floats(v, 0)
+	return v
 }

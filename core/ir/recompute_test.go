@@ -37,8 +37,8 @@ func toy(t *testing.T, depth int, recompute bool) *ir.Graph {
 				}
 				x := norm("attention")
 				half := b.Constant([]float32{1, 0.1}, 2)
-				q := op.RoPE(b, linear("q", x, toyWidth), at.Positions, half)
-				k := op.RoPE(b, linear("k", x, toyWidth), at.Positions, half)
+				q := op.RoPE(b, linear("q", x, toyWidth), at.Positions, half, op.RopeShape{})
+				k := op.RoPE(b, linear("k", x, toyWidth), at.Positions, half, op.RopeShape{})
 				a := op.Attention(b, q, k, linear("v", x, toyWidth), at, at, op.AttentionShape{Batch: 1, Heads: 2, KVHeads: 2, HeadDim: 4, Scale: 0.5})
 				h = op.Add(b, h, op.Dropout(b, linear("o", a, toyWidth), key, 0.25, i))
 				x = norm("mlp")

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
 	"sort"
 	"strings"
 
@@ -78,6 +77,8 @@ type baseConfig struct {
 	EOS              oneOrMore       `json:"eos_token_id"`
 	InitializerRange *float64        `json:"initializer_range"`
 	Quantization     *quantizationIn `json:"quantization_config"`
+	DType            string          `json:"dtype"`
+	TorchDType       string          `json:"torch_dtype"` // its older name
 }
 
 type quantizationIn struct {
@@ -113,6 +114,10 @@ func (b baseConfig) config(architecture string) Config {
 	if b.InitializerRange != nil {
 		c.InitializerRange = *b.InitializerRange
 	}
+	if c.DType = b.DType; c.DType == "" {
+		c.DType = b.TorchDType
+	}
+	c.DType = strings.TrimPrefix(c.DType, "torch.")
 	if q := b.Quantization; q != nil {
 		c.Quantization = q.Method
 		if q.Method == "bitsandbytes" && q.LoadIn4Bit && q.QuantType == "nf4" && q.DoubleQuant {
@@ -139,41 +144,10 @@ func (c Config) check() error {
 	if c.Heads%c.KVHeads != 0 {
 		return fmt.Errorf("num_attention_heads %d is no multiple of num_key_value_heads %d", c.Heads, c.KVHeads)
 	}
-	if c.HeadDim%2 != 0 {
-		return fmt.Errorf("head_dim is %d; rotary positions need an even one", c.HeadDim)
-	}
 	if c.Quantization != "" && c.Quantization != "bitsandbytes nf4" {
 		return fmt.Errorf("quantization_config %q is not supported; supported is bitsandbytes in 4 bits, nf4 with double quantisation", c.Quantization)
 	}
 	return nil
-}
-
-// ropeConfig reads both the older rope_theta and the newer rope_parameters.
-type ropeConfig struct {
-	RopeTheta      *float64       `json:"rope_theta"`
-	RopeScaling    map[string]any `json:"rope_scaling"`
-	RopeParameters map[string]any `json:"rope_parameters"`
-}
-
-// theta is the base of the rotary frequencies. Scaled positions are refused by name.
-func (r ropeConfig) theta() (float64, error) {
-	theta := 10000.0
-	if r.RopeTheta != nil {
-		theta = *r.RopeTheta
-	} else if v, ok := r.RopeParameters["rope_theta"].(float64); ok {
-		theta = v
-	}
-	if !(theta > 1) || math.IsInf(theta, 0) {
-		return 0, fmt.Errorf("rope_theta is %v; it must be a number above 1", theta)
-	}
-	for _, m := range []map[string]any{r.RopeScaling, r.RopeParameters} {
-		for _, key := range []string{"rope_type", "type"} {
-			if v, ok := m[key]; ok && v != "default" {
-				return 0, fmt.Errorf("rope scaling %q is not supported", v)
-			}
-		}
-	}
-	return theta, nil
 }
 
 // paramList gathers the parameters of a model.
@@ -188,4 +162,15 @@ func (l *paramList) linear(module string, out, in int, bias bool, k Kind) {
 	if bias {
 		*l = append(*l, Param{Name: module + ".bias", Shape: tensor.Shape{out}, Kind: k})
 	}
+}
+
+func (l *paramList) layerNorm(name string, n int) {
+	l.norm(name, n)
+	*l = append(*l, Param{Name: name + ".bias", Shape: tensor.Shape{n}, Kind: NormKind})
+}
+
+// conv1D is a linear layer with a bias that the checkpoint holds as [in, out].
+func (l *paramList) conv1D(module string, out, in int, k Kind) {
+	*l = append(*l, Param{Name: module + ".weight", Shape: tensor.Shape{out, in}, Kind: k, Module: module, FanInFanOut: true},
+		Param{Name: module + ".bias", Shape: tensor.Shape{out}, Kind: k})
 }

@@ -28,6 +28,9 @@ type Param struct {
 	// Module is the name of the linear layer that the weight belongs to, where a tuner may attach and whose weight may
 	// be quantised; empty for all other parameters.
 	Module string
+	// FanInFanOut says that the checkpoint holds the weight transposed, [in, out] (the Conv1D of GPT-2; the word is
+	// PEFT's). Everywhere else it has Shape, [out, in]: reading and writing a checkpoint turns it.
+	FanInFanOut bool
 }
 
 // Decays reports whether weight decay applies: not to biases and normalisation weights, as the Hugging Face Trainer.
@@ -46,7 +49,12 @@ type Config struct {
 	Quantization                  string // "" or "bitsandbytes nf4"
 	RMSNormEps, RopeTheta         float64
 	AttentionBias, MLPBias        bool
-	RopeScaling                   string
+	RopeScaling                   string   // rope_type: default, linear, llama3, dynamic; empty without rotary positions
+	LayerNormEps                  float64  // of models with LayerNorm
+	LearnedPositions              bool     // there is a row for each of MaxPositions, and nothing beyond
+	DType                         string   // of the weights, as dtype or torch_dtype says it; may be empty
+	BasePrefix                    string   // in front of all names but the head's; some checkpoints leave it out
+	Buffers                       []string // ends of names of tensors that old checkpoints hold beside the weights
 }
 
 // Model is an architecture with the sizes of one checkpoint.

@@ -5,7 +5,8 @@ import (
 	"hone/core/tensor"
 )
 
-// Embedding picks rows of table [n, width] by ids [rows]; a negative id gives a row of zeros. It serves for token
+// Embedding picks rows of table [n, width] by ids [rows]; a negative id gives a row of zeros. A frozen table may be in F16
+// or BF16. It serves for token
 // embeddings and wherever else rows of a matrix are picked. Hosts check that ids are below n.
 func Embedding(b *ir.Builder, table, ids ir.Value) ir.Value {
 	return b.Apply("embedding", nil, table, ids)
@@ -15,7 +16,7 @@ func init() {
 	ir.Register(ir.Def{
 		Name: "embedding",
 		Infer: func(_ ir.Attrs, in []tensor.Type) ([]tensor.Type, error) {
-			if err := wantAll(want(in, 0, tensor.F32, 0, 0), want(in, 1, tensor.I32, 0)); err != nil {
+			if err := wantAll(wantWeight(in, 0, 0, 0), want(in, 1, tensor.I32, 0)); err != nil {
 				return nil, err
 			}
 			return []tensor.Type{f32(in[1].Shape[0], in[0].Shape[1])}, nil
@@ -45,7 +46,7 @@ func embedding[T ir.Float](c *ir.Call[T], lo, hi int) {
 	for row := lo; row < hi; row++ {
 		out := c.Out[0].F[row*n:][:n]
 		if id := int(c.In[1].I[row]); id >= 0 {
-			copy(out, c.In[0].F[id*n:][:n])
+			c.In[0].Floats(out, id*n)
 		} else {
 			clear(out)
 		}

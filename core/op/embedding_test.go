@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"hone/core/op"
+	"hone/core/tensor"
 )
 
 func plainEmbedding(table []float64, width int, ids []int32) []float64 {
@@ -23,10 +24,20 @@ func embeddingProgram(name string, rows, width int, ids ...int32) program {
 	}}
 }
 
+func halfEmbeddingProgram(d tensor.DType) program {
+	return program{"a table in " + d.String(), func(s *source) {
+		table := s.half(d, 6, 5)
+		ids := []int32{4, 0, -1, 5, 5}
+		s.want(op.Embedding(s.Builder, table, s.ints(ids...)), plainEmbedding(s.of(table), 5, ids))
+	}}
+}
+
 var embeddingSuite = register("embedding",
 	embeddingProgram("ids that repeat, a row of zeros, rows unused", 6, 5, 4, 0, 4, -1, 5, 4, -7),
 	embeddingProgram("one row", 1, 3, 0),
 	embeddingProgram("width 1", 3, 1, 2, 2),
+	halfEmbeddingProgram(tensor.F16),
+	halfEmbeddingProgram(tensor.BF16),
 )
 
 func TestEmbedding(t *testing.T) { embeddingSuite.check(t) }

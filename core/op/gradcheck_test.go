@@ -101,7 +101,20 @@ func (s *source) nf4(shape ...int) ir.Value {
 	return s.add(s.states, s.Frozen, ir.Tensor[float64]{Type: t, NF4: quant.QuantizeNF4(w, t.Shape)})
 }
 
-// of gives an operand's values; those of a quantised one as dequantised.
+// half is a random frozen weight in F16 or BF16.
+func (s *source) half(d tensor.DType, shape ...int) ir.Value {
+	t := ir.Tensor[float64]{Type: tensor.Of(d, shape...)}
+	for _, x := range normals(s.draws, t.Type.Elements()) {
+		if d == tensor.F16 {
+			t.Half = append(t.Half, tensor.F32ToF16(float32(x)))
+		} else {
+			t.Half = append(t.Half, tensor.F32ToBF16(float32(x)))
+		}
+	}
+	return s.add(s.states, s.Frozen, t)
+}
+
+// of gives an operand's values; those of a quantised or narrow one as they are computed with.
 func (s *source) of(v ir.Value) []float64 {
 	t, ok := s.feeds[s.names[v]]
 	if !ok {
@@ -168,7 +181,7 @@ func (s *source) weigh(y ir.Value) ir.Value {
 func convert[T ir.Float](in map[string]ir.Tensor[float64]) map[string]ir.Tensor[T] {
 	out := map[string]ir.Tensor[T]{}
 	for name, t := range in {
-		c := ir.Tensor[T]{Type: t.Type, I: t.I, NF4: t.NF4}
+		c := ir.Tensor[T]{Type: t.Type, I: t.I, Half: t.Half, NF4: t.NF4}
 		for _, x := range t.F {
 			c.F = append(c.F, T(x))
 		}

@@ -11,7 +11,7 @@ import (
 const NoTarget = -100
 
 // LinearCrossEntropy is the negative log likelihood, in nats, of targets [rows] under softmax(h·wᵀ), h [rows, n],
-// w [vocabulary, n]; one number a row, 0 where the target is NoTarget. The logits exist only a few rows at a time: the
+// w [vocabulary, n], which may be in F16 or BF16 when it is frozen; one number a row, 0 where the target is NoTarget. The logits exist only a few rows at a time: the
 // memory grows with neither rows nor length (the fused loss of Liger Kernel).
 func LinearCrossEntropy(b *ir.Builder, h, w, targets ir.Value) ir.Value {
 	return b.Apply("linear_cross_entropy", nil, h, w, targets)
@@ -59,6 +59,9 @@ func init() {
 			rows, vocab := in[0].Shape[0], in[1].Shape[0]
 			out := []tensor.Type{in[0], f32(logitRows(rows, vocab), vocab)}
 			if a["weight"] != 0 {
+				if err := want(in, 1, tensor.F32, 0, 0); err != nil {
+					return nil, err // only an F32 weight trains
+				}
 				out = append(out, in[1])
 			}
 			return out, wantAll(want(in, 3, tensor.F32, rows), want(in, 4, tensor.F32, rows))
@@ -74,12 +77,12 @@ func inferLinearCrossEntropy(in []tensor.Type) error {
 	if err := want(in, 0, tensor.F32, 0, 0); err != nil {
 		return err
 	}
-	return wantAll(want(in, 1, tensor.F32, 0, in[0].Shape[1]), want(in, 2, tensor.I32, in[0].Shape[0]))
+	return wantAll(wantWeight(in, 1, 0, in[0].Shape[1]), want(in, 2, tensor.I32, in[0].Shape[0]))
 }
 
 func linearCrossEntropy[T ir.Float](c *ir.Call[T], lo, hi int) {
 	n, vocab := c.In[0].Type.Shape[1], c.In[1].Type.Shape[0]
-	logits := make([]T, vocab)
+	logits, weight := make([]T, vocab), c.In[1].Values()
 	for row := lo; row < hi; row++ {
 		c.Out[0].F[row], c.Out[1].F[row] = 0, 0
 		target := c.In[2].I[row]
@@ -88,7 +91,7 @@ func linearCrossEntropy[T ir.Float](c *ir.Call[T], lo, hi int) {
 		}
 		h, top := c.In[0].F[row*n:][:n], math.Inf(-1)
 		for i := range logits {
-			logits[i] = dot(h, c.In[1].F[i*n:][:n])
+			logits[i] = dot(h, weight[i*n:][:n])
 			top = max(top, float64(logits[i]))
 		}
 		var sum float64
@@ -102,6 +105,7 @@ func linearCrossEntropy[T ir.Float](c *ir.Call[T], lo, hi int) {
 
 func linearCrossEntropyGrad[T ir.Float](c *ir.Call[T], _, _ int) {
 	rows, n, vocab := c.In[0].Type.Shape[0], c.In[0].Type.Shape[1], c.In[1].Type.Shape[0]
+	weight := c.In[1].Values()
 	clear(c.Out[0].F)
 	if len(c.Out) > 2 {
 		clear(c.Out[2].F)
@@ -113,7 +117,7 @@ func linearCrossEntropyGrad[T ir.Float](c *ir.Call[T], _, _ int) {
 		}
 		h, dh := c.In[0].F[row*n:][:n], c.Out[0].F[row*n:][:n]
 		for i := range vocab {
-			w := c.In[1].F[i*n:][:n]
+			w := weight[i*n:][:n]
 			d := T(math.Exp(float64(dot(h, w) - c.In[3].F[row])))
 			if int32(i) == target {
 				d -= 1

@@ -6,6 +6,7 @@ import (
 
 	"hone/core/ir"
 	"hone/core/op"
+	"hone/core/tensor"
 )
 
 func plainCrossEntropy(h, w []float64, n int, targets []int32) []float64 {
@@ -38,6 +39,14 @@ func crossEntropyProgram(name string, n, vocab int, trainH, trainW bool, targets
 	}}
 }
 
+func halfCrossEntropyProgram(d tensor.DType) program {
+	return program{"a frozen head in " + d.String(), func(s *source) {
+		targets := []int32{6, op.NoTarget, 0, 3}
+		h, w := s.param(len(targets), 5), s.half(d, 7, 5)
+		s.want(op.LinearCrossEntropy(s.Builder, h, w, s.ints(targets...)), plainCrossEntropy(s.of(h), s.of(w), 5, targets))
+	}}
+}
+
 var linearCrossEntropySuite = register("linear_cross_entropy",
 	crossEntropyProgram("h and w", 5, 7, true, true, 6, op.NoTarget, 0, 3, 3),
 	crossEntropyProgram("h only", 3, 5, true, false, 1, 4, op.NoTarget),
@@ -45,6 +54,8 @@ var linearCrossEntropySuite = register("linear_cross_entropy",
 	crossEntropyProgram("one row", 1, 3, true, true, 2),
 	crossEntropyProgram("a vocabulary of 1", 3, 1, true, true, 0, op.NoTarget),
 	crossEntropyProgram("no target at all", 3, 5, true, true, op.NoTarget, op.NoTarget),
+	halfCrossEntropyProgram(tensor.F16),
+	halfCrossEntropyProgram(tensor.BF16),
 	program{"logits far from zero", func(s *source) { // exp overflows unless the maximum is taken off
 		h, w := s.floats([]float64{1000, -1000}, 2, 1), s.floats([]float64{1, 2, 3}, 3, 1)
 		s.want(op.LinearCrossEntropy(s.Builder, h, w, s.ints(0, 0)), []float64{2000, 0})

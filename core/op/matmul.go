@@ -11,7 +11,7 @@ import (
 type Orientation struct{ A, B bool }
 
 // MatMul is alpha · op(x) · op(w) + c, where op transposes as told and c may be ir.None.
-// x is F32; w is F32 or, frozen, NF4. With x [rows, in] and w [out, in], a linear layer is MatMul with B transposed.
+// x is F32; w is F32 or, frozen, F16, BF16 or NF4. With x [rows, in] and w [out, in], a linear layer is MatMul with B transposed.
 func MatMul(b *ir.Builder, x, w, c ir.Value, o Orientation, alpha float64) ir.Value {
 	a := ir.Attrs{"alpha": alpha}
 	if o.A {
@@ -62,11 +62,14 @@ func inferMatMul(a ir.Attrs, in []tensor.Type) ([]tensor.Type, error) {
 	if len(in) < 2 || len(in[0].Shape) != 2 || len(in[1].Shape) != 2 || in[0].DType != tensor.F32 {
 		return nil, fmt.Errorf("wanted an F32 matrix and a matrix, got %v", in)
 	}
-	if d := in[1].DType; d != tensor.F32 && d != tensor.NF4 {
-		return nil, fmt.Errorf("the second matrix is %v, wanted F32 or NF4", in[1])
-	}
-	if in[1].DType == tensor.NF4 && a["transpose_a"] != 0 {
-		return nil, fmt.Errorf("an NF4 matrix is multiplied from the left by rows only")
+	switch d := in[1].DType; d {
+	case tensor.F32:
+	case tensor.F16, tensor.BF16, tensor.NF4:
+		if a["transpose_a"] != 0 {
+			return nil, fmt.Errorf("a matrix in %v is multiplied from the left by rows only", d)
+		}
+	default:
+		return nil, fmt.Errorf("the second matrix is %v, wanted F32, F16, BF16 or NF4", in[1])
 	}
 	m, k, n := MatMulDims(a, in)
 	inner := in[1].Shape[0]
@@ -113,11 +116,7 @@ func matMul[T ir.Float](c *ir.Call[T], lo, hi int) {
 	if c.Attrs["transpose_a"] != 0 {
 		aRow, aCol = aCol, aRow
 	}
-	w := c.In[1].F
-	if c.In[1].NF4 != nil {
-		w = make([]T, c.In[1].Type.Elements())
-		c.In[1].Floats(w, 0)
-	}
+	w := c.In[1].Values()
 	bRow, bCol := c.In[1].Type.Shape[1], 1
 	if c.Attrs["transpose_b"] != 0 {
 		bRow, bCol = bCol, bRow

@@ -6,6 +6,7 @@ import (
 
 	"hone/core/ir"
 	"hone/core/op"
+	"hone/core/tensor"
 )
 
 // plainMatMul is alpha · op(x) · op(w) + c for x of [m, k] or, transposed, [k, m].
@@ -56,6 +57,15 @@ func matmulProgram(m, k, n int, o op.Orientation, alpha float64, third bool) pro
 	}}
 }
 
+// halfProgram multiplies by a frozen weight in 16 bits.
+func halfProgram(d tensor.DType, m, k, n int, o op.Orientation) program {
+	return program{fmt.Sprintf("%v %dx%dx%d %+v", d, m, k, n, o), func(s *source) {
+		_, ws := shapes(m, k, n, o)
+		x, w, c := s.param(m, k), s.half(d, ws...), s.param(m, n)
+		s.want(op.MatMul(s.Builder, x, w, c, o, 0.5), plainMatMul(s.of(x), s.of(w), s.of(c), m, k, n, o, 0.5))
+	}}
+}
+
 // nf4Program multiplies by a quantised weight; 9·15 elements fill two blocks of 64 and a part of a third.
 func nf4Program(name string, m, k, n int, o op.Orientation, third bool) program {
 	return program{name, func(s *source) {
@@ -80,6 +90,10 @@ func matmulPrograms() (all []program) {
 			matmulProgram(1, 1, 1, o, 3, true))
 	}
 	return append(all,
+		halfProgram(tensor.F16, 3, 9, 15, op.Orientation{}),
+		halfProgram(tensor.F16, 1, 5, 7, op.Orientation{B: true}),
+		halfProgram(tensor.BF16, 3, 5, 1, op.Orientation{}),
+		halfProgram(tensor.BF16, 3, 9, 15, op.Orientation{B: true}),
 		nf4Program("NF4", 3, 9, 15, op.Orientation{}, false),
 		nf4Program("NF4 transposed", 3, 9, 15, op.Orientation{B: true}, true),
 		nf4Program("NF4 of one block", 1, 5, 7, op.Orientation{B: true}, false),

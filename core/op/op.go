@@ -3,7 +3,8 @@
 // an operator into a program; the reference kernels are the oracle that devices are tested against, and what the CPU
 // device runs where it has nothing faster.
 //
-// Activations are matrices [rows, features]: the tokens of a batch one below the other.
+// Activations are matrices [rows, features]: the tokens of a batch one below the other. All computing is in float32; a
+// frozen weight may be stored in F16 or BF16, as its checkpoint has it, or in NF4, and is widened where it is read.
 package op
 
 import (
@@ -27,6 +28,14 @@ func want(in []tensor.Type, i int, d tensor.DType, shape ...int) error {
 		return fmt.Errorf("operand %d is %v, wanted %v%v (0 is any length)", i, t, d, shape)
 	}
 	return nil
+}
+
+// wantWeight is want for a matrix that may be stored in 16 bits when it is frozen.
+func wantWeight(in []tensor.Type, i int, shape ...int) error {
+	if i < len(in) && (in[i].DType == tensor.F16 || in[i].DType == tensor.BF16) {
+		return want(in, i, in[i].DType, shape...)
+	}
+	return want(in, i, tensor.F32, shape...)
 }
 
 // wantAll is want for a list of operands.

@@ -36,6 +36,8 @@ func TestRefusals(t *testing.T) {
 		{"clip_grad_norm: operand 1", func(b *ir.Builder) { op.ClipGradNorm(b, f(b, "x", 1), f(b, "y", 2), 1) }},
 		{"dropout: probability 1 ", func(b *ir.Builder) { op.Dropout(b, f(b, "x", 3), i(b, "k", 4), 1, 0) }},
 		{"dropout: operand 1", func(b *ir.Builder) { op.Dropout(b, f(b, "x", 3), i(b, "k", 2), 0.1, 0) }},
+		{"dynamic_ntk: 1 pairs", func(b *ir.Builder) { op.DynamicNTK(b, i(b, "p", 3), 1, 10000, 2, 8) }},
+		{"dynamic_ntk: operand 0", func(b *ir.Builder) { op.DynamicNTK(b, f(b, "p", 3), 2, 10000, 2, 8) }},
 		{"embedding: operand 1 is F32[3]", func(b *ir.Builder) { op.Embedding(b, f(b, "x", 3, 2), f(b, "y", 3)) }},
 		{"geglu: operand 1", func(b *ir.Builder) { op.GEGLU(b, f(b, "x", 3), f(b, "y", 2)) }},
 		{"gelu: operand 0", func(b *ir.Builder) { op.GELU(b, i(b, "x", 3), true) }},
@@ -51,7 +53,11 @@ func TestRefusals(t *testing.T) {
 		}},
 		{"matmul: wanted an F32 matrix and a matrix", func(b *ir.Builder) { op.Linear(b, f(b, "x", 3), f(b, "y", 4, 3)) }},
 		{"matmul: the second matrix is I32", func(b *ir.Builder) { op.Linear(b, f(b, "x", 2, 3), b.Feed("y", tensor.Of(tensor.I32, 4, 3))) }},
-		{"matmul: an NF4 matrix", func(b *ir.Builder) { op.MatMul(b, f(b, "x", 3, 2), nf4(b, 3, 4), ir.None, op.Orientation{A: true}, 1) }},
+		{"matmul: a matrix in NF4 is", func(b *ir.Builder) { op.MatMul(b, f(b, "x", 3, 2), nf4(b, 3, 4), ir.None, op.Orientation{A: true}, 1) }},
+		{"matmul: a matrix in BF16 is", func(b *ir.Builder) {
+			op.MatMul(b, f(b, "x", 3, 2), b.Frozen("w", tensor.Of(tensor.BF16, 3, 4)), ir.None, op.Orientation{A: true}, 1)
+		}},
+		{"embedding: operand 0 is NF4[4 3]", func(b *ir.Builder) { op.Embedding(b, nf4(b, 4, 3), i(b, "y", 3)) }},
 		{"rmsnorm: rows of 3 cannot be cut into groups of 2", func(b *ir.Builder) { op.RMSNorm(b, f(b, "x", 2, 3), f(b, "w", 2), 1) }},
 		{"rope: rows of 6 cannot be cut into heads of 4 with 2 pairs", func(b *ir.Builder) { op.RoPE(b, f(b, "x", 2, 6), i(b, "p", 2), f(b, "f", 2), op.RopeShape{}) }},
 		{"rope: rows of 3 cannot be cut into heads of 2 with 1 pairs", func(b *ir.Builder) { op.RoPE(b, f(b, "x", 2, 3), i(b, "p", 2), f(b, "f", 1), op.RopeShape{}) }},

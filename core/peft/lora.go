@@ -26,6 +26,7 @@ type LoRA struct {
 	modules []string       // attached to, in the model's order
 	index   map[string]int // place in modules
 	sizes   [][2]int       // in, out of each
+	turned  bool           // the checkpoint holds the weight of one as [in, out]
 }
 
 // NewLoRA attaches to the linear layers of the model whose name is, or ends in, one of targets; "all-linear" and "ALL"
@@ -39,7 +40,7 @@ func NewLoRA(model nn.Model, rank int, alpha float64, targets []string) (*LoRA, 
 		}
 		for i, t := range targets {
 			if isAll(t) || p.Module == t || strings.HasSuffix(p.Module, "."+t) {
-				used[i] = true
+				used[i], l.turned = true, l.turned || p.FanInFanOut
 				if _, twice := l.index[p.Module]; !twice {
 					l.index[p.Module] = len(l.modules)
 					l.modules = append(l.modules, p.Module)
@@ -89,6 +90,10 @@ func (l *LoRA) Scale() float64 {
 	}
 	return l.Alpha / float64(l.Rank)
 }
+
+// FanInFanOut is what PEFT wants to know of layers whose weights the checkpoint holds as [in, out], GPT-2's Conv1D. A and B
+// keep their shapes.
+func (l *LoRA) FanInFanOut() bool { return l.turned }
 
 // Params are A and B of every layer, named as PEFT names them.
 func (l *LoRA) Params() []Param {

@@ -1,10 +1,12 @@
 package quant
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"io"
 	"math"
+	"slices"
 
 	"hone/core/tensor"
 )
@@ -33,53 +35,32 @@ func (q *NF4) StreamBytes() int64 {
 
 // WriteTo writes the serialised form.
 func (q *NF4) WriteTo(w io.Writer) (int64, error) {
-	out := counter{w: w}
-	flags := byte(0)
+	n, err := io.Copy(w, q.Stream().Reader)
+	if err != nil {
+		return n, fmt.Errorf("writing an NF4 weight of shape %v: %w", q.Shape, err)
+	}
+	return n, nil
+}
+
+// Stream reads the serialised form of a weight. Whoever can use the weight as it lies in memory takes Weight instead of
+// reading, and no copy is made.
+type Stream struct {
+	io.Reader
+	Weight *NF4
+}
+
+// Stream begins to read the serialised form.
+func (q *NF4) Stream() *Stream {
+	flags, numbers := byte(0), append(slices.Clone(q.NestedAbsmax), q.Offset)
 	if q.ownMap() {
-		flags |= flagMap
+		flags, numbers = flagMap, append(numbers, q.Map[:]...)
 	}
-	out.write(append([]byte(magic), flags))
-	out.write(q.Codes)
-	out.write(q.Absmax)
-	out.floats(q.NestedAbsmax)
-	out.floats([]float32{q.Offset})
-	if flags&flagMap != 0 {
-		out.floats(q.Map[:])
+	tail := make([]byte, 0, 4*len(numbers))
+	for _, x := range numbers {
+		tail = binary.LittleEndian.AppendUint32(tail, math.Float32bits(x))
 	}
-	if out.err != nil {
-		return out.n, fmt.Errorf("writing an NF4 weight of shape %v: %w", q.Shape, out.err)
-	}
-	return out.n, nil
-}
-
-// counter writes until the first error.
-type counter struct {
-	w   io.Writer
-	n   int64
-	err error
-}
-
-func (c *counter) write(b []byte) {
-	if c.err != nil || len(b) == 0 {
-		return
-	}
-	n, err := c.w.Write(b)
-	c.n += int64(n)
-	c.err = err
-}
-
-func (c *counter) floats(v []float32) {
-	const piece = 4096
-	buf := make([]byte, 0, 4*min(len(v), piece))
-	for len(v) > 0 {
-		n := min(len(v), piece)
-		buf = buf[:0]
-		for _, x := range v[:n] {
-			buf = binary.LittleEndian.AppendUint32(buf, math.Float32bits(x))
-		}
-		c.write(buf)
-		v = v[n:]
-	}
+	head := append([]byte(magic), flags)
+	return &Stream{io.MultiReader(bytes.NewReader(head), bytes.NewReader(q.Codes), bytes.NewReader(q.Absmax), bytes.NewReader(tail)), q}
 }
 
 // ReadNF4 reads the serialised form of a weight of this shape and not a byte more. Memory grows with what arrives, not with what the

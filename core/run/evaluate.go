@@ -113,7 +113,7 @@ func (j *Job) atFault(err error) error {
 		n := p.Shape.Elements()
 		for at := 0; at < n; at += len(chunk) {
 			part := chunk[:min(len(chunk), n-at)]
-			if j.Base.Weights.ReadF32At(p.Name, part, at) != nil {
+			if j.Base.Weights.ReadF32At(j.Base.StoredName(p.Name), part, at) != nil {
 				break
 			}
 			for i, v := range part {

@@ -54,7 +54,7 @@ func (p *Pair) open(ctx context.Context, model, tuned string, quantised bool) er
 	if p.Tokenizer.EOS >= 0 && !slices.Contains(p.stop, p.Tokenizer.EOS) {
 		p.stop = append(p.stop, p.Tokenizer.EOS)
 	}
-	if p.sides[0], err = generate.New(ctx, p.dev, base.Model, frozenTrace(base, quantised, nil), states, p.capacity); err != nil {
+	if p.sides[0], err = generate.New(ctx, p.dev, base.Model, frozenTrace(states, nil), states, p.capacity); err != nil {
 		return err
 	}
 	if _, err := os.Stat(filepath.Join(tuned, checkpoint.AdapterFile)); err != nil {
@@ -65,14 +65,14 @@ func (p *Pair) open(ctx context.Context, model, tuned string, quantised bool) er
 		if err != nil {
 			return err
 		}
-		p.sides[1], err = generate.New(ctx, p.dev, other.Model, frozenTrace(other, false, nil), states, p.capacity)
+		p.sides[1], err = generate.New(ctx, p.dev, other.Model, frozenTrace(states, nil), states, p.capacity)
 		return err
 	}
 	lora, err := p.adapter(ctx, base, tuned, states)
 	if err != nil {
 		return err
 	}
-	p.sides[1], err = generate.New(ctx, p.dev, base.Model, frozenTrace(base, quantised, lora), states, p.capacity)
+	p.sides[1], err = generate.New(ctx, p.dev, base.Model, frozenTrace(states, lora), states, p.capacity)
 	return err
 }
 
@@ -85,7 +85,7 @@ func (p *Pair) load(ctx context.Context, dir string, quantised bool) (*checkpoin
 	p.release = append(p.release, func() { base.Close() })
 	states := map[string]device.Buffer{}
 	for _, w := range base.Model.Params() {
-		b, err := base.Upload(ctx, p.dev, w, storage(base, w, quantised))
+		b, err := base.Upload(ctx, p.dev, w, base.Stored(w, quantised, p.dev.Caps().Halves))
 		if err != nil {
 			return nil, nil, err
 		}
@@ -126,24 +126,12 @@ func (p *Pair) adapter(ctx context.Context, base *checkpoint.Base, dir string, s
 	return lora, nil
 }
 
-// storage is how a weight of a model that is only used lies on the device.
-func storage(base *checkpoint.Base, p nn.Param, quantised bool) tensor.DType {
-	if p.Module != "" && len(p.Shape) == 2 && (quantised || base.Quantised(p.Name)) {
-		return tensor.NF4
-	}
-	return tensor.F32
-}
-
-// frozenTrace begins traces of a model of which nothing trains.
-func frozenTrace(base *checkpoint.Base, quantised bool, tuner nn.Tuner) func(*ir.Builder) *nn.Context {
-	types := map[string]tensor.DType{}
-	for _, p := range base.Model.Params() {
-		types[p.Name] = storage(base, p, quantised)
-	}
+// frozenTrace begins traces of a model of which nothing trains; states are its weights on the device.
+func frozenTrace(states map[string]device.Buffer, tuner nn.Tuner) func(*ir.Builder) *nn.Context {
 	return func(b *ir.Builder) *nn.Context {
 		c := &nn.Context{Builder: b, Tuner: nn.NoTuner{}, DropoutKey: ir.None,
 			Weight: func(name string, shape tensor.Shape) (tensor.Type, bool) {
-				return tensor.Type{DType: types[name], Shape: shape}, true
+				return tensor.Type{DType: states[name].Type().DType, Shape: shape}, true
 			}}
 		if tuner != nil && tuner != (*peft.LoRA)(nil) {
 			c.Tuner = tuner

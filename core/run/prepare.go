@@ -108,21 +108,21 @@ func (j *Job) openTokenizer() error {
 // attach decides what trains.
 func (j *Job) attach() error {
 	r, m := &j.Recipe, j.Base.Model
+	if c := m.Config(); c.LearnedPositions && r.MaxLength > c.MaxPositions {
+		j.warn("max_length is %d, not %d: the model has learned as many positions, and none beyond", c.MaxPositions, r.MaxLength)
+	}
 	s := &train.Setup{Model: m, Recompute: r.GradientCheckpointing, Optim: optim.Settings{Optim: r.Optim, MaxGradNorm: r.MaxGradNorm,
 		AdamW: op.AdamWSettings{Beta1: r.AdamBeta1, Beta2: r.AdamBeta2, Epsilon: r.AdamEpsilon, WeightDecay: r.WeightDecay}}}
 	j.setup = s
-	linear := map[string]bool{}
+	stored := map[string]tensor.DType{}
 	for _, p := range m.Params() {
-		linear[p.Name] = p.Module != "" && len(p.Shape) == 2
+		stored[p.Name] = j.Base.Stored(p, r.TrainType == "qlora", j.dev.Caps().Halves)
 	}
 	s.Storage = func(name string, shape tensor.Shape) tensor.Type {
-		if linear[name] && (r.TrainType == "qlora" || j.Base.Quantised(name)) {
-			return tensor.Type{DType: tensor.NF4, Shape: shape}
-		}
-		return tensor.Type{DType: tensor.F32, Shape: shape}
+		return tensor.Type{DType: stored[name], Shape: shape}
 	}
 	if r.TrainType == "full" {
-		return j.attachNothing()
+		return j.attachNothing(stored)
 	}
 	if len(r.FreezeParameters) > 0 {
 		return fmt.Errorf("--freeze_parameters goes with --train_type full; with %s the whole base is frozen", r.TrainType)
@@ -156,8 +156,8 @@ func settle(r *recipe.Recipe, m nn.Model) {
 	if r.TrainType != "full" {
 		r.LoRATargetModules = peft.Targets(m, r.LoRATargetModules)
 	}
-	if r.MaxLength == 0 {
-		r.MaxLength = m.Config().MaxPositions
+	if most := m.Config().MaxPositions; r.MaxLength == 0 || m.Config().LearnedPositions && r.MaxLength > most {
+		r.MaxLength = most
 	}
 }
 
@@ -184,8 +184,8 @@ func (j *Job) adopt() error {
 	return r.AdoptAdapter(cfg.Rank, cfg.Alpha, cfg.RSLoRA, cfg.Dropout, targets)
 }
 
-// attachNothing is full fine-tuning: all weights train but those that are frozen by name.
-func (j *Job) attachNothing() error {
+// attachNothing is full fine-tuning: all weights train, in F32, but those that are frozen by name.
+func (j *Job) attachNothing(stored map[string]tensor.DType) error {
 	r := &j.Recipe
 	if r.Adapter != "" {
 		return fmt.Errorf("--adapter goes with --train_type lora or qlora, not full")
@@ -202,6 +202,7 @@ func (j *Job) attachNothing() error {
 			}
 		}
 		if !frozen {
+			stored[p.Name] = tensor.F32
 			j.setup.Trained = append(j.setup.Trained, optim.Param{Name: p.Name, Shape: p.Shape, Decay: p.Decays()})
 		}
 	}

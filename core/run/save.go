@@ -2,7 +2,6 @@ package run
 
 import (
 	"context"
-	"encoding/json"
 	"io"
 	"math"
 	"os"
@@ -79,14 +78,16 @@ func (s *session) writeTensors(dir string) error {
 	}
 	if j.lora != nil {
 		r := j.Recipe
-		return checkpoint.WriteAdapter(dir, checkpoint.NewAdapterConfig(r.Model, r.LoRARank, r.LoRAAlpha, r.LoRADropout, r.UseRSLoRA, r.LoRATargetModules), trained)
+		c := checkpoint.NewAdapterConfig(r.Model, r.LoRARank, r.LoRAAlpha, r.LoRADropout, r.UseRSLoRA, r.LoRATargetModules)
+		c.FanInFanOut = j.lora.FanInFanOut()
+		return checkpoint.WriteAdapter(dir, c, trained)
 	}
 	return s.writeModel(dir)
 }
 
-// tensor is a state of the run as it is written: fetched from the device when its turn comes.
+// tensor is a state of the run as it is written, in the type that it has on the device: fetched when its turn comes.
 func (s *session) tensor(name string, shape tensor.Shape) safetensors.Tensor {
-	return safetensors.Tensor{Name: name, DType: "F32", Shape: shape, Data: func(w io.Writer) error {
+	return safetensors.Tensor{Name: name, DType: s.states[name].Type().DType.String(), Shape: shape, Data: func(w io.Writer) error {
 		return s.dev.Download(context.Background(), s.states[name], w)
 	}}
 }
@@ -96,12 +97,16 @@ func (s *session) writeModel(dir string) error {
 	j := s.j
 	var all []safetensors.Tensor
 	for _, p := range j.Base.Model.Params() {
-		all = append(all, s.tensor(p.Name, p.Shape))
+		t := s.tensor(p.Name, p.Shape)
+		if p.FanInFanOut {
+			t = checkpoint.TransposedTensor(t)
+		}
+		all = append(all, t)
 	}
 	if err := safetensors.WriteFile(filepath.Join(dir, checkpoint.ModelTensors), all, map[string]string{"format": "pt"}); err != nil {
 		return err
 	}
-	config, err := inFloat32(j.Base.Config)
+	config, err := checkpoint.WithDType(j.Base.Config, tensor.F32)
 	if err != nil {
 		return err
 	}
@@ -114,19 +119,4 @@ func (s *session) writeModel(dir string) error {
 		}
 	}
 	return nil
-}
-
-// inFloat32 is a config.json whose weights are stored in float32; all else stays as it was.
-func inFloat32(config []byte) ([]byte, error) {
-	var m map[string]json.RawMessage
-	if err := json.Unmarshal(config, &m); err != nil {
-		return nil, err
-	}
-	for _, key := range []string{"torch_dtype", "dtype"} {
-		if _, ok := m[key]; ok || key == "torch_dtype" {
-			m[key] = json.RawMessage(`"float32"`)
-		}
-	}
-	raw, err := json.MarshalIndent(m, "", "  ")
-	return append(raw, '\n'), err
 }

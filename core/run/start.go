@@ -269,7 +269,7 @@ func openSaved(dir string, adapter bool, state *checkpoint.State) (source, func(
 		}
 		files = append(files, moments)
 	}
-	return func(name string) (io.Reader, error) {
+	return func(name string) (*io.SectionReader, error) {
 		for _, f := range files {
 			if info, ok := f.Lookup(name); ok {
 				if info.DType != "F32" {

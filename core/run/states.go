@@ -8,13 +8,14 @@ import (
 	"io"
 	"math"
 
+	"hone/core/checkpoint"
 	"hone/core/device"
 	"hone/core/optim"
 	"hone/core/tensor"
 )
 
 // source gives the values of a trained tensor or a moment when a run goes on; nil says that it has none of that name.
-type source func(name string) (io.Reader, error)
+type source func(name string) (*io.SectionReader, error)
 
 // upload brings weights, trained tensors, gradients and moments to the device: what the run starts with, or what the
 // checkpoint that it goes on from holds.
@@ -24,7 +25,9 @@ func (j *Job) upload(ctx context.Context, saved source) (map[string]device.Buffe
 	for _, p := range j.setup.Trained {
 		trained[p.Name] = true
 	}
+	turned := map[string]bool{} // weights that a model directory holds transposed
 	for _, p := range j.Base.Model.Params() {
+		turned[p.Name] = p.FanInFanOut
 		if trained[p.Name] && saved != nil {
 			continue
 		}
@@ -67,9 +70,12 @@ func (j *Job) upload(ctx context.Context, saved source) (map[string]device.Buffe
 		for _, name := range names {
 			var r io.Reader
 			if saved != nil {
-				var err error
-				if r, err = saved(name); err != nil {
+				at, err := saved(name)
+				if err != nil {
 					return nil, err
+				}
+				if r = at; turned[name] {
+					r = checkpoint.Transposed(at, p.Shape[1], p.Shape[0], 4)
 				}
 			}
 			if err := put(name, p.Shape, r); err != nil {

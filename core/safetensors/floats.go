@@ -4,12 +4,17 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"sync"
 
 	"hone/core/tensor"
 )
 
 // chunk is how many bytes are converted at a time: enough to make system calls rare, little enough to stay in the cache.
 const chunk = 1 << 16
+
+// pieces are buffers of one chunk. Models are read by many small calls; a new buffer in each would pile up as garbage of
+// the size of the model.
+var pieces = sync.Pool{New: func() any { return new([chunk]byte) }}
 
 // ReadF32 reads a whole tensor of type F32, F16, BF16 or F64 as float32; dst has one place for every element.
 // F64 is rounded to the nearest float32, the other types convert exactly.
@@ -52,10 +57,11 @@ func (f *File) readF32(info Info, dst []float32, from int) error {
 		return fmt.Errorf("%s: tensor %.200q has type %s; only F32, F16, BF16 and F64 can be read as numbers", f.name, info.Name, info.DType)
 	}
 	off := info.Offset + int64(from)*int64(width)
-	buf := make([]byte, min(chunk, len(dst)*width))
+	piece := pieces.Get().(*[chunk]byte)
+	defer pieces.Put(piece)
 	for len(dst) > 0 {
 		n := min(len(dst), chunk/width)
-		b := buf[:n*width]
+		b := piece[:n*width]
 		if err := readFull(f.r, b, off); err != nil {
 			return fmt.Errorf("%s: tensor %.200q: %w", f.name, info.Name, err)
 		}

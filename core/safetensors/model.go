@@ -13,9 +13,10 @@ import (
 	"strings"
 )
 
+// Names of the weights in a model directory: one file, or the index of several.
 const (
-	singleName = "model.safetensors"
-	indexName  = "model.safetensors.index.json"
+	SingleName = "model.safetensors"
+	IndexName  = "model.safetensors.index.json"
 )
 
 // Model is the weights of a Hugging Face model directory, in one file or in shards, under one set of names.
@@ -28,7 +29,7 @@ type Model struct {
 
 // OpenModel opens model.safetensors, or the shards that model.safetensors.index.json names, and checks them against the index.
 func OpenModel(dir string) (*Model, error) {
-	single, index := filepath.Join(dir, singleName), filepath.Join(dir, indexName)
+	single, index := filepath.Join(dir, SingleName), filepath.Join(dir, IndexName)
 	m := &Model{dir: dir, of: map[string]*File{}}
 	if exists(single) {
 		f, err := Open(single)
@@ -61,10 +62,10 @@ func missingModel(dir string) error {
 	}
 	for _, e := range entries {
 		if n := e.Name(); strings.HasSuffix(n, ".bin") || strings.HasSuffix(n, ".pth") || strings.HasSuffix(n, ".pt") || strings.HasSuffix(n, ".gguf") {
-			return fmt.Errorf("model directory %s has %s, but neither %s nor %s; convert the model to safetensors", dir, n, singleName, indexName)
+			return fmt.Errorf("model directory %s has %s, but neither %s nor %s; convert the model to safetensors", dir, n, SingleName, IndexName)
 		}
 	}
-	return fmt.Errorf("model directory %s has neither %s nor %s; download the weights into it: %w", dir, singleName, indexName, fs.ErrNotExist)
+	return fmt.Errorf("model directory %s has neither %s nor %s; download the weights into it: %w", dir, SingleName, IndexName, fs.ErrNotExist)
 }
 
 func (m *Model) add(f *File) {

@@ -21,7 +21,7 @@ func shardedModel(t *testing.T, index string) string {
 			t.Fatal(err)
 		}
 	}
-	if err := os.WriteFile(filepath.Join(dir, indexName), []byte(index), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, IndexName), []byte(index), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	return dir
@@ -93,7 +93,7 @@ func TestHostileIndex(t *testing.T) {
 		{"no JSON", `{"weight_map":`, "not valid JSON"},
 		{"empty", ``, "not valid JSON"},
 		{"LFS pointer", "version https://git-lfs.github.com/spec/v1\nsize 9\n", "git lfs pull"},
-		{"shard is the index", swap(second, `"`+indexName+`"`), "safetensors"},
+		{"shard is the index", swap(second, `"`+IndexName+`"`), "safetensors"},
 	} {
 		m, err := OpenModel(shardedModel(t, c.index))
 		if err == nil {

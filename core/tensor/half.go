@@ -1,6 +1,10 @@
 package tensor
 
-import "math"
+import (
+	"encoding/binary"
+	"io"
+	"math"
+)
 
 // BF16ToF32 widens a bfloat16; exact.
 func BF16ToF32(b uint16) float32 { return math.Float32frombits(uint32(b) << 16) }
@@ -44,4 +48,60 @@ func F32ToF16(f float32) uint16 {
 	}
 	u += 0xfff + (u>>13)&1
 	return sign | uint16((u-0x38000000)>>13)
+}
+
+// Widen reads len(dst) little-endian elements of type F32, F16 or BF16 from raw; exact.
+func Widen(dst []float32, raw []byte, t DType) {
+	switch t {
+	case F32:
+		for i := range dst {
+			dst[i] = math.Float32frombits(binary.LittleEndian.Uint32(raw[4*i:]))
+		}
+	case F16:
+		for i := range dst {
+			dst[i] = F16ToF32(binary.LittleEndian.Uint16(raw[2*i:]))
+		}
+	case BF16:
+		for i := range dst {
+			dst[i] = BF16ToF32(binary.LittleEndian.Uint16(raw[2*i:]))
+		}
+	default:
+		panic("tensor: Widen of type " + t.String())
+	}
+}
+
+// WidenReader reads elements of type F32, F16 or BF16 from r as the bytes of float32, a piece at a time.
+func WidenReader(r io.Reader, t DType) io.Reader { return &widener{r: r, t: t} }
+
+type widener struct {
+	r     io.Reader
+	t     DType
+	raw   [1 << 14]byte
+	wide  [4 * (1 << 13)]byte
+	f     [1 << 13]float32
+	ready []byte // part of wide
+	err   error  // of r; what it gave before is handed on first
+}
+
+func (w *widener) Read(p []byte) (int, error) {
+	for len(w.ready) == 0 {
+		if w.err != nil {
+			return 0, w.err
+		}
+		size := w.t.Size()
+		var n int
+		n, w.err = io.ReadFull(w.r, w.raw[:min(len(w.raw), len(w.f)*size)])
+		if w.err == io.ErrUnexpectedEOF && n%size == 0 {
+			w.err = io.EOF
+		}
+		values := w.f[:n/size]
+		Widen(values, w.raw[:], w.t)
+		for i, v := range values {
+			binary.LittleEndian.PutUint32(w.wide[4*i:], math.Float32bits(v))
+		}
+		w.ready = w.wide[:4*len(values)]
+	}
+	n := copy(p, w.ready)
+	w.ready = w.ready[n:]
+	return n, nil
 }

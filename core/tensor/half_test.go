@@ -1,8 +1,12 @@
 package tensor
 
 import (
+	"bytes"
+	"encoding/binary"
+	"io"
 	"math"
 	"testing"
+	"testing/iotest"
 )
 
 // Every half widens and rounds back to itself, and every float between two neighbours goes to the nearer one.
@@ -52,5 +56,40 @@ func TestTypeBytes(t *testing.T) {
 	}
 	if got := Of(BF16, 3, 5).Bytes(); got != 30 {
 		t.Errorf("BF16 3×5 takes %d bytes, want 30", got)
+	}
+}
+
+// WidenReader gives the bytes of the widened values, whatever the size of the reads and wherever its pieces end.
+func TestWidenReader(t *testing.T) {
+	for _, n := range []int{0, 1, 3, 1 << 12, 1<<13 - 1, 1 << 13, 1<<13 + 1, 30000} {
+		for _, d := range []DType{F32, F16, BF16} {
+			value := func(i int) float32 { return BF16ToF32(uint16(0x3c00 + i%900)) }
+			var raw []byte
+			for i := range n {
+				switch v := value(i); d {
+				case F32:
+					raw = binary.LittleEndian.AppendUint32(raw, math.Float32bits(v))
+				case F16:
+					raw = binary.LittleEndian.AppendUint16(raw, F32ToF16(v))
+				case BF16:
+					raw = binary.LittleEndian.AppendUint16(raw, F32ToBF16(v))
+				}
+			}
+			got, err := io.ReadAll(iotest.OneByteReader(WidenReader(bytes.NewReader(raw), d)))
+			if err != nil || len(got) != 4*n {
+				t.Fatalf("%v: %d bytes of %d elements, error %v", d, len(got), n, err)
+			}
+			for i := range n {
+				if x := math.Float32frombits(binary.LittleEndian.Uint32(got[4*i:])); x != value(i) {
+					t.Fatalf("%v: element %d of %d is %v, want %v", d, i, n, x, value(i))
+				}
+			}
+			if n > 0 {
+				got, err = io.ReadAll(WidenReader(bytes.NewReader(raw[:len(raw)-1]), d))
+				if err != io.ErrUnexpectedEOF || len(got) != 4*(n-1) {
+					t.Fatalf("%v: %d of %d elements and a cut one give %d bytes, error %v", d, n-1, n, len(got), err)
+				}
+			}
+		}
 	}
 }

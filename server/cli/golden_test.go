@@ -16,7 +16,7 @@ import (
 
 // goldenCases are the PyTorch reference runs that this program must reproduce. Those named tiny_* stand in the
 // repository; the others lie in ../shared, which a clone may lack, but not some of them.
-var goldenCases = []string{"tiny_lora", "tiny_qlora", "tiny_full", "lora_basic", "qlora_basic", "full_ft"}
+var goldenCases = []string{"tiny_lora", "tiny_qlora", "tiny_full", "tiny_qwen2_lora", "tiny_qwen3_lora", "tiny_gpt2_lora", "lora_basic", "qlora_basic", "full_ft"}
 
 // goldenDirs finds the folders of the cases from this package's directory.
 func goldenDirs(t *testing.T) (own, shared string) {

@@ -7,6 +7,7 @@ import (
 
 	"hone/core/checkpoint"
 	"hone/core/recipe"
+	"hone/core/tensor"
 )
 
 func init() {
@@ -14,11 +15,23 @@ func init() {
 }
 
 func initModel(e env, args []string) error {
-	config, seed := "", uint64(0)
+	config, seed, form := "", uint64(0), checkpoint.InitForm{DType: tensor.F32}
 	dir, help, err := e.parse(args, []recipe.Flag{
 		{Name: "config", Value: "FILE", Help: "config.json of the model", Set: func(v string) error { config = v; return nil }},
 		{Name: "seed", Value: "N", Default: "0", Help: "the weights follow from it", Set: func(v string) (err error) {
 			seed, err = strconv.ParseUint(v, 10, 64)
+			return err
+		}},
+		{Name: "dtype", Aliases: []string{"torch_dtype"}, Value: "NAME", Default: "float32", Help: "float32, float16 or bfloat16", Set: func(v string) (err error) {
+			form.DType, err = checkpoint.ParseDType(v)
+			return err
+		}},
+		{Name: "max_shard_size", Value: "SIZE", Default: "one file", Help: "weights in a file at most, such as 500MB", Set: func(v string) error {
+			size, err := recipe.ParseBytes(v)
+			if err == nil && size < 1 {
+				err = fmt.Errorf("a file cannot hold %s", v)
+			}
+			form.MaxShardSize = int64(size)
 			return err
 		}},
 	}, "init --config config.json --seed N DIR")
@@ -32,7 +45,7 @@ func initModel(e env, args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := checkpoint.InitModel(dir[0], raw, seed); err != nil {
+	if err := checkpoint.InitModelAs(dir[0], raw, seed, form); err != nil {
 		return err
 	}
 	fmt.Fprintf(e.out, "random model written to %s\n", dir[0])

@@ -21,8 +21,9 @@ import (
 
 // Device is the CPU of this machine.
 type Device struct {
-	pool *kernel.Pool
-	tile []float32 // scratch for packing: one panel of the widest weight so far
+	pool     *kernel.Pool
+	tile     []float32 // scratch for packing: one panel of the widest weight so far
+	halfTile []uint16  // the same in 16 bits
 
 	rows     []int32   // scratch of linear_cross_entropy: rows with a target
 	gathered []float32 // and their hidden states
@@ -49,7 +50,7 @@ func New(threads int) *Device {
 func (d *Device) Caps() device.Caps {
 	variant := kernel.Active().String()
 	return device.Caps{Name: fmt.Sprintf("CPU, %d threads, %s", d.pool.Workers(), variant), Kind: "cpu", Threads: d.pool.Workers(),
-		MemoryBudget: availableMemory(), Variant: variant}
+		MemoryBudget: availableMemory(), Variant: variant, Halves: true}
 }
 
 // Close ends the threads.
@@ -59,10 +60,11 @@ func (d *Device) Close() error {
 	return nil
 }
 
-// buffer holds a tensor: exactly one of f, i, nf4 is set. panels says that f is laid out by kernel.PackInPlace.
+// buffer holds a tensor: exactly one of f, h, i, nf4 is set. panels says that f or h is laid out by kernel.PackInPlace.
 type buffer struct {
 	typ    tensor.Type
 	f      []float32
+	h      []uint16 // F16, BF16
 	i      []int32
 	nf4    *quant.NF4
 	panels bool
@@ -71,31 +73,29 @@ type buffer struct {
 func (b *buffer) Type() tensor.Type { return b.typ }
 func (b *buffer) Release()          { *b = buffer{typ: b.typ} }
 
-// Upload reads a tensor of element type F32, F16 or BF16 (both widened), I32 or NF4.
+// Upload reads a tensor of element type F32, F16, BF16, I32 or NF4.
 func (d *Device) Upload(_ context.Context, t tensor.Type, r io.Reader) (device.Buffer, error) {
 	b := &buffer{typ: t}
 	n := t.Elements()
 	switch t.DType {
-	case tensor.F32, tensor.F16, tensor.BF16:
-		b.typ.DType = tensor.F32
+	case tensor.F32:
 		b.f = make([]float32, n)
 		if r == nil {
 			return b, nil
 		}
-		return b, readChunks(r, n, t.DType.Size(), func(at int, raw []byte) {
-			switch t.DType {
-			case tensor.F32:
-				for i := range len(raw) / 4 {
-					b.f[at+i] = math.Float32frombits(binary.LittleEndian.Uint32(raw[4*i:]))
-				}
-			case tensor.F16:
-				for i := range len(raw) / 2 {
-					b.f[at+i] = tensor.F16ToF32(binary.LittleEndian.Uint16(raw[2*i:]))
-				}
-			default:
-				for i := range len(raw) / 2 {
-					b.f[at+i] = tensor.BF16ToF32(binary.LittleEndian.Uint16(raw[2*i:]))
-				}
+		return b, readChunks(r, n, 4, func(at int, raw []byte) {
+			for i := range len(raw) / 4 {
+				b.f[at+i] = math.Float32frombits(binary.LittleEndian.Uint32(raw[4*i:]))
+			}
+		})
+	case tensor.F16, tensor.BF16:
+		b.h = make([]uint16, n)
+		if r == nil {
+			return b, nil
+		}
+		return b, readChunks(r, n, 2, func(at int, raw []byte) {
+			for i := range len(raw) / 2 {
+				b.h[at+i] = binary.LittleEndian.Uint16(raw[2*i:])
 			}
 		})
 	case tensor.I32:
@@ -111,6 +111,10 @@ func (d *Device) Upload(_ context.Context, t tensor.Type, r io.Reader) (device.B
 	case tensor.NF4:
 		if r == nil {
 			return nil, fmt.Errorf("cpu: an NF4 buffer needs its values")
+		}
+		if s, ok := r.(*quant.Stream); ok && s.Weight.Shape.Equal(t.Shape) {
+			b.nf4 = s.Weight // it lies in this memory already
+			return b, nil
 		}
 		q, err := quant.ReadNF4(r, t.Shape)
 		b.nf4 = q
@@ -130,15 +134,24 @@ func (d *Device) floats(n int) []float32 {
 // lay brings a matrix into panels, or back into rows, in its own memory.
 func (d *Device) lay(b *buffer, panels bool) {
 	out, in := b.typ.Shape[0], b.typ.Shape[1]
-	if need := in * kernel.PanelWidth; len(d.tile) < need {
-		d.tile = make([]float32, need)
-	}
-	if panels {
-		kernel.PackInPlace(b.f, out, in, d.tile)
+	if b.h != nil {
+		d.halfTile = layIn(b.h, out, in, panels, d.halfTile)
 	} else {
-		kernel.UnpackInPlace(b.f, out, in, d.tile)
+		d.tile = layIn(b.f, out, in, panels, d.tile)
 	}
 	b.panels = panels
+}
+
+func layIn[E float32 | uint16](weight []E, out, in int, panels bool, tile []E) []E {
+	if need := in * kernel.PanelWidth; len(tile) < need {
+		tile = make([]E, need)
+	}
+	if panels {
+		kernel.PackInPlace(weight, out, in, tile)
+	} else {
+		kernel.UnpackInPlace(weight, out, in, tile)
+	}
+	return tile
 }
 
 // readChunks reads n elements of the given size, handing them on a piece at a time.
@@ -155,7 +168,7 @@ func readChunks(r io.Reader, n, size int, take func(at int, raw []byte)) error {
 	return nil
 }
 
-// Download writes a tensor as the bytes that Upload reads; widened halves stay wide.
+// Download writes a tensor as the bytes that Upload reads.
 func (d *Device) Download(_ context.Context, db device.Buffer, w io.Writer) error {
 	b := db.(*buffer)
 	bw := bufio.NewWriterSize(w, 1<<16)
@@ -170,23 +183,36 @@ func (d *Device) Download(_ context.Context, db device.Buffer, w io.Writer) erro
 			binary.LittleEndian.PutUint32(raw[:], uint32(x))
 			bw.Write(raw[:])
 		}
-	case b.panels:
-		out, in := b.typ.Shape[0], b.typ.Shape[1]
-		for r := range out { // row r is column r%PanelWidth of its panel
-			first := r / kernel.PanelWidth * kernel.PanelWidth
-			width := min(kernel.PanelWidth, out-first)
-			for i := range in {
-				binary.LittleEndian.PutUint32(raw[:], math.Float32bits(b.f[first*in+i*width+r-first]))
-				bw.Write(raw[:])
-			}
-		}
+	case b.h != nil:
+		b.eachPlace(len(b.h), func(at int) {
+			binary.LittleEndian.PutUint16(raw[:], b.h[at])
+			bw.Write(raw[:2])
+		})
 	default:
-		for _, x := range b.f {
-			binary.LittleEndian.PutUint32(raw[:], math.Float32bits(x))
+		b.eachPlace(len(b.f), func(at int) {
+			binary.LittleEndian.PutUint32(raw[:], math.Float32bits(b.f[at]))
 			bw.Write(raw[:])
-		}
+		})
 	}
 	return bw.Flush() // a bufio.Writer remembers its first error
+}
+
+// eachPlace goes through the n elements row by row and tells where each lies.
+func (b *buffer) eachPlace(n int, visit func(at int)) {
+	if !b.panels {
+		for at := range n {
+			visit(at)
+		}
+		return
+	}
+	out, in := b.typ.Shape[0], b.typ.Shape[1]
+	for r := range out { // row r is column r%PanelWidth of its panel
+		first := r / kernel.PanelWidth * kernel.PanelWidth
+		width := min(kernel.PanelWidth, out-first)
+		for i := range in {
+			visit(first*in + i*width + r - first)
+		}
+	}
 }
 
 // Compile plans the memory of a program.

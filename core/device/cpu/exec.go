@@ -92,7 +92,7 @@ func (e *exec) Bind(state map[string]device.Buffer) error {
 		if want := e.g.Nodes[v].Type; !b.typ.Equal(want) {
 			return fmt.Errorf("cpu: state %q has type %v, the program wants %v", name, b.typ, want)
 		}
-		if panels := e.g.Nodes[v].Attrs["frozen"] != 0 && e.onlyMultiplied(v); panels != b.panels && b.f != nil {
+		if panels := e.g.Nodes[v].Attrs["frozen"] != 0 && e.onlyMultiplied(v); panels != b.panels && (b.f != nil || b.h != nil) {
 			e.d.lay(b, panels)
 		}
 		e.states[name] = b
@@ -132,7 +132,7 @@ func (e *exec) prepare() {
 			v.F = d.temps[e.slotOf[h.Slot]][:n.Type.Elements()]
 		case ir.InState:
 			b := e.states[h.State]
-			v.F, v.I, v.NF4, v.panels = b.f, b.i, b.nf4, b.panels
+			v.F, v.Half, v.I, v.NF4, v.panels = b.f, b.h, b.i, b.nf4, b.panels
 		case ir.InConstant:
 			v.F = n.Data
 		}

@@ -3,6 +3,7 @@ package cpu
 import (
 	"hone/core/device/cpu/kernel"
 	"hone/core/ir"
+	"hone/core/tensor"
 )
 
 // fastKernel runs a node in a faster way than its reference kernel.
@@ -52,6 +53,8 @@ func weightOf(w operand, transposed bool) kernel.B {
 		return kernel.CodedT(func(dst []float32, from int) { decodeNF4(w.NF4, dst, from) })
 	case w.NF4 != nil:
 		return kernel.Coded(func(dst []float32, from int) { decodeNF4(w.NF4, dst, from) })
+	case w.Half != nil:
+		return halfOf(w, transposed)
 	case w.panels && transposed:
 		return kernel.PanelsT(w.F)
 	case w.panels:
@@ -60,6 +63,23 @@ func weightOf(w operand, transposed bool) kernel.B {
 		return kernel.WeightT(w.F, w.Type.Shape[1])
 	}
 	return kernel.Weight(w.F, w.Type.Shape[1])
+}
+
+// halfOf is weightOf for a matrix in F16 or BF16.
+func halfOf(w operand, transposed bool) kernel.B {
+	form := kernel.F16
+	if w.Type.DType == tensor.BF16 {
+		form = kernel.BF16
+	}
+	switch {
+	case w.panels && transposed:
+		return kernel.HalfPanelsT(w.Half, form)
+	case w.panels:
+		return kernel.HalfPanels(w.Half, form)
+	case transposed:
+		return kernel.HalfWeightT(w.Half, form, w.Type.Shape[1])
+	}
+	return kernel.HalfWeight(w.Half, form, w.Type.Shape[1])
 }
 
 func fastMatMul(d *Device, s *step) {

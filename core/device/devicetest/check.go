@@ -134,7 +134,7 @@ func raw(h tensor.Host) []byte {
 	for _, x := range h.I32 {
 		p = binary.LittleEndian.AppendUint32(p, uint32(x))
 	}
-	return p
+	return append(p, h.Bytes...)
 }
 
 // poisoned is the case with NaN for every number, so that every temporary ends up full of them.
@@ -146,6 +146,7 @@ func poisoned(c Case) Case {
 			for i := range h.F32 {
 				h.F32[i] = float32(math.NaN())
 			}
+			h.Bytes = bytes.Repeat([]byte{0xff}, len(h.Bytes)) // NaN in F16 and BF16
 			out[name] = h
 		}
 		return out
@@ -159,7 +160,7 @@ func Reference(c Case) (map[string]ir.Tensor[float64], error) {
 	wide := func(in map[string]tensor.Host) map[string]ir.Tensor[float64] {
 		out := map[string]ir.Tensor[float64]{}
 		for name, h := range in {
-			t := ir.Tensor[float64]{Type: h.Type, I: h.I32}
+			t := ir.Tensor[float64]{Type: h.Type, I: h.I32, Half: halfBits(h)}
 			for _, x := range h.F32 {
 				t.F = append(t.F, float64(x))
 			}

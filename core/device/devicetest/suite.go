@@ -30,8 +30,29 @@ func Suite(t *testing.T, open func() device.Device) {
 			}
 		})
 	}
+	t.Run("halves", func(t *testing.T) { halves(t, d) })
 	t.Run("shared temporaries", func(t *testing.T) { sharedTemporaries(t, d) })
 	t.Run("refusals", func(t *testing.T) { refusals(t, d) })
+}
+
+// halves runs the cases with matrices in 16 bits. A device that does not keep them says so, in its Caps and when it is
+// given one.
+func halves(t *testing.T, d device.Device) {
+	if !d.Caps().Halves {
+		for _, dt := range []tensor.DType{tensor.F16, tensor.BF16} {
+			if _, err := d.Upload(t.Context(), tensor.Of(dt, 2, 2), bytes.NewReader(make([]byte, 8))); err == nil || !strings.Contains(err.Error(), dt.String()) {
+				t.Errorf("the device keeps no halves, but an upload of %v gives the error %v", dt, err)
+			}
+		}
+		return
+	}
+	for _, c := range HalfCases() {
+		t.Run(c.Name, func(t *testing.T) {
+			if err := Check(t.Context(), d, c); err != nil {
+				t.Errorf("%v\n%v", err, c.Graph)
+			}
+		})
+	}
 }
 
 // sharedTemporaries runs two programs in turn, the second of which makes the temporaries of the first larger.

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"hone/core/rng"
+	"hone/core/tensor"
 )
 
 // eachBench runs f for every instruction set and number of workers.
@@ -57,6 +58,32 @@ func BenchmarkGemm(b *testing.B) {
 				gflops(b, 2*float64(s.m)*float64(s.n)*float64(s.k))
 			})
 		})
+	}
+}
+
+// BenchmarkGemmHalf has the products of a LoRA step whose base is in 16 bits; beside each the same one in 32.
+func BenchmarkGemmHalf(b *testing.B) {
+	r := rand.New(rand.NewPCG(1, 1))
+	for _, s := range []struct{ m, n, k int }{{1024, 1408, 512}, {256, 896, 896}, {8, 16384, 896}, {1, 4864, 896}} {
+		x, w, c := random(r, s.m*s.k), random(r, s.n*s.k), make([]float32, s.m*s.n)
+		w16, f16 := make([]uint16, len(w)), make([]uint16, len(w))
+		for i, v := range w {
+			w16[i], f16[i] = tensor.F32ToBF16(v), tensor.F32ToF16(v/50)
+		}
+		for _, f := range []struct {
+			name string
+			b    B
+		}{{"panels_f32", PanelsT(w)}, {"panels_bf16", HalfPanelsT(w16, BF16)}, {"panels_f16", HalfPanelsT(f16, F16)},
+			{"rows_f32", WeightT(w, s.k)}, {"rows_bf16", HalfWeightT(w16, BF16, s.k)}, {"rows_f16", HalfWeightT(f16, F16, s.k)}} {
+			b.Run(fmt.Sprintf("%dx%dx%d_%s", s.m, s.n, s.k, f.name), func(b *testing.B) {
+				eachBench(b, []int{1}, func(b *testing.B, p *Pool) {
+					for b.Loop() {
+						p.Gemm(s.m, s.n, s.k, 1, Rows(x, s.k), f.b, c, s.n, false)
+					}
+					gflops(b, 2*float64(s.m)*float64(s.n)*float64(s.k))
+				})
+			})
+		}
 	}
 }
 

@@ -44,11 +44,14 @@ const (
 	coded
 )
 
-// B is the right operand of a product: op(B) is [k,n]. It is a weight W in one of three layouts, used as it is or transposed.
+// B is the right operand of a product: op(B) is [k,n]. It is a weight W in one of three layouts, used as it is or transposed;
+// in rows or panels its numbers may have 16 bits (half.go).
 type B struct {
 	layout layout
 	trans  bool
 	data   []float32
+	half   []uint16 // in the place of data, in the type form
+	form   Half
 	ld     int
 	decode func(dst []float32, from int)
 }
@@ -97,11 +100,11 @@ func (p *Pool) Gemm(m, n, k int, alpha float32, a A, b B, c []float32, ldc int, 
 	}
 	switch {
 	case b.layout == panels:
-		mustHave("B of Gemm", len(b.data), n*k)
+		mustHave("B of Gemm", len(b.data)+len(b.half), n*k)
 	case b.layout == rowMajor && b.trans:
-		mustHave("B of Gemm", len(b.data), (n-1)*b.ld+k)
+		mustHave("B of Gemm", len(b.data)+len(b.half), (n-1)*b.ld+k)
 	case b.layout == rowMajor:
-		mustHave("B of Gemm", len(b.data), (k-1)*b.ld+n)
+		mustHave("B of Gemm", len(b.data)+len(b.half), (k-1)*b.ld+n)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()

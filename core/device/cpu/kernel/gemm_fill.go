@@ -4,6 +4,8 @@ package kernel
 // may be read. It fills panel where B's own memory does not have that form.
 func (b *B) block(panel, decoded []float32, j, w, k0, kc, n, k, m int) (block []float32, ldb int) {
 	switch {
+	case b.half != nil:
+		return b.blockHalf(panel, decoded, j, w, k0, kc, n, k)
 	case b.layout == panels && b.trans:
 		src := b.data[j*k+k0*w : j*k+(k0+kc)*w]
 		if w == PanelWidth {

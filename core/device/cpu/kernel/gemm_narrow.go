@@ -28,7 +28,7 @@ func (g *gemmJob) choose() way {
 		return byDots
 	case active.dots != nil && !g.a.cols && g.b.layout == rowMajor && g.b.trans && g.m <= narrowCols && g.k >= 32:
 		return byDotsT
-	case g.a.cols && g.b.layout == rowMajor && !g.b.trans && g.n <= narrowN && g.m > g.n:
+	case g.a.cols && g.b.layout == rowMajor && g.b.half == nil && !g.b.trans && g.n <= narrowN && g.m > g.n:
 		return byThin
 	case active.stripMul != nil && np >= 8 && g.m >= 4*stripRows:
 		return byStrips
@@ -51,6 +51,10 @@ func (g *gemmJob) planNarrow(workers int) int {
 
 // doDots handles byDots and byDotsT; the latter exchanges the operands' roles and writes C transposed.
 func (g *gemmJob) doDots(scratch []float32, lo, hi int) {
+	if g.b.half != nil {
+		g.doDotsHalf(scratch, lo, hi)
+		return
+	}
 	a, lda, m := g.a.data, g.a.ld, g.m
 	b, ldb, n, trans := g.b.data, g.b.ld, g.n, g.b.trans
 	ci, cj := g.ldc, 1

@@ -66,7 +66,7 @@ func store4(c []float32, n int, alpha float32, add bool, v0, v1, v2, v3 float32)
 }
 
 // transposePlain goes by squares, so that neither side's cache lines are fetched more than once.
-func transposePlain(dst []float32, ldd int, src []float32, lds, rows, cols int) {
+func transposePlain[E float32 | uint16](dst []E, ldd int, src []E, lds, rows, cols int) {
 	const side = 16
 	for r0 := 0; r0 < rows; r0 += side {
 		r1 := min(r0+side, rows)

@@ -28,6 +28,8 @@ type loops struct {
 	stripMul func(tmp []float32, rows, k int, strip, b, c []float32, ldc, w int, alpha float32, add bool)
 	// decode writes table[code]·scale for codes two a byte, the high half first; with odd 1 the first byte's high half is left out.
 	decode func(dst []float32, codes []byte, odd int, scale float32, table *[16]float32)
+	// widenF16 and widenBF16 write 16-bit numbers as float32; src has as many as dst.
+	widenF16, widenBF16 func(dst []float32, src []uint16)
 	// dots, which may be nil, computes c[i*ci+j*cj] (=, or += with add) alpha·Σ_t a[i*lda+t]·b(t, j) for i < m, j < n ≤ narrowCols,
 	// t < k ≤ narrowK, where b is laid out by interleave.
 	dots func(m, k int, a []float32, lda int, b []float32, n int, c []float32, ci, cj int, alpha float32, add bool)
@@ -77,8 +79,10 @@ func Active() ISA { return active.isa }
 var plainLoops = loops{
 	isa:       Plain,
 	panelMul:  panelMulPlain,
-	transpose: transposePlain,
+	transpose: transposePlain[float32],
 	decode:    decodePlain,
+	widenF16:  widenF16Plain,
+	widenBF16: widenBF16Plain,
 
 	exp:          expPlain,
 	expShift:     expShiftPlain,
