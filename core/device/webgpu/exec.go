@@ -194,6 +194,9 @@ func (e *exec) makeOwn() error {
 
 // where is the memory of a value.
 func (e *exec) where(v ir.Value) binding {
+	if slot, ok := e.p.room.slot(v); ok {
+		return binding{buffer: e.d.temps[e.slotOf[slot]].buffer, bytes: e.p.plan.Slots[slot]}
+	}
 	b := binding{bytes: e.p.graph.Nodes[v].Type.Bytes()}
 	switch h := e.p.plan.Home[v]; h.Kind {
 	case ir.InSlot:

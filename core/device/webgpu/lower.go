@@ -38,6 +38,7 @@ type call struct {
 	plan    *ir.Plan
 	attrs   ir.Attrs
 	in, out []ir.Value
+	room    *room
 }
 
 func (c *call) types(vs []ir.Value) []tensor.Type {
@@ -60,6 +61,9 @@ func (c *call) overwrites(i int) bool {
 }
 
 func sameMemory(p *ir.Plan, a, b ir.Value) bool {
+	if a < 0 || b < 0 { // room
+		return a == b
+	}
 	h := p.Home[a]
 	return h == p.Home[b] && (h.Kind == ir.InSlot || h.Kind == ir.InState)
 }
@@ -86,6 +90,7 @@ type program struct {
 	constants layout
 	outputs   layout // in the readback buffer
 	flops     int64
+	room      room
 }
 
 // layout is how values lie in one buffer.
@@ -115,11 +120,10 @@ func (d *Device) lower(g *ir.Graph) (*program, error) {
 		}
 	}
 	p := &program{graph: g, plan: ir.NewPlan(g)}
-	for i, bytes := range p.plan.Slots {
-		if bytes > d.about.maxBinding {
-			return nil, fmt.Errorf("webgpu: the program has a temporary of %d bytes (slot %d), and kernels of %s see %d of a buffer; use shorter or fewer sequences a batch", bytes, i, d.about.name, d.about.maxBinding)
-		}
+	if err := d.see(p.plan.Slots); err != nil {
+		return nil, err
 	}
+	p.room.first = len(p.plan.Slots)
 	uniformAt := map[string]int64{}
 	for i, n := range g.Nodes {
 		v := ir.Value(i)
@@ -135,7 +139,7 @@ func (d *Device) lower(g *ir.Graph) (*program, error) {
 		if ir.Source(n.Op) {
 			continue
 		}
-		c := &call{d: d, g: g, plan: p.plan, attrs: n.Attrs, in: n.In, out: g.Parts(v)}
+		c := &call{d: d, g: g, plan: p.plan, attrs: n.Attrs, in: n.In, out: g.Parts(v), room: &p.room}
 		kernels, err := lowerings[n.Op](c)
 		if err != nil {
 			return nil, fmt.Errorf("webgpu: operator %s (node %d): %w", n.Op, i, err)
@@ -167,10 +171,24 @@ func (d *Device) lower(g *ir.Graph) (*program, error) {
 			p.flops += def.FLOPs(n.Attrs, c.types(c.in), c.types(c.out))
 		}
 	}
+	p.plan.Slots = append(p.plan.Slots, p.room.bytes...)
+	if err := d.see(p.plan.Slots); err != nil {
+		return nil, err
+	}
 	for _, v := range g.Outputs {
 		p.outputs.add(v, g.Nodes[v].Type.Bytes(), 8)
 	}
 	return p, nil
+}
+
+// see checks that kernels can see the whole of every slot.
+func (d *Device) see(slots []int64) error {
+	for i, bytes := range slots {
+		if bytes > d.about.maxBinding {
+			return fmt.Errorf("webgpu: the program has a temporary of %d bytes (slot %d), and kernels of %s see %d of a buffer; use shorter or fewer sequences a batch", bytes, i, d.about.name, d.about.maxBinding)
+		}
+	}
+	return nil
 }
 
 // holds checks that the device has a form for the value.
