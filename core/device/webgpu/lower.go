@@ -18,11 +18,18 @@ type kernel struct {
 	grids   []grid    // dispatches: a product that would keep the device busy for too long has several
 }
 
-// operand is a value as a kernel uses it.
+// operand is a value as a kernel uses it: all of it, a range of its rows where it lies in several buffers, or the scales
+// of an NF4 weight.
 type operand struct {
 	value  ir.Value
 	access access
+	shard  int
+	scales bool
 }
+
+// in is an operand that a kernel reads, out one that it writes.
+func in(v ir.Value) operand  { return operand{value: v, access: reads} }
+func out(v ir.Value) operand { return operand{value: v, access: writes} }
 
 // grid is one dispatch of a kernel.
 type grid struct {
@@ -70,6 +77,9 @@ func sameMemory(p *ir.Plan, a, b ir.Value) bool {
 
 // lowerings is the rule of every operator that has kernels; the file of its name puts it here.
 var lowerings = map[string]func(c *call) ([]kernel, error){}
+
+// takesShards names the operators whose kernels go over the shards of a weight that lies in several buffers.
+var takesShards = map[string]bool{}
 
 // step is a kernel with its pipeline, and its parameters as offsets into the program's uniforms.
 type step struct {
@@ -140,6 +150,11 @@ func (d *Device) lower(g *ir.Graph) (*program, error) {
 			continue
 		}
 		c := &call{d: d, g: g, plan: p.plan, attrs: n.Attrs, in: n.In, out: g.Parts(v), room: &p.room}
+		for _, v := range c.in {
+			if v != ir.None && len(d.shardsOf(g.Nodes[v].Type)) > 1 && !takesShards[n.Op] {
+				return nil, fmt.Errorf("webgpu: operator %s (node %d) cannot take %v, which is more than the %d bytes of a buffer that a kernel of %s sees", n.Op, i, g.Nodes[v].Type, d.about.maxBinding, d.about.name)
+			}
+		}
 		kernels, err := lowerings[n.Op](c)
 		if err != nil {
 			return nil, fmt.Errorf("webgpu: operator %s (node %d): %w", n.Op, i, err)
@@ -191,12 +206,14 @@ func (d *Device) see(slots []int64) error {
 	return nil
 }
 
-// holds checks that the device has a form for the value.
+// holds checks that the device has a form for the value: what is computed is F32 or I32, states may be NF4.
 func holds(n ir.Node) error {
-	if t := n.Type; t.DType != tensor.F32 && t.DType != tensor.I32 {
-		return fmt.Errorf("webgpu: %s of type %v: only F32 and I32 have a form on this device yet", n.Op, t)
+	switch t := n.Type; {
+	case t.DType == tensor.F32 || t.DType == tensor.I32 || t.DType == tensor.NF4 && n.Op == "state":
+		return nil
+	default:
+		return fmt.Errorf("webgpu: %s of type %v has no form on this device", n.Op, t)
 	}
-	return nil
 }
 
 // fits checks a kernel against the device's limits and the rule that one dispatch does not both read and write a buffer.

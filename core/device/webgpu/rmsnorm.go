@@ -18,7 +18,7 @@ func lowerRMSNorm(c *call) ([]kernel, error) {
 	}
 	return []kernel{{
 		shader: "rmsnorm", variant: v,
-		storage: []operand{{c.in[0], reads}, {c.in[1], reads}, {c.out[0], writes}},
+		storage: []operand{in(c.in[0]), in(c.in[1]), out(c.out[0])},
 		grids: []grid{{
 			groups: [3]uint32{uint32(ceilDiv(rows, workgroup)), 1, 1},
 			params: params(rows, n, float32(c.attrs["eps"])),

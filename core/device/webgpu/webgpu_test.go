@@ -5,6 +5,7 @@ package webgpu
 import (
 	"context"
 	"testing"
+	"time"
 
 	"hone/core/device"
 	"hone/core/device/devicetest"
@@ -12,7 +13,7 @@ import (
 
 func TestConformance(t *testing.T) {
 	devicetest.Suite(t, func() device.Device {
-		d, err := Open(t.Context())
+		d, err := Open(t.Context(), Options{})
 		if err != nil {
 			absent(t, err)
 		}
@@ -70,7 +71,7 @@ func (c *counted) write(b bufferID, offset int64, p []byte) error {
 	return c.driver.write(b, offset, p)
 }
 
-func (c *counted) replay(ctx context.Context, p programID, feed, out []byte) error {
+func (c *counted) replay(ctx context.Context, p programID, feed, out []byte) (time.Duration, error) {
 	c.replays++
 	return c.driver.replay(ctx, p, feed, out)
 }
