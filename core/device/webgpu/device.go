@@ -27,6 +27,7 @@ type Device struct {
 	// submissionFLOPs is how much work one submission may be. Watchdogs kill at two seconds or five; a tenth of a
 	// second is meant, on the slowest adapter that is worth running on.
 	submissionFLOPs int64
+	variant         string // of the kernels: registers or tiled
 }
 
 type temporary struct {
@@ -46,12 +47,12 @@ func Open(ctx context.Context, o Options) (*Device, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Device{drv: drv, about: drv.adapter(), pipelines: map[string]pipelineID{}, live: map[bufferID]int64{}, budget: o.Memory, submissionFLOPs: 200e6}, nil
+	return &Device{drv: drv, about: drv.adapter(), pipelines: map[string]pipelineID{}, live: map[bufferID]int64{}, budget: o.Memory, submissionFLOPs: 200e6, variant: "registers"}, nil
 }
 
 // Caps describes the adapter.
 func (d *Device) Caps() device.Caps {
-	return device.Caps{Name: d.about.name, Kind: "webgpu", MemoryBudget: d.budget, Variant: "registers"}
+	return device.Caps{Name: d.about.name, Kind: "webgpu", MemoryBudget: d.budget, Variant: d.variant}
 }
 
 // Close releases everything on the device.
@@ -151,3 +152,6 @@ func (d *Device) temporaries() error {
 	}
 	return nil
 }
+
+// tiled reports whether kernels share work in workgroup memory, which is the shape for GPUs.
+func (d *Device) tiled() bool { return d.variant == "tiled" }
