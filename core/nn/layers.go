@@ -37,8 +37,8 @@ func (c *Context) Attention(module string, layer int, x ir.Value, in Inputs, cfg
 	k := c.Linear(module+".k_proj", x, cfg.KVHeads*cfg.HeadDim, cfg.Bias)
 	v := c.Linear(module+".v_proj", x, cfg.KVHeads*cfg.HeadDim, cfg.Bias)
 	freq := c.Constant(cfg.InvFreq, len(cfg.InvFreq))
-	q = op.RoPE(c.Builder, q, in.Tokens.Positions, freq)
-	k = op.RoPE(c.Builder, k, in.Tokens.Positions, freq)
+	q = op.RoPE(c.Builder, q, in.Tokens.Positions, freq, op.RopeShape{HeadDim: cfg.HeadDim})
+	k = op.RoPE(c.Builder, k, in.Tokens.Positions, freq, op.RopeShape{HeadDim: cfg.HeadDim})
 	keys := in.Tokens
 	if in.Cache != nil {
 		k, v = c.remember(layer, "k", k, in), c.remember(layer, "v", v, in)

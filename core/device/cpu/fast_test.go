@@ -85,6 +85,42 @@ func TestFastOperators(t *testing.T) {
 		{"rmsnorm_grad_weight", 2e-4, func(m *maker, r, n int) ir.Value {
 			return m.Apply("rmsnorm_grad_weight", attrs{"eps": 1e-5}, m.normal(r, n), m.normal(r, n))
 		}},
+		{"rmsnorm in groups", 1e-5, func(m *maker, r, n int) ir.Value {
+			return m.Apply("rmsnorm", attrs{"eps": 1e-5, "unit_offset": 1}, m.normal(r, 3*n), m.normal(n))
+		}},
+		{"rmsnorm_grad_x in groups", 1e-4, func(m *maker, r, n int) ir.Value {
+			return m.Apply("rmsnorm_grad_x", attrs{"eps": 1e-2, "unit_offset": 1}, m.normal(r, 3*n), m.normal(n), m.normal(r, 3*n))
+		}},
+		{"rmsnorm_grad_weight in groups", 2e-4, func(m *maker, r, n int) ir.Value {
+			return m.Apply("rmsnorm_grad_weight", attrs{"eps": 1e-5, "width": float64(n)}, m.normal(r, 3*n), m.normal(r, 3*n))
+		}},
+		{"layernorm", 1e-5, func(m *maker, r, n int) ir.Value {
+			return m.Apply("layernorm", attrs{"eps": 1e-5}, m.normal(r, n), m.normal(n), m.normal(n))
+		}},
+		{"layernorm_grad_x", 1e-4, func(m *maker, r, n int) ir.Value {
+			return m.Apply("layernorm_grad_x", attrs{"eps": 1e-5}, m.normal(r, n), m.normal(n), m.normal(r, n))
+		}},
+		{"layernorm_grad_weight", 2e-4, func(m *maker, r, n int) ir.Value {
+			return m.Apply("layernorm_grad_weight", attrs{"eps": 1e-5}, m.normal(r, n), m.normal(r, n))
+		}},
+		{"gelu by tanh", 1e-5, func(m *maker, r, n int) ir.Value { return m.Apply("gelu", attrs{"tanh": 1}, m.normal(r, n)) }},
+		{"gelu by erf", 1e-5, func(m *maker, r, n int) ir.Value { return m.Apply("gelu", nil, m.normal(r, n)) }},
+		{"gelu_grad by tanh", 1e-5, func(m *maker, r, n int) ir.Value {
+			return m.Apply("gelu_grad", attrs{"tanh": 1}, m.normal(r, n), m.normal(r, n))
+		}},
+		{"gelu_grad by erf", 1e-5, func(m *maker, r, n int) ir.Value { return m.Apply("gelu_grad", nil, m.normal(r, n), m.normal(r, n)) }},
+		{"geglu", 1e-5, func(m *maker, r, n int) ir.Value { return m.Apply("geglu", nil, m.normal(r, n), m.normal(r, n)) }},
+		{"geglu_grad", 1e-5, func(m *maker, r, n int) ir.Value {
+			v := m.Apply("geglu_grad", nil, m.normal(r, n), m.normal(r, n), m.normal(r, n))
+			m.Output("part", m.Part(v, 1))
+			return v
+		}},
+		{"slice_columns", 0, func(m *maker, r, n int) ir.Value {
+			return m.Apply("slice_columns", attrs{"from": float64(n / 3), "to": float64(n)}, m.normal(r, n))
+		}},
+		{"slice_columns_grad", 0, func(m *maker, r, n int) ir.Value {
+			return m.Apply("slice_columns_grad", attrs{"from": float64(n / 2), "width": float64(2 * n)}, m.normal(r, n))
+		}},
 		{"sum_squares", 1e-6, func(m *maker, r, n int) ir.Value { return m.Apply("sum_squares", nil, m.normal(r, n), m.normal(1)) }},
 		{"embedding_grad", 1e-5, func(m *maker, r, n int) ir.Value {
 			return m.Apply("embedding_grad", attrs{"rows": 7}, m.normal(r, n), m.ints(func(i int) int32 { return int32(i*i%9) - 2 }, r))
@@ -97,6 +133,9 @@ func TestFastOperators(t *testing.T) {
 			}
 			x, at, f := m.normal(r, 6*half), m.ints(func(i int) int32 { return int32(i * 3) }, r), m.feed(tensor.Floats(inv, half))
 			m.Output("back", m.Apply("rope", attrs{"sign": -1}, x, at, f))
+			m.Output("neighbours", m.Apply("rope", attrs{"sign": 1, "interleaved": 1}, x, at, f))
+			m.Output("part of a head", m.Apply("rope", attrs{"sign": 1, "head_dim": float64(3 * half)}, x, at, f))
+			m.Output("neighbours of part of a head", m.Apply("rope", attrs{"sign": -1, "head_dim": float64(3 * half), "interleaved": 1}, x, at, f))
 			return m.Apply("rope", attrs{"sign": 1}, x, at, f)
 		}},
 	} {

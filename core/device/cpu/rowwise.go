@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"hone/core/device/cpu/kernel"
+	"hone/core/op"
 )
 
 // Operators that work on rows of a matrix, or sum over them column by column; kernel has their loops.
@@ -11,10 +12,24 @@ import (
 // columns is the width of the strips of columns that a sum over rows is cut into: some cache lines of each row.
 const columns = 64
 
+// normWeight is what a norm multiplies by: the weight, or 1 + weight with unit_offset.
+func (d *Device) normWeight(s *step) []float32 {
+	w := s.in[1].F
+	if s.call.Attrs["unit_offset"] == 0 {
+		return w
+	}
+	factor := d.floats(len(w))
+	for i, x := range w {
+		factor[i] = x + 1
+	}
+	return factor
+}
+
+// fastRMSNorm and its gradients work on groups of the weight's length, one or more a row.
 func fastRMSNorm(d *Device, s *step) {
-	n, eps := s.in[0].Type.Shape[1], s.call.Attrs["eps"]
-	x, w, y := s.in[0].F, s.in[1].F, s.call.Out[0].F
-	d.pool.RunCoarse(s.units, leastElements/n, func(_, lo, hi int) {
+	n, eps := s.in[1].Type.Shape[0], s.call.Attrs["eps"]
+	x, w, y := s.in[0].F, d.normWeight(s), s.call.Out[0].F
+	d.pool.RunCoarse(len(x)/n, leastElements/n, func(_, lo, hi int) {
 		for r := lo * n; r < hi*n; r += n {
 			kernel.RMSNorm(y[r:r+n], x[r:r+n], w, eps)
 		}
@@ -22,9 +37,9 @@ func fastRMSNorm(d *Device, s *step) {
 }
 
 func fastRMSNormGradX(d *Device, s *step) {
-	n, eps := s.in[0].Type.Shape[1], s.call.Attrs["eps"]
-	x, w, dy, dx := s.in[0].F, s.in[1].F, s.in[2].F, s.call.Out[0].F
-	d.pool.RunCoarse(s.units, leastElements/n, func(_, lo, hi int) {
+	n, eps := s.in[1].Type.Shape[0], s.call.Attrs["eps"]
+	x, w, dy, dx := s.in[0].F, d.normWeight(s), s.in[2].F, s.call.Out[0].F
+	d.pool.RunCoarse(len(x)/n, leastElements/n, func(_, lo, hi int) {
 		for r := lo * n; r < hi*n; r += n {
 			kernel.RMSNormGrad(dx[r:r+n], nil, x[r:r+n], w, dy[r:r+n], kernel.ReciprocalRMS(x[r:r+n], eps))
 		}
@@ -32,18 +47,19 @@ func fastRMSNormGradX(d *Device, s *step) {
 }
 
 func fastRMSNormGradWeight(d *Device, s *step) {
-	rows, n, eps := s.in[0].Type.Shape[0], s.in[0].Type.Shape[1], s.call.Attrs["eps"]
+	n, eps := s.call.Out[0].Type.Shape[0], s.call.Attrs["eps"]
 	x, dy, dw := s.in[0].F, s.in[1].F, s.call.Out[0].F
-	rstd := d.floats(rows)
-	d.pool.RunCoarse(rows, leastElements/n, func(_, lo, hi int) {
+	groups := len(x) / n
+	rstd := d.floats(groups)
+	d.pool.RunCoarse(groups, leastElements/n, func(_, lo, hi int) {
 		for r := lo; r < hi; r++ {
 			rstd[r] = kernel.ReciprocalRMS(x[r*n:][:n], eps)
 		}
 	})
-	d.pool.RunCoarse((n+columns-1)/columns, leastElements/(columns*rows), func(_, lo, hi int) {
+	d.pool.RunCoarse((n+columns-1)/columns, leastElements/(columns*groups), func(_, lo, hi int) {
 		lo, hi = lo*columns, min(hi*columns, n)
 		clear(dw[lo:hi])
-		for r := range rows {
+		for r := range groups {
 			kernel.AddProduct(dw[lo:hi], dy[r*n+lo:r*n+hi], x[r*n+lo:r*n+hi], rstd[r])
 		}
 	})
@@ -113,10 +129,24 @@ func (d *Device) angles(positions []int32, invFreq []float32) (sin, cos []float3
 func fastRoPE(d *Device, s *step) {
 	n, half := s.in[0].Type.Shape[1], s.in[2].Type.Shape[0]
 	x, y, sign := s.in[0].F, s.call.Out[0].F, float32(s.call.Attrs["sign"])
+	head, interleaved := op.RopeHeadDim(s.call.Attrs, half), s.call.Attrs["interleaved"] != 0
 	sin, cos := d.angles(s.in[1].I, s.in[2].F)
 	d.pool.RunCoarse(s.units, leastElements/n, func(_, lo, hi int) {
 		for r := lo; r < hi; r++ {
-			kernel.RoPE(y[r*n:][:n], x[r*n:][:n], sin[r*half:][:half], cos[r*half:][:half], sign)
+			x, y, sin, cos := x[r*n:][:n], y[r*n:][:n], sin[r*half:][:half], cos[r*half:][:half]
+			if head == 2*half && !interleaved {
+				kernel.RoPE(y, x, sin, cos, sign)
+				continue
+			}
+			for h := 0; h < n; h += head {
+				turned := 2 * half
+				if interleaved {
+					kernel.RoPEInterleaved(y[h:h+turned], x[h:h+turned], sin, cos, sign)
+				} else {
+					kernel.RoPE(y[h:h+turned], x[h:h+turned], sin, cos, sign)
+				}
+				copy(y[h+turned:h+head], x[h+turned:h+head])
+			}
 		}
 	})
 }

@@ -29,8 +29,12 @@ func workspace(g *ir.Graph, workers int) int64 {
 			if m, k, width := op.MatMulDims(n.Attrs, in); in[1].DType == tensor.NF4 && m >= decodeRows {
 				decoded = max(decoded, int64(nf4Columns(width, k))*int64(k)+int64(workers*kernel.PanelWidth*decodeTerms))
 			}
-		case "rmsnorm_grad_weight":
-			rows = max(rows, int64(in[0].Shape[0]))
+		case "rmsnorm", "rmsnorm_grad_x":
+			if n.Attrs["unit_offset"] != 0 {
+				rows = max(rows, int64(in[1].Shape[0]))
+			}
+		case "rmsnorm_grad_weight": // a number a group
+			rows = max(rows, int64(in[0].Elements()/g.Nodes[i].Type.Shape[0]))
 		}
 	}
 	return worker*int64(workers) + angles + gathered + decoded + rows

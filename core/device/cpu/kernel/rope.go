@@ -36,3 +36,20 @@ func rotatePlain(y, x, sin, cos []float32, sign float32) {
 		}
 	}
 }
+
+// RoPEInterleaved is RoPE with the elements 2i and 2i+1 of a head in the place of i and i+n, as ChatGLM pairs them.
+func RoPEInterleaved(y, x, sin, cos []float32, sign float32) {
+	mustHave("y of RoPEInterleaved", len(y), len(x))
+	mustHave("cosines of RoPEInterleaved", len(cos), len(sin))
+	if len(sin) == 0 || len(x)%(2*len(sin)) != 0 {
+		panic("kernel: RoPEInterleaved over a row that is no whole number of heads")
+	}
+	for n := 2 * len(sin); len(x) > 0; x, y = x[n:], y[n:] {
+		for i, s := range sin {
+			s *= sign
+			a, b, c := x[2*i], x[2*i+1], cos[i]
+			y[2*i] = float32(a*c) - float32(b*s)
+			y[2*i+1] = float32(b*c) + float32(a*s)
+		}
+	}
+}
