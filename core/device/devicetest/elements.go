@@ -12,7 +12,7 @@ import (
 // Element-wise operators round a few times; exponentials add a few units in the last place.
 const (
 	elementTolerance    = 5e-7
-	activationTolerance = 3e-6
+	expTolerance = 3e-6
 )
 
 // shapes are what element-wise and row-wise operators run on: one element, rows of odd length, rows of fours, more
@@ -38,8 +38,8 @@ var elementOps = []elementOp{
 	plain("add", elementTolerance, 2, 1, nil),
 	plain("scale", elementTolerance, 1, 1, ir.Attrs{"factor": -0.3}),
 	plain("zeros_like", 0, 1, 1, nil),
-	plain("swiglu", activationTolerance, 2, 1, nil),
-	plain("swiglu_grad", activationTolerance, 3, 2, nil),
+	plain("swiglu", expTolerance, 2, 1, nil),
+	plain("swiglu_grad", expTolerance, 3, 2, nil),
 	{"add_bias", elementTolerance, 1, 1, func(d *draft, in []ir.Value, _, n int) ir.Value {
 		return d.Apply("add_bias", nil, in[0], d.feeds(n))
 	}},
@@ -81,7 +81,7 @@ func elementCases() []Case {
 		x := d.temporary(d.feeds(9, 8))
 		d.Output("y", op.Add(d.Builder, x, x))
 	}))
-	cases = append(cases, newCase("swiglu far from zero", activationTolerance, func(d *draft) {
+	cases = append(cases, newCase("swiglu far from zero", expTolerance, func(d *draft) {
 		gate := d.feed("gate", 60, 9, 8)
 		d.outputs(d.Apply("swiglu_grad", nil, gate, d.feeds(9, 8), d.feeds(9, 8)), 2)
 		d.Output("forward", op.SwiGLU(d.Builder, gate, d.feeds(9, 8)))

@@ -12,7 +12,7 @@ import (
 const (
 	normTolerance = 5e-6
 	sumTolerance  = 3e-5 // of sums of numbers of size one, over hundreds to thousands of them
-	ropeTolerance = 2e-6
+	sineTolerance = 2e-6
 )
 
 func reductionCases() []Case {
@@ -70,7 +70,7 @@ func ropeCases() []Case {
 		for _, sign := range []float64{1, -1} {
 			for _, over := range []bool{false, true} {
 				name := fmt.Sprintf("rope %+v, sign %v, over its operand %v", c, sign, over)
-				cases = append(cases, newCase(name, ropeTolerance, func(d *draft) {
+				cases = append(cases, newCase(name, sineTolerance, func(d *draft) {
 					x := d.feeds(c.rows, c.heads*2*c.pairs)
 					if over {
 						x = d.temporary(x)

@@ -1,16 +1,16 @@
 package webgpu
 
-import "hone/shaders"
+import (
+	"hone/core/op"
+	"hone/shaders"
+)
 
 func init() { lowerings["rope"] = lowerRoPE }
 
 func lowerRoPE(c *call) ([]kernel, error) {
 	types := c.types(c.in)
 	rows, n, pairs := types[0].Shape[0], types[0].Shape[1], types[2].Shape[0]
-	dim := c.attrs.Int("head_dim")
-	if dim == 0 {
-		dim = 2 * pairs
-	}
+	dim := op.RopeHeadDim(c.attrs, pairs)
 	v := shaders.Variant{}
 	if c.attrs["interleaved"] != 0 {
 		v.Flags = append(v.Flags, "INTERLEAVED")

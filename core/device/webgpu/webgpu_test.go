@@ -12,13 +12,18 @@ import (
 )
 
 func TestConformance(t *testing.T) {
-	devicetest.Suite(t, func() device.Device {
-		d, err := Open(t.Context(), Options{})
-		if err != nil {
-			absent(t, err)
-		}
-		return d
-	})
+	for _, variant := range []string{"registers", "tiled"} {
+		t.Run(variant, func(t *testing.T) {
+			devicetest.Suite(t, func() device.Device {
+				d, err := Open(t.Context(), Options{})
+				if err != nil {
+					absent(t, err)
+				}
+				d.variant = variant
+				return d
+			})
+		})
+	}
 }
 
 // TestCuts runs products in many dispatches and many submissions; the result may not depend on it.
