@@ -1,49 +1,37 @@
-// y = x / sqrt(mean(x²) + eps) · weight, a row of x [rows, n] by one invocation.
-//
-// VEC4: n is a multiple of four.
+// y = x / sqrt(mean(x²) + eps) · (weight + offset) for each row of x [rows, n].
+
+#import element
+#import lanes
 
 struct Params {
+    first: u32,
     rows: u32,
-    n: u32,
+    n: u32,      // elements, or groups of four, of a row
+    length: f32, // elements of a row
     eps: f32,
+    offset: f32,
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
-
-#ifdef VEC4
-@group(0) @binding(1) var<storage, read> x: array<vec4f>;
-@group(0) @binding(2) var<storage, read> weight: array<vec4f>;
-@group(0) @binding(3) var<storage, read_write> y: array<vec4f>;
-#else
-@group(0) @binding(1) var<storage, read> x: array<f32>;
-@group(0) @binding(2) var<storage, read> weight: array<f32>;
-@group(0) @binding(3) var<storage, read_write> y: array<f32>;
-#endif
+@group(0) @binding(1) var<storage, read> x: array<E>;
+@group(0) @binding(2) var<storage, read> weight: array<E>;
+@group(0) @binding(3) var<storage, read_write> y: array<E>;
 
 @compute @workgroup_size(WORKGROUP)
-fn main(@builtin(global_invocation_id) id: vec3u) {
-    if (id.x >= p.rows) {
+fn main(@builtin(global_invocation_id) id: vec3u, @builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) local: u32) {
+    let row = p.first + row_of(id.x, group.x);
+    let lane = lane_of(local);
+    if (row >= p.rows) {
         return;
     }
-#ifdef VEC4
-    let n = p.n / 4u;
-    var squares = vec4f();
-#else
-    let n = p.n;
-    var squares = 0.0;
-#endif
-    let start = id.x * n;
-    for (var i = 0u; i < n; i++) {
+    let start = row * p.n;
+    var squares = E();
+    for (var i = lane; i < p.n; i += LANES) {
         let v = x[start + i];
         squares += v * v;
     }
-#ifdef VEC4
-    let sum = (squares.x + squares.y) + (squares.z + squares.w);
-#else
-    let sum = squares;
-#endif
-    let r = 1.0 / sqrt(sum / f32(p.n) + p.eps);
-    for (var i = 0u; i < n; i++) {
-        y[start + i] = x[start + i] * r * weight[i];
+    let r = 1.0 / sqrt(across(sum_of(squares), lane) / p.length + p.eps);
+    for (var i = lane; i < p.n; i += LANES) {
+        y[start + i] = x[start + i] * r * (weight[i] + p.offset);
     }
 }

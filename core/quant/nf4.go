@@ -61,11 +61,18 @@ func (q *NF4) check() error {
 	if err != nil {
 		return err
 	}
+	if len(q.Codes) != s.codes {
+		return fmt.Errorf("%d bytes of codes, but shape %v has %d", len(q.Codes), q.Shape, s.codes)
+	}
+	return q.checkScales(s)
+}
+
+// checkScales is check for all but the codes.
+func (q *NF4) checkScales(s sizes) error {
 	for _, part := range []struct {
 		name       string
 		have, want int
 	}{
-		{"bytes of codes", len(q.Codes), s.codes},
 		{"block scales", len(q.Absmax), s.blocks},
 		{"nested scales", len(q.NestedAbsmax), s.nested},
 	} {

@@ -73,7 +73,39 @@ func ReadNF4(r io.Reader, shape tensor.Shape) (*NF4, error) {
 	return q, nil
 }
 
+// StreamNF4 is ReadNF4 for a weight whose codes lie elsewhere, such as on a GPU: take is given them as they come, in
+// order, in pieces that it may not keep. The result has all but Codes.
+func StreamNF4(r io.Reader, shape tensor.Shape, take func(codes []byte) error) (*NF4, error) {
+	q, err := streamNF4(r, shape, take)
+	if err != nil {
+		return nil, fmt.Errorf("reading an NF4 weight of shape %v: %w", shape[:min(len(shape), 8)], err)
+	}
+	return q, nil
+}
+
 func readNF4(r io.Reader, shape tensor.Shape) (*NF4, error) {
+	s, err := sizesOf(shape)
+	if err != nil {
+		return nil, err
+	}
+	codes := make([]byte, 0, min(s.codes, piece))
+	q, err := streamNF4(r, shape, func(p []byte) error {
+		if len(codes)+len(p) > cap(codes) { // doubled, but never beyond what the shape needs
+			codes = append(make([]byte, 0, min(s.codes, 2*len(codes)+len(p))), codes...)
+		}
+		codes = append(codes, p...)
+		return nil
+	})
+	if err == nil {
+		q.Codes = codes
+	}
+	return q, err
+}
+
+// piece is how many bytes of codes are read at a time.
+const piece = 1 << 20
+
+func streamNF4(r io.Reader, shape tensor.Shape, take func(codes []byte) error) (*NF4, error) {
 	s, err := sizesOf(shape)
 	if err != nil {
 		return nil, err
@@ -87,8 +119,19 @@ func readNF4(r io.Reader, shape tensor.Shape) (*NF4, error) {
 		return nil, fmt.Errorf("it begins with % x, not with %q and known flags; it comes from another program or a newer version", head, magic)
 	}
 	q := &NF4{Shape: append(tensor.Shape{}, shape...), Map: DefaultMap}
-	if q.Codes, err = readPart(r, s.codes, "codes"); err != nil {
-		return nil, err
+	p := make([]byte, min(s.codes, piece))
+	for at := 0; at < s.codes; at += len(p) {
+		p = p[:min(len(p), s.codes-at)]
+		got, err := io.ReadFull(r, p)
+		if err == io.EOF || err == io.ErrUnexpectedEOF {
+			return nil, fmt.Errorf("it ends %d bytes too early, in its codes: %w", s.codes-at-got, io.ErrUnexpectedEOF)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("codes: %w", err)
+		}
+		if err := take(p); err != nil {
+			return nil, err
+		}
 	}
 	if q.Absmax, err = readPart(r, s.blocks, "block scales"); err != nil {
 		return nil, err
@@ -106,7 +149,7 @@ func readNF4(r io.Reader, shape tensor.Shape) (*NF4, error) {
 		}
 		q.setMap((*[256]float32)(floats(b)))
 	}
-	return q, q.check()
+	return q, q.checkScales(s)
 }
 
 // setMap keeps DefaultMap shared when a checkpoint brings the same values.

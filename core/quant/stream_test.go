@@ -298,3 +298,27 @@ func FuzzQuantState(f *testing.F) {
 		}
 	})
 }
+
+// TestStreamNF4 asks for the same weight from pieces, and for the taker's own error.
+func TestStreamNF4(t *testing.T) {
+	q := QuantizeNF4(normals(3*piece, 15), tensor.Shape{3, piece})
+	var codes []byte
+	got, err := StreamNF4(bytes.NewReader(stream(t, q)), q.Shape, func(p []byte) error {
+		codes = append(codes, p...)
+		clear(p)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Codes != nil {
+		t.Error("codes are kept that were given away")
+	}
+	if got.Codes = codes; !same(got, q) {
+		t.Error("the weight comes back changed")
+	}
+	full := errors.New("full")
+	if _, err := StreamNF4(bytes.NewReader(stream(t, q)), q.Shape, func([]byte) error { return full }); !errors.Is(err, full) {
+		t.Errorf("error %v, want that of the taker", err)
+	}
+}

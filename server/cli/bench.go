@@ -63,7 +63,7 @@ func (b benchFlags) run(e env) error {
 	if err != nil {
 		return err
 	}
-	dev, err := openDevice(b.device)
+	dev, err := openDevice(e, b.device, 0)
 	if err != nil {
 		return err
 	}

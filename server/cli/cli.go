@@ -15,6 +15,7 @@ import (
 
 	"hone/core/device"
 	"hone/core/device/cpu"
+	"hone/core/device/webgpu"
 	"hone/core/recipe"
 )
 
@@ -67,13 +68,24 @@ func Run(ctx context.Context, args []string, out, errOut io.Writer) int {
 // errInterrupted ends a command that the user stopped; it has said all there is to say.
 var errInterrupted = errors.New("interrupted")
 
-// openDevice opens the device of that name.
-func openDevice(name string) (device.Device, error) {
+// openDevice opens the device of that name. auto is WebGPU where a real GPU offers it, otherwise the CPU.
+func openDevice(e env, name string, memory int64) (device.Device, error) {
 	switch name {
-	case "cpu", "auto":
+	case "cpu":
 		return cpu.New(0), nil
+	case "auto":
+		if d, err := webgpu.Open(e.ctx, webgpu.Options{Memory: memory, RealGPU: true}); err == nil {
+			return d, nil
+		}
+		return cpu.New(0), nil
+	case "webgpu":
+		d, err := webgpu.Open(e.ctx, webgpu.Options{Memory: memory})
+		if err != nil {
+			return nil, fmt.Errorf("--device webgpu: %w; `hone devices` says more, and --device cpu always works", err)
+		}
+		return d, nil
 	}
-	return nil, fmt.Errorf("--device %s: this program trains on the cpu only so far; leave --device out", name)
+	return nil, fmt.Errorf("--device %s: there are auto, cpu and webgpu", name)
 }
 
 // parse reads a command's own flags and gives back what stands without a flag before them.

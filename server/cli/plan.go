@@ -16,7 +16,7 @@ func plan(e env, args []string) error {
 	if err != nil || help {
 		return err
 	}
-	dev, err := openDevice(r.Device)
+	dev, err := openDevice(e, r.Device, int64(r.DeviceMemory))
 	if err != nil {
 		return err
 	}

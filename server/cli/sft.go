@@ -34,7 +34,7 @@ func sft(e env, args []string) error {
 
 // trainRecipe runs a recipe and shows how it goes.
 func trainRecipe(e env, command string, r recipe.Recipe) (run.Result, error) {
-	dev, err := openDevice(r.Device)
+	dev, err := openDevice(e, r.Device, int64(r.DeviceMemory))
 	if err != nil {
 		return run.Result{}, err
 	}

@@ -47,7 +47,7 @@ func (r *report) fill(ctx context.Context) error {
 	if err := json.Unmarshal([]byte(js.Global().Get("sent").String()), &sent); err != nil {
 		return fmt.Errorf("the program sent: %w", err)
 	}
-	gpu, err := webgpu.Open(ctx)
+	gpu, err := webgpu.Open(ctx, webgpu.Options{})
 	if err != nil {
 		return err
 	}

@@ -17,8 +17,7 @@ const (
 	ropeTolerance = 1e-4
 )
 
-// ModelCases are the operators that GPT-2, Qwen, ChatGLM and Gemma need beside those of Llama, and their gradients. They
-// stand beside Cases: a device that has no kernels for them yet still runs Llama.
+// ModelCases are the operators that GPT-2, Qwen, ChatGLM and Gemma need beside those of Llama, and their gradients.
 func ModelCases() []Case {
 	var cases []Case
 	cases = append(cases, layerNormCases()...)

@@ -6,11 +6,9 @@ package webgpu
 import (
 	"context"
 	"fmt"
-	"io"
 
 	"hone/core/device"
 	"hone/core/ir"
-	"hone/core/tensor"
 	"hone/shaders"
 )
 
@@ -22,10 +20,14 @@ type Device struct {
 	sizes     device.Pool // of the temporaries that programs share
 	temps     []temporary // made when a program that needs them first runs
 	remade    int         // how often one of them was made: bind groups made before are stale
+	live      map[bufferID]int64
+	held      int64 // bytes of the live buffers
+	budget    int64 // what they may be, 0 where only the adapter says
 
 	// submissionFLOPs is how much work one submission may be. Watchdogs kill at two seconds or five; a tenth of a
 	// second is meant, on the slowest adapter that is worth running on.
 	submissionFLOPs int64
+	variant         string // of the kernels: registers or tiled
 }
 
 type temporary struct {
@@ -33,18 +35,24 @@ type temporary struct {
 	bytes  int64
 }
 
+// Options are what a user may ask of the device.
+type Options struct {
+	Memory  int64 // bytes that all buffers may take together; 0 is no limit but the adapter's
+	RealGPU bool  // refuse adapters that compute on the CPU
+}
+
 // Open finds the machine's preferred adapter.
-func Open(ctx context.Context) (*Device, error) {
-	drv, err := openDriver(ctx)
+func Open(ctx context.Context, o Options) (*Device, error) {
+	drv, err := openDriver(ctx, o.RealGPU)
 	if err != nil {
 		return nil, err
 	}
-	return &Device{drv: drv, about: drv.adapter(), pipelines: map[string]pipelineID{}, submissionFLOPs: 200e6}, nil
+	return &Device{drv: drv, about: drv.adapter(), pipelines: map[string]pipelineID{}, live: map[bufferID]int64{}, budget: o.Memory, submissionFLOPs: 200e6, variant: "registers"}, nil
 }
 
 // Caps describes the adapter.
 func (d *Device) Caps() device.Caps {
-	return device.Caps{Name: d.about.name, Kind: "webgpu", Variant: "registers"}
+	return device.Caps{Name: d.about.name, Kind: "webgpu", MemoryBudget: d.budget, Variant: d.variant}
 }
 
 // Close releases everything on the device.
@@ -93,15 +101,33 @@ func (d *Device) newBuffer(label string, bytes int64, u usage) (bufferID, error)
 	if bytes > d.about.maxBuffer || u == storage && bytes > d.about.maxBinding {
 		return 0, fmt.Errorf("webgpu: %s takes %d bytes in one buffer; %s allows %d, of which a kernel sees %d", label, bytes, d.about.name, d.about.maxBuffer, d.about.maxBinding)
 	}
+	if d.budget > 0 && d.held+bytes > d.budget {
+		return 0, fmt.Errorf("webgpu: %s asks for %d bytes, this run holds %d on the device, and --device_memory allows %d; raise it, or take shorter or fewer sequences a batch", label, bytes, d.held, d.budget)
+	}
 	var id bufferID
 	err := d.drv.scope(func() (err error) {
 		id, err = d.drv.createBuffer(label, bytes, u)
 		return err
 	})
-	if err != nil && id != 0 {
-		d.drv.releaseBuffer(id)
+	if err != nil {
+		if id != 0 {
+			d.drv.releaseBuffer(id)
+		}
+		return 0, fmt.Errorf("webgpu: %s asks for %d bytes, and this run holds %d on the device: %w; take shorter or fewer sequences a batch, or --train_type qlora", label, bytes, d.held, err)
 	}
-	return id, err
+	d.live[id] = bytes
+	d.held += bytes
+	return id, nil
+}
+
+// releaseBuffer ends a buffer; 0 is none.
+func (d *Device) releaseBuffer(id bufferID) {
+	if id == 0 {
+		return
+	}
+	d.held -= d.live[id]
+	delete(d.live, id)
+	d.drv.releaseBuffer(id)
 }
 
 // temporaries makes the shared buffers as large as the programs compiled so far need them.
@@ -114,7 +140,7 @@ func (d *Device) temporaries() error {
 			continue
 		}
 		if d.temps[i].bytes > 0 {
-			d.drv.releaseBuffer(d.temps[i].buffer)
+			d.releaseBuffer(d.temps[i].buffer)
 		}
 		d.temps[i] = temporary{}
 		id, err := d.newBuffer(fmt.Sprintf("temporary %d", i), bytes, storage)
@@ -127,88 +153,5 @@ func (d *Device) temporaries() error {
 	return nil
 }
 
-// buffer is a tensor on the device.
-type buffer struct {
-	d   *Device
-	typ tensor.Type
-	id  bufferID
-}
-
-func (b *buffer) Type() tensor.Type { return b.typ }
-
-func (b *buffer) Release() {
-	if b.id != 0 {
-		b.d.drv.releaseBuffer(b.id)
-		b.id = 0
-	}
-}
-
-// chunk is how many bytes travel at a time between host and device.
-const chunk = 1 << 20
-
-// Upload makes a buffer of type F32 or I32.
-func (d *Device) Upload(ctx context.Context, t tensor.Type, r io.Reader) (device.Buffer, error) {
-	if t.DType != tensor.F32 && t.DType != tensor.I32 {
-		return nil, fmt.Errorf("webgpu: cannot hold a tensor of type %v yet, only F32 and I32", t)
-	}
-	id, err := d.newBuffer("tensor "+t.String(), t.Bytes(), storage)
-	if err != nil {
-		return nil, err
-	}
-	b := &buffer{d, t, id}
-	if r == nil {
-		return b, nil // WebGPU clears new buffers
-	}
-	piece := make([]byte, min(t.Bytes(), chunk))
-	for at := int64(0); at < t.Bytes(); at += int64(len(piece)) {
-		piece = piece[:min(int64(len(piece)), t.Bytes()-at)]
-		if err := ctx.Err(); err != nil {
-			b.Release()
-			return nil, err
-		}
-		if _, err := io.ReadFull(r, piece); err != nil {
-			b.Release()
-			return nil, fmt.Errorf("webgpu: upload of %v stopped after %d of %d bytes: %w", t, at, t.Bytes(), err)
-		}
-		if err := d.drv.write(id, at, piece); err != nil {
-			b.Release()
-			return nil, err
-		}
-	}
-	return b, nil
-}
-
-// Download reads a buffer back through a small one that the host can map.
-func (d *Device) Download(ctx context.Context, db device.Buffer, w io.Writer) error {
-	b, ok := db.(*buffer)
-	if !ok || b.d != d {
-		return fmt.Errorf("webgpu: download of a buffer of another device (%T)", db)
-	}
-	total := b.typ.Bytes()
-	piece := make([]byte, min(total, 4*chunk))
-	window, err := d.newBuffer("download", int64(len(piece)), readback)
-	if err != nil {
-		return err
-	}
-	defer d.drv.releaseBuffer(window)
-	for at := int64(0); at < total; at += int64(len(piece)) {
-		piece = piece[:min(int64(len(piece)), total-at)]
-		n := int64(len(piece))
-		id, err := d.drv.record(recording{
-			commands: []command{{kind: copyRange, from: binding{b.id, at, n}, to: binding{window, 0, n}}},
-			out:      window, outLen: n,
-		})
-		if err != nil {
-			return err
-		}
-		err = d.drv.replay(ctx, id, nil, piece)
-		d.drv.forget(id)
-		if err != nil {
-			return err
-		}
-		if _, err := w.Write(piece); err != nil {
-			return err
-		}
-	}
-	return nil
-}
+// tiled reports whether kernels share work in workgroup memory, which is the shape for GPUs.
+func (d *Device) tiled() bool { return d.variant == "tiled" }

@@ -1,6 +1,9 @@
 package webgpu
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // driver is all that the lowering asks of a WebGPU implementation. Objects are known by number, so that a driver can
 // tell a released one from a live one before the implementation sees it, and so that a recorded program is a flat list.
@@ -26,8 +29,8 @@ type driver interface {
 	record(r recording) (programID, error)
 	forget(programID)
 	// replay writes feed into the recording's feed buffer, runs its commands and fills out from its readback buffer.
-	// The context is looked at between submissions only.
-	replay(ctx context.Context, p programID, feed, out []byte) error
+	// The context is looked at between submissions only. The longest time that one submission took comes back.
+	replay(ctx context.Context, p programID, feed, out []byte) (time.Duration, error)
 
 	// lost is why the device is gone, nil as long as it is there.
 	lost() error
@@ -93,6 +96,7 @@ type recording struct {
 // adapter is what is known of the hardware and of what it was asked for.
 type adapter struct {
 	name       string
+	software   bool  // it computes on the CPU
 	maxBuffer  int64 // bytes of one buffer
 	maxBinding int64 // bytes of it that a kernel sees
 	alignment  int64 // of the offset of a binding

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"reflect"
 	"syscall/js"
+	"time"
 	"unsafe"
 
 	"github.com/cogentcore/webgpu/wgpu"
@@ -27,16 +28,21 @@ type browserDriver struct {
 	words []byte // of a program being recorded
 }
 
-func openDriver(context.Context) (driver, error) {
+func openDriver(_ context.Context, realGPU bool) (driver, error) {
 	open := js.Global().Get("Function").New("return (" + helperSource + ")").Invoke()
 	helper, err := await(open.Invoke())
 	if err != nil {
 		return nil, fmt.Errorf("webgpu: %w; use a browser with WebGPU turned on, or the CPU device", err)
 	}
+	if realGPU && helper.Get("software").Bool() {
+		helper.Get("device").Call("destroy")
+		return nil, fmt.Errorf("webgpu: the only adapter, %s, computes on the CPU", helper.Get("name").String())
+	}
 	dev := wgpu.NewDevice(helper.Get("device"))
 	limit := func(name string) int64 { return int64(helper.Get("limits").Get(name).Float()) }
 	return &browserDriver{helper: helper, objects: objects{dev: &dev}, about: adapter{
 		name:       helper.Get("name").String(),
+		software:   helper.Get("software").Bool(),
 		maxBuffer:  limit("maxBufferSize"),
 		maxBinding: limit("maxStorageBufferBindingSize"),
 		alignment:  max(limit("minStorageBufferOffsetAlignment"), limit("minUniformBufferOffsetAlignment"), 16),
@@ -200,13 +206,13 @@ func (d *browserDriver) forget(id programID) {
 }
 
 // replay hands all submissions over at once; the context has no say between them.
-func (d *browserDriver) replay(_ context.Context, id programID, feed, out []byte) error {
+func (d *browserDriver) replay(_ context.Context, id programID, feed, out []byte) (time.Duration, error) {
 	r := d.programs.get(int32(id))
 	if r == nil {
-		return fmt.Errorf("webgpu: there is no program %d", id)
+		return 0, fmt.Errorf("webgpu: there is no program %d", id)
 	}
 	if err := d.check(*r); err != nil {
-		return err
+		return 0, err
 	}
 	scratch := d.helper.Call("scratch", max(r.feedLen, r.outLen))
 	if r.feedLen > 0 {
@@ -214,18 +220,18 @@ func (d *browserDriver) replay(_ context.Context, id programID, feed, out []byte
 	}
 	failure, err := await(d.helper.Call("replay", int(id), int(r.feed), r.feedLen, int(r.out), r.outLen))
 	if err != nil {
-		return fmt.Errorf("webgpu: %w", err)
+		return 0, fmt.Errorf("webgpu: %w", err)
 	}
 	if why := failure.String(); why != "" {
 		if err := d.lost(); err != nil {
-			return err
+			return 0, err
 		}
-		return errors.New("webgpu: " + why)
+		return 0, errors.New("webgpu: " + why)
 	}
 	if r.outLen > 0 {
 		js.CopyBytesToGo(out[:r.outLen], scratch)
 	}
-	return nil
+	return time.Duration(d.helper.Call("longest").Float() * float64(time.Millisecond)), nil
 }
 
 func (d *browserDriver) close() error {

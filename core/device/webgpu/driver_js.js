@@ -15,7 +15,7 @@ async () => {
   const buffers = new Map(), pipelines = new Map(), groups = new Map(), programs = new Map();
   const tables = { buffers, pipelines, groups, programs };
   let scratch = new Uint8Array(1 << 20);
-  let lost = "", stray = "";
+  let lost = "", stray = "", longest = 0;
   device.lost.then((info) => { lost = info.reason + ": " + (info.message || "no reason given"); });
   device.onuncapturederror = (e) => { stray = stray || e.error.message; };
 
@@ -31,12 +31,20 @@ async () => {
   // Kinds of commands as driver_js.go writes them, and how many words each has.
   const DISPATCH = 0, COPY = 1, CUT = 2;
   const submit = (list) => {
-    let encoder = null, pass = null;
+    let encoder = null, pass = null, before = performance.now();
+    longest = 0;
     const open = () => (encoder = encoder || device.createCommandEncoder());
     const endPass = () => { if (pass) { pass.end(); pass = null; } };
     const flush = () => {
       endPass();
-      if (encoder) queue.submit([encoder.finish()]);
+      if (encoder) {
+        queue.submit([encoder.finish()]);
+        queue.onSubmittedWorkDone().then(() => {
+          const now = performance.now();
+          longest = Math.max(longest, now - before);
+          before = now;
+        }, () => {});
+      }
       encoder = null;
     };
     for (let i = 0; i < list.length;) {
@@ -68,7 +76,10 @@ async () => {
   return {
     device,
     name: [info.description || info.device, info.vendor, info.architecture].filter((s) => s).join(", ") || "unnamed adapter",
+    // Chromium's software adapter is SwiftShader; isFallbackAdapter is not everywhere.
+    software: Boolean(info.isFallbackAdapter || adapter.isFallbackAdapter || info.architecture === "swiftshader"),
     limits: device.limits,
+    longest: () => longest, // milliseconds between the ends of two submissions of the last replay
     lost: () => lost,
     put: (table, id, object) => { tables[table].set(id, object); },
     drop: (table, id) => { tables[table].delete(id); },

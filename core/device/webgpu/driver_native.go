@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"os"
 	"runtime/debug"
 	"strings"
 	"sync"
@@ -36,7 +37,7 @@ const waitLimit = 5 * time.Second
 // writesHeld is how many bytes of writes may be outstanding in the implementation's own copies.
 const writesHeld = 64 << 20
 
-func openDriver(_ context.Context) (driver, error) {
+func openDriver(_ context.Context, realGPU bool) (driver, error) {
 	d := &nativeDriver{calls: make(chan func()), ended: make(chan struct{})}
 	go func() {
 		defer close(d.ended)
@@ -45,7 +46,7 @@ func openDriver(_ context.Context) (driver, error) {
 		}
 	}()
 	var err error
-	d.do(func() { err = d.open() })
+	d.do(func() { err = d.open(realGPU) })
 	if err != nil {
 		d.close()
 		return nil, err
@@ -60,7 +61,11 @@ func (d *nativeDriver) do(f func()) {
 	<-done
 }
 
-func (d *nativeDriver) open() error {
+func (d *nativeDriver) open(realGPU bool) error {
+	if os.Getenv("XDG_RUNTIME_DIR") == "" { // Mesa complains on standard error; nothing is ever put there
+		os.Setenv("XDG_RUNTIME_DIR", os.TempDir())
+		defer os.Unsetenv("XDG_RUNTIME_DIR")
+	}
 	wgpu.SetLogLevel(wgpu.LogLevelOff) // what it would print comes back as errors
 	// With a descriptor the binding leaves half of what it passes on uninitialised, and the process may abort.
 	d.instance = wgpu.CreateInstance(nil)
@@ -69,6 +74,9 @@ func (d *nativeDriver) open() error {
 		return errors.New("webgpu: no Vulkan adapter; install a GPU driver with Vulkan, or Mesa's software one (packages mesa-vulkan-drivers and libvulkan1)")
 	}
 	d.gpu = gpu
+	if gpu.GetInfo().AdapterType == wgpu.AdapterTypeCPU && realGPU {
+		return fmt.Errorf("webgpu: the only adapter, %s, computes on the CPU", gpu.GetInfo().DriverDescription)
+	}
 	limits := gpu.GetLimits().Limits
 	limits.MaxPushConstantSize = 0 // the binding leaves it uninitialised
 	dev, err := gpu.RequestDevice(&wgpu.DeviceDescriptor{Label: "hone", RequiredLimits: &wgpu.RequiredLimits{Limits: limits}})
@@ -79,6 +87,7 @@ func (d *nativeDriver) open() error {
 	info := gpu.GetInfo()
 	d.about = adapter{
 		name:       info.DriverDescription, // in this version Name is a number
+		software:   info.AdapterType == wgpu.AdapterTypeCPU,
 		maxBuffer:  clampLimit(limits.MaxBufferSize),
 		maxBinding: clampLimit(uint64(limits.MaxStorageBufferBindingSize)),
 		alignment:  int64(max(limits.MinStorageBufferOffsetAlignment, limits.MinUniformBufferOffsetAlignment, 16)),
@@ -197,22 +206,22 @@ func (d *nativeDriver) record(r recording) (id programID, err error) {
 
 func (d *nativeDriver) forget(id programID) { d.do(func() { d.programs.take(int32(id)) }) }
 
-func (d *nativeDriver) replay(ctx context.Context, id programID, feed, out []byte) (err error) {
-	d.do(func() { err = d.failed(d.replayNow(ctx, id, feed, out)) })
-	return err
+func (d *nativeDriver) replay(ctx context.Context, id programID, feed, out []byte) (longest time.Duration, err error) {
+	d.do(func() { longest, err = d.replayNow(ctx, id, feed, out) })
+	return longest, d.failed(err)
 }
 
-func (d *nativeDriver) replayNow(ctx context.Context, id programID, feed, out []byte) error {
+func (d *nativeDriver) replayNow(ctx context.Context, id programID, feed, out []byte) (longest time.Duration, err error) {
 	r := d.programs.get(int32(id))
 	if r == nil {
-		return fmt.Errorf("webgpu: there is no program %d", id)
+		return 0, fmt.Errorf("webgpu: there is no program %d", id)
 	}
 	if err := d.check(*r); err != nil {
-		return err
+		return 0, err
 	}
 	if r.feedLen > 0 {
 		if err := d.writeNow(r.feed, 0, feed[:r.feedLen]); err != nil {
-			return err
+			return 0, err
 		}
 	}
 	for rest := r.commands; len(rest) > 0; {
@@ -220,20 +229,22 @@ func (d *nativeDriver) replayNow(ctx context.Context, id programID, feed, out []
 		for n < len(rest) && rest[n].kind != cut {
 			n++
 		}
+		start := time.Now()
 		if err := d.encode(rest[:n]); err != nil {
-			return err
+			return 0, err
 		}
+		longest = max(longest, time.Since(start))
 		if rest = rest[n:]; len(rest) > 0 {
 			rest = rest[1:]
 			if err := ctx.Err(); err != nil {
-				return err
+				return 0, err
 			}
 		}
 	}
 	if r.outLen > 0 {
-		return d.read(r.out, out[:r.outLen])
+		err = d.read(r.out, out[:r.outLen])
 	}
-	return nil
+	return longest, err
 }
 
 // encode submits commands as one command buffer and waits for them.

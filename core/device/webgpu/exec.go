@@ -60,7 +60,7 @@ func (e *exec) Bind(state map[string]device.Buffer) error {
 		if !ok || b.d != e.d {
 			return fmt.Errorf("webgpu: state %q lies on another device (%T)", name, db)
 		}
-		if b.id == 0 {
+		if len(b.shards) == 0 {
 			return fmt.Errorf("webgpu: the buffer given for state %q is released", name)
 		}
 		if want := e.p.graph.Nodes[v].Type; !b.typ.Equal(want) {
@@ -99,7 +99,7 @@ func (e *exec) Run(ctx context.Context, feeds map[string]tensor.Host) (map[strin
 	if len(e.p.graph.Assigns) > 0 {
 		ctx = context.WithoutCancel(ctx) // a program that changes states is never left half-way
 	}
-	if err := e.d.drv.replay(ctx, e.replay, e.hostIn, e.hostOut); err != nil {
+	if _, err := e.d.drv.replay(ctx, e.replay, e.hostIn, e.hostOut); err != nil {
 		return nil, err
 	}
 	out := map[string]tensor.Host{}
@@ -192,14 +192,22 @@ func (e *exec) makeOwn() error {
 	return nil
 }
 
-// where is the memory of a value.
-func (e *exec) where(v ir.Value) binding {
+// where is the memory of an operand.
+func (e *exec) where(o operand) binding {
+	v := o.value
+	if slot, ok := e.p.room.slot(v); ok {
+		return binding{buffer: e.d.temps[e.slotOf[slot]].buffer, bytes: e.p.plan.Slots[slot]}
+	}
 	b := binding{bytes: e.p.graph.Nodes[v].Type.Bytes()}
 	switch h := e.p.plan.Home[v]; h.Kind {
 	case ir.InSlot:
 		b.buffer = e.d.temps[e.slotOf[h.Slot]].buffer
 	case ir.InState:
-		b.buffer = e.states[h.State].id
+		s := e.states[h.State]
+		if b.buffer = s.shards[o.shard]; o.scales {
+			b.buffer = s.scales
+		}
+		b.bytes = e.d.live[b.buffer] // all of it
 	case ir.InFeed:
 		b.buffer, b.offset = e.feeds, e.p.feeds.at[v]
 	case ir.InConstant:
@@ -219,7 +227,7 @@ func (e *exec) makeGroups() error {
 			params.buffer = e.uniforms
 			bindings := []binding{params}
 			for _, o := range s.storage {
-				bindings = append(bindings, e.where(o.value))
+				bindings = append(bindings, e.where(o))
 			}
 			group, err := e.d.drv.createGroup(s.pipeline, bindings)
 			if err != nil {
@@ -235,13 +243,18 @@ func (e *exec) makeGroups() error {
 		}
 	}
 	for v, at := range e.p.outputs.at {
-		from := e.where(v)
-		list = append(list, command{kind: copyRange, from: from, to: binding{e.readback, at, from.bytes}})
+		for i := range e.d.shardsOf(e.p.graph.Nodes[v].Type) {
+			from := e.where(operand{value: v, shard: i})
+			list = append(list, command{kind: copyRange, from: from, to: binding{e.readback, at, from.bytes}})
+			at += from.bytes
+		}
 	}
 	for _, a := range e.p.plan.Copies {
-		from, to := e.where(a.Value), e.where(e.p.graph.States[a.State])
-		if from.buffer != to.buffer { // a state assigned to itself
-			list = append(list, command{kind: copyRange, from: from, to: to})
+		for i := range e.d.shardsOf(e.p.graph.Nodes[a.Value].Type) {
+			from, to := e.where(operand{value: a.Value, shard: i}), e.where(operand{value: e.p.graph.States[a.State], shard: i})
+			if from.buffer != to.buffer { // a state assigned to itself
+				list = append(list, command{kind: copyRange, from: from, to: to})
+			}
 		}
 	}
 	var err error
@@ -261,7 +274,7 @@ func (e *exec) releaseGroups() {
 
 func (e *exec) releaseOwn() {
 	for _, b := range e.own {
-		e.d.drv.releaseBuffer(b)
+		e.d.releaseBuffer(b)
 	}
 	e.own = nil
 }

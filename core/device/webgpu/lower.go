@@ -18,11 +18,18 @@ type kernel struct {
 	grids   []grid    // dispatches: a product that would keep the device busy for too long has several
 }
 
-// operand is a value as a kernel uses it.
+// operand is a value as a kernel uses it: all of it, a range of its rows where it lies in several buffers, or the scales
+// of an NF4 weight.
 type operand struct {
 	value  ir.Value
 	access access
+	shard  int
+	scales bool
 }
+
+// in is an operand that a kernel reads, out one that it writes.
+func in(v ir.Value) operand  { return operand{value: v, access: reads} }
+func out(v ir.Value) operand { return operand{value: v, access: writes} }
 
 // grid is one dispatch of a kernel.
 type grid struct {
@@ -38,6 +45,7 @@ type call struct {
 	plan    *ir.Plan
 	attrs   ir.Attrs
 	in, out []ir.Value
+	room    *room
 }
 
 func (c *call) types(vs []ir.Value) []tensor.Type {
@@ -60,12 +68,18 @@ func (c *call) overwrites(i int) bool {
 }
 
 func sameMemory(p *ir.Plan, a, b ir.Value) bool {
+	if a < 0 || b < 0 { // room
+		return a == b
+	}
 	h := p.Home[a]
 	return h == p.Home[b] && (h.Kind == ir.InSlot || h.Kind == ir.InState)
 }
 
 // lowerings is the rule of every operator that has kernels; the file of its name puts it here.
 var lowerings = map[string]func(c *call) ([]kernel, error){}
+
+// takesShards names the operators whose kernels go over the shards of a weight that lies in several buffers.
+var takesShards = map[string]bool{}
 
 // step is a kernel with its pipeline, and its parameters as offsets into the program's uniforms.
 type step struct {
@@ -86,6 +100,7 @@ type program struct {
 	constants layout
 	outputs   layout // in the readback buffer
 	flops     int64
+	room      room
 }
 
 // layout is how values lie in one buffer.
@@ -115,11 +130,10 @@ func (d *Device) lower(g *ir.Graph) (*program, error) {
 		}
 	}
 	p := &program{graph: g, plan: ir.NewPlan(g)}
-	for i, bytes := range p.plan.Slots {
-		if bytes > d.about.maxBinding {
-			return nil, fmt.Errorf("webgpu: the program has a temporary of %d bytes (slot %d), and kernels of %s see %d of a buffer; use shorter or fewer sequences a batch", bytes, i, d.about.name, d.about.maxBinding)
-		}
+	if err := d.see(p.plan.Slots); err != nil {
+		return nil, err
 	}
+	p.room.first = len(p.plan.Slots)
 	uniformAt := map[string]int64{}
 	for i, n := range g.Nodes {
 		v := ir.Value(i)
@@ -135,7 +149,12 @@ func (d *Device) lower(g *ir.Graph) (*program, error) {
 		if ir.Source(n.Op) {
 			continue
 		}
-		c := &call{d: d, g: g, plan: p.plan, attrs: n.Attrs, in: n.In, out: g.Parts(v)}
+		c := &call{d: d, g: g, plan: p.plan, attrs: n.Attrs, in: n.In, out: g.Parts(v), room: &p.room}
+		for _, v := range c.in {
+			if v != ir.None && len(d.shardsOf(g.Nodes[v].Type)) > 1 && !takesShards[n.Op] {
+				return nil, fmt.Errorf("webgpu: operator %s (node %d) cannot take %v, which is more than the %d bytes of a buffer that a kernel of %s sees", n.Op, i, g.Nodes[v].Type, d.about.maxBinding, d.about.name)
+			}
+		}
 		kernels, err := lowerings[n.Op](c)
 		if err != nil {
 			return nil, fmt.Errorf("webgpu: operator %s (node %d): %w", n.Op, i, err)
@@ -167,18 +186,34 @@ func (d *Device) lower(g *ir.Graph) (*program, error) {
 			p.flops += def.FLOPs(n.Attrs, c.types(c.in), c.types(c.out))
 		}
 	}
+	p.plan.Slots = append(p.plan.Slots, p.room.bytes...)
+	if err := d.see(p.plan.Slots); err != nil {
+		return nil, err
+	}
 	for _, v := range g.Outputs {
 		p.outputs.add(v, g.Nodes[v].Type.Bytes(), 8)
 	}
 	return p, nil
 }
 
-// holds checks that the device has a form for the value.
-func holds(n ir.Node) error {
-	if t := n.Type; t.DType != tensor.F32 && t.DType != tensor.I32 {
-		return fmt.Errorf("webgpu: %s of type %v: only F32 and I32 have a form on this device yet", n.Op, t)
+// see checks that kernels can see the whole of every slot.
+func (d *Device) see(slots []int64) error {
+	for i, bytes := range slots {
+		if bytes > d.about.maxBinding {
+			return fmt.Errorf("webgpu: the program has a temporary of %d bytes (slot %d), and kernels of %s see %d of a buffer; use shorter or fewer sequences a batch", bytes, i, d.about.name, d.about.maxBinding)
+		}
 	}
 	return nil
+}
+
+// holds checks that the device has a form for the value: what is computed is F32 or I32, states may be NF4.
+func holds(n ir.Node) error {
+	switch t := n.Type; {
+	case t.DType == tensor.F32 || t.DType == tensor.I32 || t.DType == tensor.NF4 && n.Op == "state":
+		return nil
+	default:
+		return fmt.Errorf("webgpu: %s of type %v has no form on this device", n.Op, t)
+	}
 }
 
 // fits checks a kernel against the device's limits and the rule that one dispatch does not both read and write a buffer.

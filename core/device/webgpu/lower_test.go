@@ -66,12 +66,13 @@ func TestParams(t *testing.T) {
 func TestRefusals(t *testing.T) {
 	d := &Device{about: adapter{name: "test", maxBinding: 1 << 20, maxBuffer: 1 << 20, alignment: 256, maxStorage: 8, maxGroups: 65535}}
 	for want, f := range map[string]func(b *ir.Builder){
-		"operator swiglu": func(b *ir.Builder) {
+		"operator linear_cross_entropy": func(b *ir.Builder) {
 			x := b.Feed("x", tensor.Of(tensor.F32, 4, 4))
-			b.Output("y", b.Apply("swiglu", nil, x, x))
+			b.Output("y", op.LinearCrossEntropy(b, x, x, b.Feed("targets", tensor.Of(tensor.I32, 4))))
 		},
-		"state of type NF4[64 64]": func(b *ir.Builder) {
-			b.Output("y", op.Linear(b, b.Feed("x", tensor.Of(tensor.F32, 4, 64)), b.Frozen("w", tensor.Of(tensor.NF4, 64, 64))))
+		"state of type U8[64]": func(b *ir.Builder) {
+			b.State("w", tensor.Of(tensor.U8, 64))
+			b.Output("y", b.Feed("x", tensor.Of(tensor.F32, 4)))
 		},
 		"temporary of 4000000 bytes": func(b *ir.Builder) {
 			b.Output("y", op.Linear(b, b.Feed("x", tensor.Of(tensor.F32, 1000, 4)), b.State("w", tensor.Of(tensor.F32, 1000, 4))))

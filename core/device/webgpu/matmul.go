@@ -34,13 +34,13 @@ func lowerMatMul(c *call) ([]kernel, error) {
 	flag("VEC4_A", types[0].Shape[1]%4 == 0)
 	flag("VEC4_B", types[1].Shape[1]%4 == 0)
 	flag("VEC4_C", n%4 == 0)
-	storage := []operand{{c.in[0], reads}, {c.in[1], reads}, {c.out[0], writes}}
+	storage := []operand{in(c.in[0]), in(c.in[1]), out(c.out[0])}
 	switch {
 	case c.overwrites(2):
 		flag("ADD_IN_PLACE", true)
 	case c.has(2):
 		flag("ADD", true)
-		storage = append(storage, operand{c.in[2], reads})
+		storage = append(storage, in(c.in[2]))
 	}
 	return []kernel{{shader: "matmul", variant: v, storage: storage, grids: matMulGrids(m, k, n, rows, float32(c.attrs["alpha"]), c.d.submissionFLOPs, c.d.about.maxGroups)}}, nil
 }

@@ -8,7 +8,7 @@ import (
 // open opens the adapter; without one the test is skipped, or fails where the environment promises one.
 func open(t testing.TB) *Device {
 	t.Helper()
-	d, err := Open(t.Context())
+	d, err := Open(t.Context(), Options{})
 	if err != nil {
 		absent(t, err)
 	}

@@ -1,28 +1,35 @@
 package webgpu
 
-import "hone/shaders"
+func init() {
+	lowerings["rmsnorm"] = lowerRMSNorm
+	lowerings["rmsnorm_grad_x"] = lowerRMSNormGradX
+	lowerings["rmsnorm_grad_weight"] = lowerRMSNormGradWeight
+}
 
-func init() { lowerings["rmsnorm"] = lowerRMSNorm }
+// normRows gives the rows that a norm with a weight of length n looks at, groups of a row of x counted one by one, and
+// what is added to its weight.
+func (c *call) normRows(n int) (rows int, offset float32) {
+	return c.types(c.in)[0].Elements() / n, float32(c.attrs["unit_offset"])
+}
 
-// lowerRMSNorm uses shaders/rmsnorm.wgsl, a row an invocation. Few rows are spread over many small workgroups.
 func lowerRMSNorm(c *call) ([]kernel, error) {
-	shape := c.types(c.in)[0].Shape
-	rows, n := shape[0], shape[1]
-	workgroup := 8
-	if rows > 4096 {
-		workgroup = 64
-	}
-	v := shaders.Variant{Consts: map[string]uint32{"WORKGROUP": uint32(workgroup)}}
-	if n%4 == 0 {
-		v.Flags = []string{"VEC4"}
-	}
-	return []kernel{{
-		shader: "rmsnorm", variant: v,
-		storage: []operand{{c.in[0], reads}, {c.in[1], reads}, {c.out[0], writes}},
-		grids: []grid{{
-			groups: [3]uint32{uint32(ceilDiv(rows, workgroup)), 1, 1},
-			params: params(rows, n, float32(c.attrs["eps"])),
-			flops:  4 * int64(rows) * int64(n),
-		}},
-	}}, nil
+	n := c.types(c.in)[1].Shape[0]
+	rows, offset := c.normRows(n)
+	return []kernel{c.rows("rmsnorm", rows, n, 4,
+		[]operand{in(c.in[0]), in(c.in[1]), out(c.out[0])}, float32(c.attrs["eps"]), offset)}, nil
+}
+
+func lowerRMSNormGradX(c *call) ([]kernel, error) {
+	n := c.types(c.in)[1].Shape[0]
+	rows, offset := c.normRows(n)
+	return []kernel{c.rows("rmsnorm_grad_x", rows, n, 9,
+		[]operand{in(c.in[0]), in(c.in[1]), in(c.in[2]), out(c.out[0])}, float32(c.attrs["eps"]), offset)}, nil
+}
+
+func lowerRMSNormGradWeight(c *call) ([]kernel, error) {
+	n := c.types(c.out)[0].Shape[0]
+	rows, _ := c.normRows(n)
+	scales := c.roomFor(0, rows)
+	return append([]kernel{c.rows("rmsnorm_scales", rows, n, 2, []operand{in(c.in[0]), out(scales)}, float32(c.attrs["eps"]))},
+		c.columnSum(1, rows, n, c.out[0], columnTerms{dy: c.in[1], x: c.in[0], perRow: scales, flag: "SCALES"})...), nil
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"hone/core/device/devicetest"
+	"hone/core/ir"
 	"hone/shaders"
 )
 
@@ -39,9 +41,22 @@ func permutations() []kernel {
 			all = append(all, k)
 		}
 	}
-	for _, size := range []uint32{8, 64} {
-		for _, on := range [][]string{nil, {"VEC4"}} {
-			all = append(all, kernel{shader: "rmsnorm", variant: shaders.Variant{Flags: on, Consts: map[string]uint32{"WORKGROUP": size}}, storage: binds(3)})
+	return append(all, suiteKernels()...)
+}
+
+// suiteKernels are those that the programs of the conformance suite use, in both variants.
+func suiteKernels() []kernel {
+	var all []kernel
+	known := map[string]bool{}
+	for _, variant := range []string{"registers", "tiled"} {
+		d := &Device{variant: variant, submissionFLOPs: 1e9, about: adapter{name: "test", maxBinding: 1 << 30, maxBuffer: 1 << 30, alignment: 256, maxStorage: 8, maxGroups: 65535}}
+		for _, c := range devicetest.Cases() {
+			for _, k := range d.kernels(c.Graph) {
+				if key := k.shader + " " + k.variant.Key(); !known[key] && k.shader != "matmul" {
+					known[key] = true
+					all = append(all, k)
+				}
+			}
 		}
 	}
 	return all
@@ -90,4 +105,21 @@ func TestValidators(t *testing.T) {
 	if !found {
 		t.Skip("neither tint nor naga is installed; TestPermutations compiles the kernels on the device")
 	}
+}
+
+// kernels lowers every node of a program, and makes no pipeline.
+func (d *Device) kernels(g *ir.Graph) []kernel {
+	var all []kernel
+	plan := ir.NewPlan(g)
+	for i, n := range g.Nodes {
+		if ir.Source(n.Op) {
+			continue
+		}
+		list, err := lowerings[n.Op](&call{d: d, g: g, plan: plan, attrs: n.Attrs, in: n.In, out: g.Parts(ir.Value(i)), room: &room{first: len(plan.Slots)}})
+		if err != nil {
+			panic(err)
+		}
+		all = append(all, list...)
+	}
+	return all
 }

@@ -5,19 +5,25 @@ package webgpu
 import (
 	"context"
 	"testing"
+	"time"
 
 	"hone/core/device"
 	"hone/core/device/devicetest"
 )
 
 func TestConformance(t *testing.T) {
-	devicetest.Suite(t, func() device.Device {
-		d, err := Open(t.Context())
-		if err != nil {
-			absent(t, err)
-		}
-		return d
-	})
+	for _, variant := range []string{"registers", "tiled"} {
+		t.Run(variant, func(t *testing.T) {
+			devicetest.Suite(t, func() device.Device {
+				d, err := Open(t.Context(), Options{})
+				if err != nil {
+					absent(t, err)
+				}
+				d.variant = variant
+				return d
+			})
+		})
+	}
 }
 
 // TestCuts runs products in many dispatches and many submissions; the result may not depend on it.
@@ -70,7 +76,7 @@ func (c *counted) write(b bufferID, offset int64, p []byte) error {
 	return c.driver.write(b, offset, p)
 }
 
-func (c *counted) replay(ctx context.Context, p programID, feed, out []byte) error {
+func (c *counted) replay(ctx context.Context, p programID, feed, out []byte) (time.Duration, error) {
 	c.replays++
 	return c.driver.replay(ctx, p, feed, out)
 }

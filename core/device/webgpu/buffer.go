@@ -1,0 +1,339 @@
+package webgpu
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"math"
+
+	"hone/core/device"
+	"hone/core/quant"
+	"hone/core/tensor"
+)
+
+// buffer is a tensor on the device. A matrix that is larger than what a kernel sees of a buffer lies in several, each
+// with a range of its rows. The scales of an NF4 weight lie in a buffer of their own.
+type buffer struct {
+	d      *Device
+	typ    tensor.Type
+	shards []bufferID
+	scales bufferID // NF4 only
+}
+
+func (b *buffer) Type() tensor.Type { return b.typ }
+
+func (b *buffer) Release() {
+	for _, id := range append(b.shards, b.scales) {
+		b.d.releaseBuffer(id)
+	}
+	b.shards, b.scales = nil, 0
+}
+
+// shardAlign is what the rows of a shard, but for the last, are a multiple of: a shard then begins with a whole block of
+// NF4 and a whole word of any type.
+const shardAlign = quant.BlockSize
+
+// codeBytes is what the elements of a tensor take, without the scales of NF4, in whole words.
+func codeBytes(t tensor.Type) int64 {
+	if t.DType == tensor.NF4 {
+		return roundUp((int64(t.Elements())+1)/2, 4)
+	}
+	return roundUp(t.Bytes(), 4)
+}
+
+// shardRows is how many rows of a matrix one buffer holds; all of them where it is not cut.
+func (d *Device) shardRows(t tensor.Type) int {
+	most := min(d.about.maxBinding, d.about.maxBuffer)
+	if len(t.Shape) != 2 || codeBytes(t) <= most {
+		return max(1, t.Elements())
+	}
+	aligned := tensor.Type{DType: t.DType, Shape: tensor.Shape{shardAlign, t.Shape[1]}}
+	return int(most/codeBytes(aligned)) * shardAlign
+}
+
+// shard is a range of the rows of a matrix.
+type shard struct{ first, rows int }
+
+// shardsOf cuts a matrix as it lies on this device: most often into one.
+func (d *Device) shardsOf(t tensor.Type) []shard {
+	if len(t.Shape) != 2 {
+		return []shard{{0, 1}}
+	}
+	var list []shard
+	for at, n := 0, d.shardRows(t); at < t.Shape[0]; at += n {
+		list = append(list, shard{at, min(n, t.Shape[0]-at)})
+		if n == 0 {
+			break
+		}
+	}
+	return list
+}
+
+// Words of the scales buffer of an NF4 weight; shaders/nf4.wgsl reads them.
+const (
+	nf4Map      = 0   // 256 values of the map
+	nf4Offset   = 256 // the mean of the block scales
+	nf4AbsmaxAt = 257 // the word where the 8-bit scales begin, four a word
+	nf4Nested   = 258 // the float32 scales, one for 256 blocks
+)
+
+// allocate makes the buffers of a tensor.
+func (d *Device) allocate(t tensor.Type) (*buffer, error) {
+	b := &buffer{d: d, typ: t}
+	add := func(bytes int64) (bufferID, error) {
+		id, err := d.newBuffer("tensor "+t.String(), max(4, bytes), storage)
+		if err != nil {
+			b.Release()
+		}
+		return id, err
+	}
+	cut := d.shardRows(t)
+	if cut == 0 {
+		return nil, fmt.Errorf("webgpu: a tensor of type %v: %d of its rows are more than the %d bytes that a kernel of %s sees", t, shardAlign, d.about.maxBinding, d.about.name)
+	}
+	for _, s := range d.shardsOf(t) {
+		bytes := codeBytes(t)
+		if len(t.Shape) == 2 {
+			bytes = codeBytes(tensor.Type{DType: t.DType, Shape: tensor.Shape{s.rows, t.Shape[1]}})
+		}
+		id, err := add(bytes)
+		if err != nil {
+			return nil, err
+		}
+		b.shards = append(b.shards, id)
+	}
+	if t.DType == tensor.NF4 {
+		if uint64(t.Elements()) > math.MaxUint32 {
+			b.Release()
+			return nil, fmt.Errorf("webgpu: a tensor of type %v has more elements than a kernel counts", t)
+		}
+		blocks := (int64(t.Elements()) + quant.BlockSize - 1) / quant.BlockSize
+		nested := (blocks + quant.NestedSize - 1) / quant.NestedSize
+		id, err := add(4*(nf4Nested+nested) + roundUp(blocks, 4))
+		if err != nil {
+			return nil, err
+		}
+		b.scales = id
+	}
+	return b, nil
+}
+
+// sink takes the elements of a tensor, as they follow each other, into its shards.
+type sink struct {
+	b    *buffer
+	ctx  context.Context
+	at   int64  // bytes written
+	held []byte // up to three that do not make a word yet
+}
+
+func (s *sink) write(p []byte) error {
+	if err := s.ctx.Err(); err != nil {
+		return err
+	}
+	if len(s.held) > 0 {
+		p = append(s.held, p...)
+	}
+	whole := len(p) &^ 3
+	p, s.held = p[:whole], append([]byte(nil), p[whole:]...)
+	size := s.b.shardBytes()
+	for len(p) > 0 {
+		n := min(int64(len(p)), size-s.at%size)
+		if err := s.b.d.drv.write(s.b.shards[s.at/size], s.at%size, p[:n]); err != nil {
+			return err
+		}
+		s.at, p = s.at+n, p[n:]
+	}
+	return nil
+}
+
+// end writes what is left, filled up to a word.
+func (s *sink) end() error {
+	if len(s.held) == 0 {
+		return nil
+	}
+	return s.write(make([]byte, 4-len(s.held)))
+}
+
+// shardBytes is the size of all shards but the last.
+func (b *buffer) shardBytes() int64 {
+	if len(b.shards) == 1 {
+		return codeBytes(b.typ)
+	}
+	return codeBytes(tensor.Type{DType: b.typ.DType, Shape: tensor.Shape{b.d.shardRows(b.typ), b.typ.Shape[1]}})
+}
+
+// Upload makes a buffer of the type. F16 and BF16 are widened to F32; NF4 comes in the serialised form of package quant.
+func (d *Device) Upload(ctx context.Context, t tensor.Type, r io.Reader) (device.Buffer, error) {
+	var read func(*sink) error
+	as := t
+	switch t.DType {
+	case tensor.F32, tensor.I32:
+		read = func(s *sink) error { return pieces(r, t, s.write) }
+	case tensor.F16, tensor.BF16:
+		as.DType = tensor.F32
+		read = func(s *sink) error {
+			return pieces(r, t, func(p []byte) error { return s.write(widened(p, t.DType)) })
+		}
+	case tensor.NF4:
+		read = func(s *sink) error { return uploadNF4(s, r) }
+		if r == nil {
+			return nil, fmt.Errorf("webgpu: an NF4 buffer needs its values")
+		}
+	default:
+		return nil, fmt.Errorf("webgpu: cannot hold a tensor of type %v", t)
+	}
+	b, err := d.allocate(as)
+	if err != nil || r == nil {
+		return b, err // WebGPU clears new buffers
+	}
+	s := &sink{b: b, ctx: ctx}
+	if err := read(s); err != nil {
+		b.Release()
+		return nil, fmt.Errorf("webgpu: upload of %v: %w", t, err)
+	}
+	if err := s.end(); err != nil {
+		b.Release()
+		return nil, err
+	}
+	return b, nil
+}
+
+// chunk is how many bytes travel at a time between host and device.
+const chunk = 1 << 20
+
+// pieces reads the bytes of a tensor.
+func pieces(r io.Reader, t tensor.Type, take func([]byte) error) error {
+	total := t.Bytes()
+	piece := make([]byte, min(total, chunk))
+	for at := int64(0); at < total; at += int64(len(piece)) {
+		piece = piece[:min(int64(len(piece)), total-at)]
+		if _, err := io.ReadFull(r, piece); err != nil {
+			return fmt.Errorf("stopped after %d of %d bytes: %w", at, total, err)
+		}
+		if err := take(piece); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// widened gives 16-bit numbers in 32.
+func widened(p []byte, d tensor.DType) []byte {
+	out := make([]byte, 2*len(p))
+	for i := range len(p) / 2 {
+		h := binary.LittleEndian.Uint16(p[2*i:])
+		x := tensor.BF16ToF32(h)
+		if d == tensor.F16 {
+			x = tensor.F16ToF32(h)
+		}
+		binary.LittleEndian.PutUint32(out[4*i:], math.Float32bits(x))
+	}
+	return out
+}
+
+// uploadNF4 sends the codes on as they come, and the scales behind them.
+func uploadNF4(s *sink, r io.Reader) error {
+	q, err := quant.StreamNF4(r, s.b.typ.Shape, s.write)
+	if err != nil {
+		return err
+	}
+	m := q.Map
+	if m == nil {
+		m = quant.DefaultMap
+	}
+	words := make([]uint32, 0, nf4Nested+len(q.NestedAbsmax))
+	for _, x := range m {
+		words = append(words, math.Float32bits(x))
+	}
+	words = append(words, math.Float32bits(q.Offset), uint32(nf4Nested+len(q.NestedAbsmax)))
+	for _, x := range q.NestedAbsmax {
+		words = append(words, math.Float32bits(x))
+	}
+	p := make([]byte, 0, 4*len(words)+len(q.Absmax)+3)
+	for _, w := range words {
+		p = binary.LittleEndian.AppendUint32(p, w)
+	}
+	p = append(p, q.Absmax...)
+	p = append(p, make([]byte, roundUp(int64(len(p)), 4)-int64(len(p)))...)
+	return s.b.d.drv.write(s.b.scales, 0, p)
+}
+
+// Download reads a buffer back.
+func (d *Device) Download(ctx context.Context, db device.Buffer, w io.Writer) error {
+	b, ok := db.(*buffer)
+	if !ok || b.d != d || len(b.shards) == 0 {
+		return fmt.Errorf("webgpu: download of a buffer that is released or lies on another device (%T)", db)
+	}
+	if b.typ.DType == tensor.NF4 {
+		return d.downloadNF4(ctx, b, w)
+	}
+	return d.downloadCodes(ctx, b, b.typ.Bytes(), w)
+}
+
+func (d *Device) downloadCodes(ctx context.Context, b *buffer, bytes int64, w io.Writer) error {
+	size := b.shardBytes()
+	for i, id := range b.shards {
+		if err := d.read(ctx, id, min(size, bytes-int64(i)*size), w); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// downloadNF4 puts the serialised form together again.
+func (d *Device) downloadNF4(ctx context.Context, b *buffer, w io.Writer) error {
+	blocks := (b.typ.Elements() + quant.BlockSize - 1) / quant.BlockSize
+	nested := (blocks + quant.NestedSize - 1) / quant.NestedSize
+	var scales, codes gathered
+	if err := d.read(ctx, b.scales, int64(4*(nf4Nested+nested)+blocks), &scales); err != nil {
+		return err
+	}
+	if err := d.downloadCodes(ctx, b, int64(b.typ.Elements()+1)/2, &codes); err != nil {
+		return err
+	}
+	word := func(i int) float32 { return math.Float32frombits(binary.LittleEndian.Uint32(scales[4*i:])) }
+	q := &quant.NF4{Shape: b.typ.Shape, Codes: codes, Absmax: scales[4*(nf4Nested+nested):], Offset: word(nf4Offset), Map: new([256]float32)}
+	for i := range q.Map {
+		q.Map[i] = word(nf4Map + i)
+	}
+	for i := range nested {
+		q.NestedAbsmax = append(q.NestedAbsmax, word(nf4Nested+i))
+	}
+	_, err := q.WriteTo(w)
+	return err
+}
+
+type gathered []byte
+
+func (g *gathered) Write(p []byte) (int, error) { *g = append(*g, p...); return len(p), nil }
+
+// read brings the first bytes of a buffer to the host, through a small one that the host can map.
+func (d *Device) read(ctx context.Context, from bufferID, total int64, w io.Writer) error {
+	piece := make([]byte, roundUp(min(total, 4*chunk), 4))
+	window, err := d.newBuffer("download", int64(len(piece)), readback)
+	if err != nil {
+		return err
+	}
+	defer d.releaseBuffer(window)
+	for at := int64(0); at < total; at += int64(len(piece)) {
+		n := min(int64(len(piece)), total-at)
+		piece = piece[:roundUp(n, 4)]
+		id, err := d.drv.record(recording{
+			commands: []command{{kind: copyRange, from: binding{from, at, int64(len(piece))}, to: binding{window, 0, int64(len(piece))}}},
+			out:      window, outLen: int64(len(piece)),
+		})
+		if err != nil {
+			return err
+		}
+		_, err = d.drv.replay(ctx, id, nil, piece)
+		d.drv.forget(id)
+		if err != nil {
+			return err
+		}
+		if _, err := w.Write(piece[:n]); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,34 @@
+package webgpu
+
+import "hone/shaders"
+
+func init() {
+	lowerings["embedding"] = lowerEmbedding
+	lowerings["embedding_grad"] = lowerEmbeddingGrad
+}
+
+func lowerEmbedding(c *call) ([]kernel, error) {
+	t := c.types(c.out)[0]
+	n := t.Shape[1]
+	if fours(t) {
+		n /= 4
+	}
+	return []kernel{c.elements("embedding", c.out[0], 1, []operand{out(c.out[0]), in(c.in[0]), in(c.in[1])}, n)}, nil
+}
+
+// lowerEmbeddingGrad clears the table and gives it the sums of rows with equal ids, in the order of the batch: no float
+// atomics, so the same bits at every run.
+func lowerEmbeddingGrad(c *call) ([]kernel, error) {
+	t := c.types(c.in)[0]
+	rows, n := t.Shape[0], t.Shape[1]
+	if fours(t) {
+		n /= 4
+	}
+	leads, after := c.roomFor(0, rows), c.roomFor(1, rows)
+	return []kernel{
+		c.zeros(0),
+		{shader: "embedding_chains", variant: shaders.Variant{}, storage: []operand{out(leads), out(after), in(c.in[1])},
+			grids: c.d.grids(rows, elementGroup, int64(rows))},
+		c.elements("embedding_grad", c.in[0], 2, []operand{out(c.out[0]), in(c.in[0]), in(c.in[1]), in(leads), in(after)}, n, rows),
+	}, nil
+}

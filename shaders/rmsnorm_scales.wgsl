@@ -1,0 +1,34 @@
+// scales[row] = 1/sqrt(mean(x²) + eps) of each row of x [rows, n], for the gradient of the weight.
+
+#import element
+#import lanes
+
+struct Params {
+    first: u32,
+    rows: u32,
+    n: u32,      // elements, or groups of four, of a row
+    length: f32, // elements of a row
+    eps: f32,
+}
+
+@group(0) @binding(0) var<uniform> p: Params;
+@group(0) @binding(1) var<storage, read> x: array<E>;
+@group(0) @binding(2) var<storage, read_write> scales: array<f32>;
+
+@compute @workgroup_size(WORKGROUP)
+fn main(@builtin(global_invocation_id) id: vec3u, @builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) local: u32) {
+    let row = p.first + row_of(id.x, group.x);
+    let lane = lane_of(local);
+    if (row >= p.rows) {
+        return;
+    }
+    var squares = E();
+    for (var i = lane; i < p.n; i += LANES) {
+        let v = x[row * p.n + i];
+        squares += v * v;
+    }
+    let r = 1.0 / sqrt(across(sum_of(squares), lane) / p.length + p.eps);
+    if (lane == 0u) {
+        scales[row] = r;
+    }
+}
