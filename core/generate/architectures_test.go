@@ -17,8 +17,10 @@ import (
 )
 
 const (
-	small     = `"hidden_size":24,"num_hidden_layers":3,"num_attention_heads":4,"num_key_value_heads":2,"intermediate_size":40,"vocab_size":70,"max_position_embeddings":80,"initializer_range":0.2`
-	smallGPT2 = `"model_type":"gpt2","n_embd":24,"n_layer":3,"n_head":4,"n_positions":80,"vocab_size":70,"initializer_range":0.2`
+	small         = `"hidden_size":24,"num_hidden_layers":3,"num_attention_heads":4,"num_key_value_heads":2,"intermediate_size":40,"vocab_size":70,"max_position_embeddings":80,"initializer_range":0.2`
+	smallChatGLM3 = `"model_type":"chatglm","hidden_size":24,"num_layers":3,"num_attention_heads":4,"multi_query_attention":true,"multi_query_group_num":2,"ffn_hidden_size":40,"padded_vocab_size":70,"seq_length":80,"initializer_range":0.2`
+	smallGemma3   = `"model_type":"gemma3_text","head_dim":8,"sliding_window":5,"sliding_window_pattern":2,"query_pre_attn_scalar":8,` + small
+	smallGPT2     = `"model_type":"gpt2","n_embd":24,"n_layer":3,"n_head":4,"n_positions":80,"vocab_size":70,"initializer_range":0.2`
 )
 
 // With keys and values kept, every architecture gives the logits of the program that reads the whole sequence at once.
@@ -31,6 +33,10 @@ func TestCacheEqualsUncached(t *testing.T) {
 		"qwen2":                       `"model_type":"qwen2",` + small + `,"tie_word_embeddings":true`,
 		"qwen2, windows":              `"model_type":"qwen2",` + small + `,"use_sliding_window":true,"sliding_window":34,"max_window_layers":1`,
 		"qwen3":                       `"model_type":"qwen3",` + small + `,"head_dim":10`,
+		"chatglm3":                    smallChatGLM3,
+		"chatglm3, odd":               smallChatGLM3 + `,"rmsnorm":false,"add_bias_linear":true,"kv_channels":10,"rope_ratio":3,"apply_residual_connection_post_layernorm":true`,
+		"gemma3":                      smallGemma3,
+		"gemma3, a long window":       smallGemma3 + `,"sliding_window":33,"layer_types":["full_attention","sliding_attention","sliding_attention"]`,
 		"gpt2":                        smallGPT2,
 		"gpt2, untied, by layer":      smallGPT2 + `,"tie_word_embeddings":false,"scale_attn_by_inverse_layer_idx":true`,
 	} {

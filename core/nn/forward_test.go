@@ -13,8 +13,11 @@ import (
 )
 
 const (
-	small     = `"hidden_size":12,"num_hidden_layers":3,"num_attention_heads":2,"num_key_value_heads":1,"intermediate_size":20,"vocab_size":17,"max_position_embeddings":16`
-	smallGPT2 = `"model_type":"gpt2","n_embd":12,"n_layer":3,"n_head":2,"n_positions":16,"vocab_size":17`
+	small = `"hidden_size":12,"num_hidden_layers":3,"num_attention_heads":2,"num_key_value_heads":1,"intermediate_size":20,"vocab_size":17,"max_position_embeddings":16`
+	// Half of a head of 6 is 3 long, of which two pairs turn.
+	smallChatGLM3 = `"model_type":"chatglm","hidden_size":12,"num_layers":2,"num_attention_heads":2,"multi_query_attention":true,"multi_query_group_num":1,"ffn_hidden_size":20,"padded_vocab_size":17,"seq_length":16`
+	smallGemma3   = `"model_type":"gemma3_text","hidden_size":12,"num_hidden_layers":3,"num_attention_heads":2,"num_key_value_heads":1,"head_dim":8,"intermediate_size":20,"vocab_size":17,"max_position_embeddings":16,"sliding_window":3,"sliding_window_pattern":2,"query_pre_attn_scalar":12`
+	smallGPT2     = `"model_type":"gpt2","n_embd":12,"n_layer":3,"n_head":2,"n_positions":16,"vocab_size":17`
 )
 
 // forwardCases are architectures with their settings, the odd ones too.
@@ -41,6 +44,17 @@ var forwardCases = []struct{ name, config string }{
 	{"gpt2, n_inner null, untied", smallGPT2 + `,"n_inner":null,"tie_word_embeddings":false,"activation_function":"gelu_pytorch_tanh"`},
 	{"gpt2, unscaled", smallGPT2 + `,"scale_attn_weights":false`},
 	{"gpt2, scaled by layer", smallGPT2 + `,"scale_attn_by_inverse_layer_idx":true`},
+	{"chatglm3", smallChatGLM3},
+	{"chatglm3, ratio, biases, channels of their own", smallChatGLM3 + `,"rope_ratio":50,"add_bias_linear":true,"kv_channels":10,"multi_query_group_num":2`},
+	{"chatglm3, query bias, residual after the norm", smallChatGLM3 + `,"add_qkv_bias":true,"apply_residual_connection_post_layernorm":true,"layernorm_epsilon":1e-2`},
+	{"chatglm3, layer norm, tied, no last norm", smallChatGLM3 + `,"rmsnorm":false,"tie_word_embeddings":true,"post_layer_norm":false`},
+	{"chatglm3, layer norm at the end", smallChatGLM3 + `,"rmsnorm":false,"original_rope":true,"kv_channels":3`},
+	{"gemma3", smallGemma3},
+	{"gemma3, a window in each", smallGemma3 + `,"layer_types":["sliding_attention","sliding_attention","sliding_attention"],"rms_norm_eps":1e-3`},
+	{"gemma3, a window in none, bfloat16", smallGemma3 + `,"sliding_window_pattern":1,"torch_dtype":"bfloat16","rope_scaling":{"rope_type":"linear","factor":8.0}`},
+	{"gemma3, layer types, float16", smallGemma3 + `,"layer_types":["full_attention","sliding_attention","full_attention"],"torch_dtype":"float16","query_pre_attn_scalar":7`},
+	{"gemma3, thetas, biases, untied", smallGemma3 + `,"rope_theta":5000,"rope_local_base_freq":50,"attention_bias":true,"tie_word_embeddings":false,"_sliding_window_pattern":3`},
+	{"gemma3, rope_parameters", smallGemma3 + `,"rope_parameters":{"full_attention":{"rope_type":"linear","rope_theta":400,"factor":2},"sliding_attention":{"rope_type":"default","rope_theta":20}}`},
 	{"gpt2, heads of odd length", smallGPT2 + `,"n_head":4`},
 }
 
@@ -161,6 +175,10 @@ func TestSettingsMatter(t *testing.T) {
 			`"rope_parameters":{"rope_theta":200}`, `"original_max_position_embeddings":16,"rope_scaling":{"rope_type":"llama3","factor":2,"low_freq_factor":1,"high_freq_factor":2}`},
 		`"model_type":"qwen3",` + small: {`"use_sliding_window":true,"sliding_window":2,"max_window_layers":1`, `"use_sliding_window":true,"sliding_window":3,"max_window_layers":1`,
 			`"use_sliding_window":true,"sliding_window":2,"max_window_layers":2`, `"use_sliding_window":true,"sliding_window":2,"layer_types":["sliding_attention","full_attention","full_attention"]`},
+		smallChatGLM3: {`"rope_ratio":2`, `"rmsnorm":false`, `"layernorm_epsilon":0.1`, `"post_layer_norm":false`, `"apply_residual_connection_post_layernorm":true`},
+		smallGemma3: {`"rope_theta":100`, `"rope_local_base_freq":100`, `"query_pre_attn_scalar":3`, `"sliding_window":2`, `"sliding_window_pattern":3`, `"torch_dtype":"bfloat16"`,
+			`"torch_dtype":"float16"`, `"rms_norm_eps":0.1`, `"rope_parameters":{"full_attention":{"rope_theta":30}}`, `"rope_scaling":{"rope_type":"linear","factor":2}`,
+			`"layer_types":["full_attention","full_attention","sliding_attention"]`},
 		smallGPT2: {`"activation_function":"gelu"`, `"layer_norm_epsilon":0.1`, `"scale_attn_weights":false`, `"scale_attn_by_inverse_layer_idx":true`},
 	} {
 		seen := map[string]string{run(base): "none"}

@@ -314,8 +314,13 @@ func newOracle(t *testing.T, config string) *oracle {
 
 // logits of one sequence.
 func (o *oracle) logits(ids []int32) [][]float64 {
-	if o.config["model_type"] == "gpt2" {
+	switch o.config["model_type"] {
+	case "gpt2":
 		return o.gpt2(ids)
+	case "chatglm":
+		return o.chatGLM3(ids)
+	case "gemma3_text":
+		return o.gemma3(ids)
 	}
 	return o.llama(ids)
 }

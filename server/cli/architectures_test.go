@@ -13,8 +13,9 @@ import (
 )
 
 const (
-	smallModel = `"hidden_size":32,"num_hidden_layers":2,"num_attention_heads":4,"num_key_value_heads":2,"intermediate_size":48,"vocab_size":96,"max_position_embeddings":64,"initializer_range":0.1,"eos_token_id":2`
-	smallGPT2  = `"model_type":"gpt2","n_embd":32,"n_layer":2,"n_head":4,"n_positions":64,"vocab_size":96,"initializer_range":0.1,"eos_token_id":2`
+	smallModel    = `"hidden_size":32,"num_hidden_layers":2,"num_attention_heads":4,"num_key_value_heads":2,"intermediate_size":48,"vocab_size":96,"max_position_embeddings":64,"initializer_range":0.1,"eos_token_id":2`
+	smallChatGLM3 = `"model_type":"chatglm","hidden_size":32,"num_layers":2,"num_attention_heads":4,"multi_query_attention":true,"multi_query_group_num":2,"ffn_hidden_size":48,"padded_vocab_size":96,"seq_length":64,"initializer_range":0.1,"eos_token_id":2`
+	smallGPT2     = `"model_type":"gpt2","n_embd":32,"n_layer":2,"n_head":4,"n_positions":64,"vocab_size":96,"initializer_range":0.1,"eos_token_id":2`
 )
 
 // smallConfigs are models of every architecture, in usual and in odd settings.
@@ -24,6 +25,9 @@ var smallConfigs = []struct{ name, config string }{
 	{"mistral", `"model_type":"mistral",` + smallModel + `,"sliding_window":5`},
 	{"qwen2", `"model_type":"qwen2",` + smallModel + `,"tie_word_embeddings":true,"use_sliding_window":false`},
 	{"qwen3", `"model_type":"qwen3",` + smallModel + `,"head_dim":16,"attention_bias":true`},
+	{"chatglm3", smallChatGLM3},
+	{"chatglm3_odd", smallChatGLM3 + `,"rmsnorm":false,"add_qkv_bias":true,"kv_channels":10,"rope_ratio":3,"tie_word_embeddings":true`},
+	{"gemma3", `"model_type":"gemma3_text","head_dim":16,"sliding_window":5,"sliding_window_pattern":2,"query_pre_attn_scalar":16,` + smallModel},
 	{"gpt2", smallGPT2},
 	{"gpt2_untied", smallGPT2 + `,"tie_word_embeddings":false,"n_inner":40,"activation_function":"gelu","scale_attn_by_inverse_layer_idx":true`},
 }
