@@ -179,7 +179,7 @@ func (r *run) method(v Value, name string) (Value, bool) {
 	switch v := v.(type) {
 	case Text:
 		if m, ok := stringMethods[name]; ok {
-			return &Func{name, func(r *run, a args) Value { return m(r, v, a) }}, true
+			return &Func{name, func(r *run, a args) Value { r.pass(v); return m(r, v, a) }}, true
 		}
 	case *List:
 		if m, ok := listMethods[name]; ok && v.kind <= tuple {

@@ -1,6 +1,10 @@
 package jinja
 
-import "math"
+import (
+	"math"
+	"slices"
+	"strings"
+)
 
 // expr is an expression.
 type expr interface {
@@ -196,26 +200,28 @@ func (r *run) arithmetic(op string, a, b Value) Value {
 
 func (r *run) repeat(v Value, n int64) Value {
 	n = max(n, 0)
-	if t, ok := v.(Text); ok {
+	switch v := v.(type) {
+	case Text:
+		if n > 0 && int64(len(v.S)) > math.MaxInt32/n {
+			r.alloc(r.left.Bytes + 1)
+		}
+		if len(v.Marks) == 0 {
+			r.alloc(len(v.S) * int(n))
+			return lit(strings.Repeat(v.S, int(n)))
+		}
 		b := builder{r: r}
 		for range n {
-			if t.S == "" {
-				break
-			}
-			b.text(t)
+			b.text(v)
 		}
 		return b.done()
-	}
-	l := v.(*List)
-	out := &List{kind: l.kind}
-	for range n {
-		if len(l.Items) == 0 {
-			break
+	case *List:
+		if n > 0 && int64(len(v.Items)) > math.MaxInt32/16/n {
+			r.alloc(r.left.Bytes + 1)
 		}
-		r.alloc(16 * len(l.Items))
-		out.Items = append(out.Items, l.Items...)
+		r.alloc(32 + 16*len(v.Items)*int(n))
+		return &List{Items: slices.Repeat(v.Items, int(n)), kind: v.kind}
 	}
-	return out
+	panic("jinja: repeat of a " + typeName(v))
 }
 
 // integers computes with whole numbers. Python's have no bound; a result beyond 64 bits is refused.
@@ -310,6 +316,7 @@ func (r *run) filter(name string, v Value, a args) Value {
 	}
 	r.enter()
 	defer r.leave()
+	r.pass(v)
 	return f(r, v, a)
 }
 
@@ -329,6 +336,12 @@ func (r *run) test(name string, v Value, a args) bool {
 	if f == nil {
 		fail("the test %q is not known", name)
 	}
-	r.step(1)
+	r.pass(v)
 	return f(r, v, a)
+}
+
+// pass pays for going through a value once, if it is a text.
+func (r *run) pass(v Value) {
+	t, _ := v.(Text)
+	r.work(len(t.S))
 }

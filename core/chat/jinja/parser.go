@@ -7,6 +7,7 @@ type parser struct {
 	tokens []token
 	at     int
 	depth  int
+	loops  int // around, within the macro
 }
 
 // maxNesting bounds blocks and brackets in each other.
@@ -203,9 +204,13 @@ func (p *parser) statement() stmt {
 			out = append(out, output{p.expression()})
 		}
 		return out
-	case "break":
-		return jump(signalBreak)
-	case "continue":
+	case "break", "continue":
+		if p.loops == 0 {
+			p.fail("%s stands outside a loop", name)
+		}
+		if name == "break" {
+			return jump(signalBreak)
+		}
 		return jump(signalContinue)
 	case "include", "import", "from", "extends", "block":
 		p.fail("the statement %s needs other templates, and a chat template stands alone", name)
@@ -226,7 +231,9 @@ func (p *parser) forLoop() stmt {
 	}
 	f.recursive = p.skipName("recursive")
 	p.begin()
+	p.loops++
 	f.body = p.statements("else", "endfor")
+	p.loops--
 	if p.next().text == "else" {
 		f.otherwise = p.block("endfor")
 	}
@@ -257,7 +264,11 @@ func (p *parser) signature(m *macro) {
 		if len(m.params) > 0 {
 			p.expect(",")
 		}
-		m.params = append(m.params, p.expectName("a parameter"))
+		param := p.expectName("a parameter")
+		if slices.Contains(m.params, param) {
+			p.fail("the parameter %s is named twice", param)
+		}
+		m.params = append(m.params, param)
 		var value expr
 		if p.skip("=") {
 			value = p.expression()
@@ -270,8 +281,10 @@ func (p *parser) signature(m *macro) {
 }
 
 func (p *parser) macroBody(m *macro, end string) {
-	from := p.at
+	from, loops := p.at, p.loops
+	p.loops = 0
 	m.body = p.block(end)
+	p.loops = loops
 	for _, t := range p.tokens[from:p.at] {
 		m.varargs = m.varargs || t.kind == tokenName && t.text == "varargs"
 		m.kwargs = m.kwargs || t.kind == tokenName && t.text == "kwargs"
@@ -280,6 +293,7 @@ func (p *parser) macroBody(m *macro, end string) {
 
 // target reads what is assigned to: names, in tuples too, and attributes of a namespace.
 func (p *parser) target(namespace bool) target {
+	defer p.nest()()
 	var out []target
 	for {
 		if p.skip("(") {

@@ -47,9 +47,7 @@ func (l located) exec(r *run, s *scope) signal {
 type output struct{ expr }
 
 func (o output) exec(r *run, s *scope) signal {
-	if v := o.eval(r, s); v != nil || o.expr != (constant{}) {
-		r.write(r.str(v))
-	}
+	r.write(r.str(o.eval(r, s)))
 	return signalNone
 }
 
