@@ -96,6 +96,9 @@ func (j *Job) warn(format string, args ...any) {
 	j.warnings = append(j.warnings, fmt.Sprintf(format, args...))
 }
 
+// Warnings are what the user should know before the run; Start tells them as events.
+func (j *Job) Warnings() []string { return j.warnings }
+
 // openTokenizer loads the model's tokenizer; a directory without one will do for rows that are token ids.
 func (j *Job) openTokenizer() error {
 	t, err := tokenizer.LoadDir(j.Recipe.Model)
