@@ -63,17 +63,32 @@ func (l *loading) endsAt(labels []int32, i int) bool {
 func (l *loading) notes() (out []string) {
 	for kind, f := range l.findings {
 		if f.count > 0 {
-			out = append(out, fmt.Sprintf("%d rows %s: %s", f.count, findingTexts[kind], fewOf(f.rows, f.count)))
+			out = append(out, fmt.Sprintf("%d rows %s: %s", f.count, findingTexts[kind], Few(f.rows, f.count)))
 		}
 	}
 	return out
 }
 
-// fewOf lists the first few of count rows.
-func fewOf(rows []string, count int) string {
-	s := strings.Join(rows, ", ")
-	if count > len(rows) {
-		s += fmt.Sprintf(" and %d more", count-len(rows))
+// Few lists the first few of count rows, each "file row n"; a file that goes on is named once.
+func Few(rows []string, count int) string {
+	var b strings.Builder
+	file := ""
+	for i, r := range rows {
+		at := strings.LastIndex(r, " row ")
+		switch {
+		case i > 0 && at >= 0 && r[:at] == file:
+			b.WriteString(", " + r[at+len(" row "):])
+		case i > 0:
+			b.WriteString("; " + r)
+		default:
+			b.WriteString(r)
+		}
+		if at >= 0 {
+			file = r[:at]
+		}
 	}
-	return s
+	if more := count - len(rows); more > 0 {
+		fmt.Fprintf(&b, " and %d more", more)
+	}
+	return b.String()
 }

@@ -28,11 +28,13 @@ func (e Example) Runs(tok *tokenizer.Tokenizer) []Run {
 		r := Run{Tokens: to - from, Learnt: learnt(from), Unknown: tok == nil}
 		if tok != nil {
 			// Decoders treat the beginning of a text apart, so what a stretch adds to the text before it is what it says.
-			whole := tok.Decode(e.IDs[:to], false)
-			if rest, ok := strings.CutPrefix(whole, before); ok {
-				r.Text = rest
-			} else { // a character lies across the border
-				r.Text = tok.Decode(e.IDs[from:to], false)
+			whole, short := readable(tok, e.IDs[:to])
+			rest, ok := strings.CutPrefix(whole, before)
+			if !ok {
+				rest, short = tok.Decode(e.IDs[from:to], false), 0
+			}
+			if r.Text = rest; to == len(e.IDs) {
+				r.Text += strings.Repeat("\uFFFD", short)
 			}
 			before = whole
 		}
@@ -40,4 +42,20 @@ func (e Example) Runs(tok *tokenizer.Tokenizer) []Run {
 		from = to
 	}
 	return out
+}
+
+// readable decodes ids but for the last few, where these are the first bytes of a character whose others do not follow.
+func readable(tok *tokenizer.Tokenizer, ids []int32) (text string, left int) {
+	const bytes = 4 // of a character at most
+	least := -1
+	for k := range min(bytes, len(ids)) {
+		s := tok.Decode(ids[:len(ids)-k], false)
+		if n := strings.Count(s, "\uFFFD"); least < 0 || n < least {
+			text, left, least = s, k, n
+		}
+		if least == 0 {
+			break
+		}
+	}
+	return text, left
 }

@@ -3,7 +3,6 @@ package run
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"hone/core/chat"
 	"hone/core/data"
@@ -126,11 +125,7 @@ func (j *Job) countRows(sets *data.Sets) error {
 		j.warn("%s", n)
 	}
 	if s.Unsupervised > 0 {
-		more := ""
-		if n := s.Unsupervised - len(s.UnsupervisedRows); n > 0 {
-			more = fmt.Sprintf(" and %d more", n)
-		}
-		j.warn("%d rows have nothing to learn from and only cost time: %s%s", s.Unsupervised, strings.Join(s.UnsupervisedRows, ", "), more)
+		j.warn("%d rows have nothing to learn from and only cost time: %s", s.Unsupervised, data.Few(s.UnsupervisedRows, s.Unsupervised))
 	}
 	if s.Dropped > 0 {
 		j.warn("%d of %d rows are longer than max_length %d and are left out; --truncation_strategy right or left cuts them instead", s.Dropped, s.Rows-s.Skipped, r.MaxLength)
