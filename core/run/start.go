@@ -2,6 +2,7 @@ package run
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -34,7 +35,7 @@ func Start(ctx context.Context, r recipe.Recipe, dev device.Device, sink func(Ev
 		return resume(ctx, r, dev, sink)
 	}
 	before, _ := Resident()
-	j, err := Prepare(ctx, r, dev)
+	j, err := prepare(ctx, r, dev, false, sink)
 	if err != nil {
 		return Result{}, err
 	}
@@ -80,7 +81,7 @@ func resume(ctx context.Context, r recipe.Recipe, dev device.Device, sink func(E
 		return Result{}, fmt.Errorf("resuming %s: %w", from.Dir, err)
 	}
 	before, _ := Resident()
-	j, err := prepare(ctx, merged, dev, true)
+	j, err := prepare(ctx, merged, dev, true, sink)
 	if err != nil {
 		return Result{}, err
 	}
@@ -114,10 +115,12 @@ func absolute(r *recipe.Recipe) error {
 		*p = abs
 		return err
 	}
-	r.Dataset = append([]string(nil), r.Dataset...)
 	errs := []error{fix(&r.Model), fix(&r.Adapter), fix(&r.OutputDir)}
-	for i := range r.Dataset {
-		errs = append(errs, fix(&r.Dataset[i]))
+	for _, list := range []*[]string{&r.Dataset, &r.ValDataset} {
+		*list = append([]string(nil), *list...)
+		for i := range *list {
+			errs = append(errs, fix(&(*list)[i]))
+		}
 	}
 	return errors.Join(errs...)
 }
@@ -149,7 +152,7 @@ func (s *session) hash() error {
 	if s.model, err = checkpoint.NewInput([]string{r.Model}, files); err != nil {
 		return err
 	}
-	s.data, err = checkpoint.NewInput(r.Dataset, r.Dataset)
+	s.data, err = checkpoint.NewInput(append(append([]string(nil), r.Dataset...), r.ValDataset...), s.j.files)
 	return err
 }
 
@@ -164,6 +167,10 @@ func (s *session) record() error {
 	}
 	m := checkpoint.NewManifest(Version, time.Now())
 	m.Device, m.KernelVariant, m.RecipeHash, m.Model, m.Data = s.dev.Caps().Name, s.dev.Caps().Variant, s.recipeHash, s.model, s.data
+	if m.Rows, err = json.Marshal(s.j.Rows); err != nil {
+		return err
+	}
+	m.Template = s.j.template.Name()
 	return s.run.WriteManifest(m)
 }
 

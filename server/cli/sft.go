@@ -1,8 +1,10 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"hone/core/recipe"
@@ -24,9 +26,20 @@ func parseRecipe(e env, args []string, usage string, extra ...recipe.Flag) (r re
 }
 
 func sft(e env, args []string) error {
-	r, help, err := parseRecipe(e, args, "sft --model DIR --dataset FILE[,FILE…] --train_type lora|qlora|full [flags]")
+	rows := 0
+	extra := recipe.Flag{Name: "preview", Group: "Looking first", Value: "N", Unit: "rows", Help: "show so many rows as the model sees them, what is not learnt dimmed or outside of ⟦ ⟧, and train nothing",
+		Set: func(v string) (err error) {
+			if rows, err = strconv.Atoi(v); err != nil || rows < 1 {
+				return fmt.Errorf("--preview %s: a number of rows is wanted, at least 1", strconv.Quote(v))
+			}
+			return nil
+		}}
+	r, help, err := parseRecipe(e, args, "sft --model DIR --dataset FILE[,FILE…] --train_type lora|qlora|full [flags]", extra)
 	if err != nil || help {
 		return err
+	}
+	if rows > 0 {
+		return preview(e, r, rows)
 	}
 	_, err = trainRecipe(e, "sft", r)
 	return err
@@ -40,6 +53,10 @@ func trainRecipe(e env, command string, r recipe.Recipe) (run.Result, error) {
 	}
 	defer dev.Close()
 	result, err := run.Start(e.ctx, r, dev, newProgress(e.out, r.LogFormat).show)
+	if errors.Is(err, context.Canceled) {
+		fmt.Fprintln(e.err, "interrupted before the first step; nothing was written")
+		err = errInterrupted
+	}
 	if err == nil && result.Interrupted {
 		fmt.Fprintf(e.err, "interrupted; go on with:\n  hone %s --resume_from_checkpoint %s\n", command, quoteForShell(result.Run))
 		err = errInterrupted
