@@ -87,6 +87,7 @@ type Recipe struct {
 	LoggingSteps int    `flag:"logging_steps" default:"5" range:"[1,2147483647]" resume:"free" unit:"steps" help:"write a log line so often, and for the first step"`
 	LogFormat    string `flag:"log_format" default:"auto" choices:"auto,plain,json" resume:"free" help:"auto shows a progress bar on a terminal and plain lines elsewhere"`
 
+	notes []string
 	given map[string]bool // names that somebody set, as against defaults; never changed in place, since copies share it
 }
 

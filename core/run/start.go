@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"path/filepath"
 	"time"
 
@@ -47,6 +48,11 @@ func Start(ctx context.Context, r recipe.Recipe, dev device.Device, sink func(Ev
 	if s.run, err = checkpoint.Create(j.Recipe.OutputDir, j.modelName(), time.Now()); err != nil {
 		return Result{}, err
 	}
+	release, err := s.run.Lock()
+	if err != nil {
+		return Result{}, err
+	}
+	defer release()
 	if err := s.record(); err != nil {
 		return Result{}, err
 	}
@@ -55,6 +61,17 @@ func Start(ctx context.Context, r recipe.Recipe, dev device.Device, sink func(Ev
 
 // resume goes on from a checkpoint, in its own run directory.
 func resume(ctx context.Context, r recipe.Recipe, dev device.Device, sink func(Event)) (Result, error) {
+	run, err := checkpoint.RunOf(r.ResumeFromCheckpoint)
+	if err != nil {
+		return Result{}, err
+	}
+	// Finding the checkpoint tidies the directory up, which must not happen below the hands of another process.
+	release, err := run.Lock()
+	if err == nil {
+		defer release()
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return Result{}, fmt.Errorf("resuming %s: %w", r.ResumeFromCheckpoint, err)
+	}
 	run, from, err := checkpoint.Find(r.ResumeFromCheckpoint)
 	if err != nil {
 		return Result{}, err

@@ -22,6 +22,9 @@ func parseRecipe(e env, args []string, usage string, extra ...recipe.Flag) (r re
 		fmt.Fprintln(e.out, "Usage: hone "+usage)
 		return r, true, recipe.Help(e.out, extra...)
 	}
+	for _, note := range r.Notes() {
+		fmt.Fprintln(e.err, "note: "+note)
+	}
 	return r, false, err
 }
 
