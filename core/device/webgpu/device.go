@@ -27,7 +27,7 @@ type Device struct {
 	// submissionFLOPs is how much work one submission may be. Watchdogs kill at two seconds or five; a tenth of a
 	// second is meant, on the slowest adapter that is worth running on.
 	submissionFLOPs int64
-	variant         string // of the kernels: registers or tiled
+	variant         string // of the kernels: Registers or Tiled
 }
 
 type temporary struct {
@@ -47,7 +47,7 @@ func Open(ctx context.Context, o Options) (*Device, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Device{drv: drv, about: drv.adapter(), pipelines: map[string]pipelineID{}, live: map[bufferID]int64{}, budget: o.Memory, submissionFLOPs: 200e6, variant: "registers"}, nil
+	return &Device{drv: drv, about: drv.adapter(), pipelines: map[string]pipelineID{}, live: map[bufferID]int64{}, budget: o.Memory, variant: Registers, submissionFLOPs: 200e6}, nil
 }
 
 // Caps describes the adapter.
@@ -154,4 +154,4 @@ func (d *Device) temporaries() error {
 }
 
 // tiled reports whether kernels share work in workgroup memory, which is the shape for GPUs.
-func (d *Device) tiled() bool { return d.variant == "tiled" }
+func (d *Device) tiled() bool { return d.variant == Tiled }

@@ -27,7 +27,8 @@ func TestMatMulGrids(t *testing.T) {
 		{500, 16, 700, 8, 1e12, 3, 32},
 		{3, 16, 700, 4, 1e12, 3, 4},
 	} {
-		grids := matMulGrids(c.m, c.k, c.n, c.rows, 1, c.budget, c.groups)
+		p := product{m: c.m, k: c.k, n: c.n, alpha: 1, shape: matmulShape{across: 8, down: 8, rows: c.rows}}
+		grids := p.grids(0, c.k, 0, c.n, 0, c.budget, c.groups)
 		if len(grids) != c.dispatches {
 			t.Errorf("%+v: %d dispatches", c, len(grids))
 		}
