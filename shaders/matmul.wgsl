@@ -35,7 +35,7 @@ fn store(row: u32, col: u32, sum: vec4f) {
     if (row >= p.m || col >= p.end_col) {
         return;
     }
-    let at = row * (p.n / 4u) + col / 4u;
+    let at = (row + p.c_first) * (p.n / 4u) + col / 4u;
     var v = p.alpha * sum;
 #ifdef ADD
     v += d[at];
@@ -52,7 +52,7 @@ fn store_one(row: u32, col: u32, sum: f32) {
     if (row >= p.m || col >= p.end_col) {
         return;
     }
-    let at = row * p.n + col;
+    let at = (row + p.c_first) * p.n + col;
     var v = p.alpha * sum;
 #ifdef ADD
     v += d[at];

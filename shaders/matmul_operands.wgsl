@@ -1,8 +1,8 @@
 // The operands of a product op(A) [m, k] · op(W) [k, n], read in blocks of 4×4. A block that sticks out of the matrix is
 // read from rows that are inside it (their products are thrown away), but has zeros beyond k, which is summed over.
 //
-// A matrix W that lies in several buffers is multiplied by one dispatch for each: these see rows from w_first on, and
-// with them a range of k or, transposed, of the columns.
+// A dispatch may see some rows of W only, because W lies in several buffers or is taken a piece at a time: they belong to
+// a range of the terms k or, transposed, of the columns.
 //
 // TRANSPOSE_A, TRANSPOSE_W: the matrix lies as [k, m], [n, k].
 // VEC4_A, VEC4_W: its rows, as they lie, are a multiple of four long.
@@ -17,7 +17,9 @@ struct Params {
     first_k: u32,  // the terms that it sums
     end_k: u32,
     end_col: u32,
-    w_first: u32,  // the row of W with which its buffer begins
+    w_first: u32,   // the term or column to which row 0 of the buffer of W belongs; it may be negative, and wraps
+    w_origin: u32,  // the element of the whole of W with which its buffer begins
+    c_first: u32,   // the row of the buffer of C with which C begins
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
@@ -91,7 +93,7 @@ fn w_place(col: u32, k: u32) -> u32 {
 }
 
 fn w_stored(col: u32, k: u32) -> vec4f {
-    return w_four(w_place(col, k), p.w_first * p.k);
+    return w_four(w_place(col, k), p.w_origin);
 }
 
 // Column i of the block is op(W)[k + i, col .. col + 3].
@@ -106,7 +108,7 @@ var<private> left_scales: vec4f;
 var<private> right_scales: vec4f;
 
 fn w_four_scales(k: u32, col: u32) -> vec4f {
-    let origin = p.w_first * p.k;
+    let origin = p.w_origin;
     return vec4f(w_scale(w_place(col, k), origin), w_scale(w_place(col + 1u, k), origin),
         w_scale(w_place(col + 2u, k), origin), w_scale(w_place(col + 3u, k), origin));
 }
@@ -133,7 +135,7 @@ fn w_right(k: u32, col: u32) -> mat4x4f {
 #else
 
 fn w_row(k: u32, col: u32) -> vec4f {
-    let v = w_four((min(k, p.end_k - 1u) - p.w_first) * p.n + min(col, p.n - 4u), p.w_first * p.n);
+    let v = w_four((min(k, p.end_k - 1u) - p.w_first) * p.n + min(col, p.n - 4u), p.w_origin);
     return select(vec4f(), v, k < p.end_k);
 }
 
@@ -148,9 +150,9 @@ fn w_at(k: u32, col: u32) -> f32 {
     let r = min(k, p.end_k - 1u);
     let c = min(col, p.end_col - 1u);
 #ifdef TRANSPOSE_W
-    return select(0.0, w_one((c - p.w_first) * p.k + r, p.w_first * p.k), k < p.end_k);
+    return select(0.0, w_one((c - p.w_first) * p.k + r, p.w_origin), k < p.end_k);
 #else
-    return select(0.0, w_one((r - p.w_first) * p.n + c, p.w_first * p.n), k < p.end_k);
+    return select(0.0, w_one((r - p.w_first) * p.n + c, p.w_origin), k < p.end_k);
 #endif
 }
 

@@ -72,26 +72,35 @@ func lowerMatMul(c *call) ([]kernel, error) {
 func (d *Device) multiply(p product) []kernel {
 	var kernels []kernel
 	for i, s := range d.shardsOf(p.weight) {
-		firstK, endK, firstCol, endCol := 0, p.k, 0, p.n
+		part := piece{endK: p.k, endCol: p.n, wFirst: s.first, wOrigin: s.first * p.weight.Shape[1]}
 		if p.tw {
-			firstCol, endCol = s.first, s.first+s.rows
+			part.firstCol, part.endCol = s.first, s.first+s.rows
 		} else {
-			firstK, endK = s.first, s.first+s.rows
+			part.firstK, part.endK = s.first, s.first+s.rows
 			if i > 0 {
 				p.d = p.c
 			}
 		}
-		k := kernel{shader: "matmul", variant: p.variant(), storage: []operand{in(p.a), {value: p.w, access: reads, shard: i}, out(p.c)}}
-		if p.weight.DType == tensor.NF4 {
-			k.storage = append(k.storage, operand{value: p.w, access: reads, scales: true})
-		}
-		if p.d != ir.None && p.d != p.c {
-			k.storage = append(k.storage, in(p.d))
-		}
-		k.grids = p.grids(firstK, endK, firstCol, endCol, s.first, d.submissionFLOPs, d.about.maxGroups)
-		kernels = append(kernels, k)
+		kernels = append(kernels, d.part(p, i, part))
 	}
 	return kernels
+}
+
+// piece is what one kernel does of a product: terms from firstK to endK, columns from firstCol to endCol. Row 0 of the
+// buffer of W belongs to term or column wFirst, and is element wOrigin of the whole. C begins with row cFirst of its buffer.
+type piece struct{ firstK, endK, firstCol, endCol, wFirst, wOrigin, cFirst int }
+
+// part is the kernel of a piece for which W lies in the numbered buffer.
+func (d *Device) part(p product, shard int, of piece) kernel {
+	k := kernel{shader: "matmul", variant: p.variant(), storage: []operand{in(p.a), {value: p.w, access: reads, shard: shard}, out(p.c)}}
+	if p.weight.DType == tensor.NF4 {
+		k.storage = append(k.storage, operand{value: p.w, access: reads, scales: true})
+	}
+	if p.d != ir.None && p.d != p.c {
+		k.storage = append(k.storage, in(p.d))
+	}
+	k.grids = p.grids(of, d.submissionFLOPs, d.about.maxGroups)
+	return k
 }
 
 // weightFlags are the flags of shaders/weights.wgsl for a matrix.
@@ -129,12 +138,12 @@ func (p product) variant() shaders.Variant {
 	return v
 }
 
-// grids covers the columns of C from firstCol to endCol with rectangles of workgroups, of at most the given work each as
+// grids covers the columns of a piece of C with rectangles of workgroups, of at most the given work each as
 // far as a workgroup is not more than that by itself.
-func (p product) grids(firstK, endK, firstCol, endCol, wFirst int, budget int64, maxGroups int) []grid {
+func (p product) grids(of piece, budget int64, maxGroups int) []grid {
 	high1, wide1 := p.shape.rows*p.shape.down, matmulCols*p.shape.across // elements of a workgroup
-	down, across := ceilDiv(p.m, high1), ceilDiv(endCol-firstCol, wide1)
-	work := 2 * int64(endK-firstK) * int64(high1) * int64(wide1)
+	down, across := ceilDiv(p.m, high1), ceilDiv(of.endCol-of.firstCol, wide1)
+	work := 2 * int64(of.endK-of.firstK) * int64(high1) * int64(wide1)
 	most := int(max(1, min(budget/work, int64(maxGroups))))
 	wide := min(across, most)
 	high := max(1, most/wide)
@@ -147,7 +156,7 @@ func (p product) grids(firstK, endK, firstCol, endCol, wFirst int, budget int64,
 			h, w := min(high, down-y), min(wide, across-x)
 			grids = append(grids, grid{
 				groups: [3]uint32{uint32(w), uint32(h), 1},
-				params: params(p.m, p.n, p.k, y*high1, firstCol+x*wide1, p.alpha, firstK, endK, endCol, wFirst),
+				params: params(p.m, p.n, p.k, y*high1, of.firstCol+x*wide1, p.alpha, of.firstK, of.endK, of.endCol, of.wFirst, of.wOrigin, of.cFirst),
 				flops:  work * int64(h) * int64(w),
 			})
 		}
