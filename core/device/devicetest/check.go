@@ -16,6 +16,7 @@ import (
 
 	"hone/core/device"
 	"hone/core/ir"
+	"hone/core/quant"
 	"hone/core/tensor"
 )
 
@@ -127,7 +128,7 @@ func release(buffers map[string]device.Buffer) {
 }
 
 func raw(h tensor.Host) []byte {
-	var p []byte
+	p := slices.Clone(h.Bytes)
 	for _, x := range h.F32 {
 		p = binary.LittleEndian.AppendUint32(p, math.Float32bits(x))
 	}
@@ -163,6 +164,13 @@ func Reference(c Case) (map[string]ir.Tensor[float64], error) {
 			t := ir.Tensor[float64]{Type: h.Type, I: h.I32, Half: halfBits(h)}
 			for _, x := range h.F32 {
 				t.F = append(t.F, float64(x))
+			}
+			if h.Type.DType == tensor.NF4 {
+				q, err := quant.ReadNF4(bytes.NewReader(h.Bytes), h.Type.Shape)
+				if err != nil {
+					panic(err) // the case was made wrongly
+				}
+				t.NF4 = q
 			}
 			out[name] = t
 		}
