@@ -32,9 +32,11 @@ type exec struct {
 	replay  programID
 	made    int  // Device.remade when the groups were made
 	current bool // the groups fit the states
+	cuts    int  // between submissions
+	runs    int
 }
 
-func newExec(d *Device, g *ir.Graph, p *program) *exec {
+func newExec(d *Device, p *program) *exec {
 	return &exec{d: d, p: p, slotOf: d.sizes.Fit(p.plan.Slots)}
 }
 
@@ -83,6 +85,11 @@ func (e *exec) Run(ctx context.Context, feeds map[string]tensor.Host) (map[strin
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	if e.stale() {
+		if err := e.cutAnew(); err != nil {
+			return nil, err
+		}
+	}
 	if err := e.prepare(); err != nil {
 		return nil, err
 	}
@@ -99,9 +106,11 @@ func (e *exec) Run(ctx context.Context, feeds map[string]tensor.Host) (map[strin
 	if len(e.p.graph.Assigns) > 0 {
 		ctx = context.WithoutCancel(ctx) // a program that changes states is never left half-way
 	}
-	if _, err := e.d.drv.replay(ctx, e.replay, e.hostIn, e.hostOut); err != nil {
+	longest, err := e.d.drv.replay(ctx, e.replay, e.hostIn, e.hostOut)
+	if err != nil {
 		return nil, err
 	}
+	e.adapt(longest)
 	out := map[string]tensor.Host{}
 	for name, v := range e.p.graph.Outputs {
 		out[name] = fromBytes(e.hostOut[e.p.outputs.at[v]:], e.p.graph.Nodes[v].Type)
@@ -220,6 +229,7 @@ func (e *exec) where(o operand) binding {
 // assignments that are copies. Outputs go first because they show states as the program found them.
 func (e *exec) makeGroups() error {
 	var list []command
+	e.cuts = 0
 	work := int64(0) // since the last cut
 	for _, s := range e.p.steps {
 		for i, g := range s.grids {
@@ -234,8 +244,9 @@ func (e *exec) makeGroups() error {
 				return fmt.Errorf("operator %s: %w", s.op, err)
 			}
 			e.groups = append(e.groups, group)
-			if work > 0 && work+g.flops > e.d.submissionFLOPs {
+			if work > 0 && work+g.flops > e.p.budget {
 				list = append(list, command{kind: cut})
+				e.cuts++
 				work = 0
 			}
 			work += g.flops

@@ -100,6 +100,7 @@ type program struct {
 	constants layout
 	outputs   layout // in the readback buffer
 	flops     int64
+	budget    int64 // operations of a submission
 	room      room
 }
 
@@ -129,7 +130,7 @@ func (d *Device) lower(g *ir.Graph) (*program, error) {
 			return nil, fmt.Errorf("webgpu: there is no kernel for operator %s (node %d); use the CPU device for this program", n.Op, i)
 		}
 	}
-	p := &program{graph: g, plan: ir.NewPlan(g)}
+	p := &program{graph: g, plan: ir.NewPlan(g), budget: d.submissionFLOPs}
 	if err := d.see(p.plan.Slots); err != nil {
 		return nil, err
 	}
