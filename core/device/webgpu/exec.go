@@ -20,6 +20,8 @@ type exec struct {
 	slotOf []int // shared temporary of each slot
 	states map[string]*buffer
 
+	indices ir.Indices
+
 	own      []bufferID // made once: feeds, constants, uniforms, readback
 	feeds    bufferID
 	consts   bufferID
@@ -37,7 +39,7 @@ type exec struct {
 }
 
 func newExec(d *Device, p *program) *exec {
-	return &exec{d: d, p: p, slotOf: d.sizes.Fit(p.plan.Slots)}
+	return &exec{d: d, p: p, slotOf: d.sizes.Fit(p.plan.Slots), indices: ir.IndicesOf(p.graph)}
 }
 
 // Cost is what a run of the program takes.
@@ -76,6 +78,9 @@ func (e *exec) Bind(state map[string]device.Buffer) error {
 
 // Run feeds and replays the program.
 func (e *exec) Run(ctx context.Context, feeds map[string]tensor.Host) (map[string]tensor.Host, error) {
+	if err := e.indices.Check(feeds); err != nil {
+		return nil, fmt.Errorf("webgpu: %w", err)
+	}
 	if err := e.d.drv.lost(); err != nil {
 		return nil, err
 	}
