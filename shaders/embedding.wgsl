@@ -13,8 +13,20 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read_write> y: array<E>;
-@group(0) @binding(2) var<storage, read> table: array<E>;
 @group(0) @binding(3) var<storage, read> ids: array<i32>;
+
+#import weight_binding
+#import weights
+
+#ifdef VEC4
+fn picked(row: u32, col: u32) -> E {
+    return w_four(4u * (row * p.n + col), 0u);
+}
+#else
+fn picked(row: u32, col: u32) -> E {
+    return w_one(row * p.n + col, 0u);
+}
+#endif
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u) {
@@ -24,7 +36,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     }
     let row = ids[i / p.n];
     if (row >= p.first_row && row < p.last_row) {
-        y[i] = table[u32(row - p.first_row) * p.n + i % p.n];
+        y[i] = picked(u32(row - p.first_row), i % p.n);
 #ifdef MORE
     }
 #else

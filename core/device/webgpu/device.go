@@ -57,7 +57,7 @@ func Open(ctx context.Context, o Options) (*Device, error) {
 // Caps describes the adapter. Without a variant forced, the kernels are chosen now; should that fail, so will Compile.
 func (d *Device) Caps() device.Caps {
 	_ = d.settle(context.Background())
-	return device.Caps{Name: d.about.name, Kind: "webgpu", MemoryBudget: d.budget, Variant: d.variant}
+	return device.Caps{Name: d.about.name, Kind: "webgpu", MemoryBudget: d.budget, Variant: d.variant, Halves: true}
 }
 
 // Close releases everything on the device.

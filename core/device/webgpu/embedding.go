@@ -17,6 +17,7 @@ func lowerEmbedding(c *call) ([]kernel, error) {
 	var list []kernel
 	for i, s := range c.d.shardsOf(c.types(c.in)[0]) {
 		k := c.elements("embedding", c.out[0], 1, []operand{out(c.out[0]), {value: c.in[0], access: reads, shard: i}, in(c.in[1])}, n, s.first, s.first+s.rows)
+		k.variant.Flags = append(k.variant.Flags, weightFlags(c.types(c.in)[0])...)
 		if i > 0 {
 			k.variant.Flags = append(k.variant.Flags, "MORE")
 		}
