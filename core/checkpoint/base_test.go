@@ -2,7 +2,10 @@ package checkpoint
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
+	"fmt"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -10,99 +13,81 @@ import (
 	"testing"
 
 	"hone/core/device/cpu"
+	"hone/core/golden"
 	"hone/core/nn"
+	"hone/core/quant"
 	"hone/core/safetensors"
 	"hone/core/tensor"
 )
 
-const smallConfig = `{"model_type":"llama","hidden_size":40,"num_hidden_layers":2,"num_attention_heads":4,"num_key_value_heads":2,"intermediate_size":72,
-	"vocab_size":96,"tie_word_embeddings":false,"rms_norm_eps":1e-5,"torch_dtype":"bfloat16"}`
-
-// initialised makes a random model and opens it.
-func initialised(t *testing.T, form InitForm) *Base {
-	t.Helper()
-	dir := t.TempDir()
-	if err := InitModelAs(dir, []byte(smallConfig), 3, form); err != nil {
-		t.Fatal(err)
-	}
-	b, err := OpenBase(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { b.Close() })
-	return b
-}
-
-// values are those of a weight in the checkpoint.
-func values(t *testing.T, b *Base, p nn.Param) []float32 {
-	t.Helper()
-	v := make([]float32, p.Shape.Elements())
-	if err := b.Weights.ReadF32(p.Name, v); err != nil {
-		t.Fatal(err)
-	}
-	return v
-}
-
-// The forms of one seed are roundings of one model, sharded or not, and config.json says which.
-func TestInitForms(t *testing.T) {
-	wide := initialised(t, InitForm{DType: tensor.F32})
-	for _, c := range []struct {
-		form  InitForm
-		round func(float32) float32
-		name  string
-		files int
-	}{
-		{InitForm{DType: tensor.F32, MaxShardSize: 30000}, func(x float32) float32 { return x }, "float32", 5},
-		{InitForm{DType: tensor.F16}, func(x float32) float32 { return tensor.F16ToF32(tensor.F32ToF16(x)) }, "float16", 1},
-		{InitForm{DType: tensor.BF16, MaxShardSize: 1}, func(x float32) float32 { return tensor.BF16ToF32(tensor.F32ToBF16(x)) }, "bfloat16", 21},
-	} {
-		b := initialised(t, c.form)
-		if files, _ := filepath.Glob(filepath.Join(b.Dir, "*.safetensors")); len(files) != c.files {
-			t.Errorf("%+v: %d files, want %d", c.form, len(files), c.files)
-		}
-		if !bytes.Contains(b.Config, []byte(`"`+c.name+`"`)) {
-			t.Errorf("%+v: config.json does not say %s:\n%s", c.form, c.name, b.Config)
-		}
-		for _, p := range b.Model.Params() {
-			if info, _ := b.Weights.Lookup(p.Name); info.DType != c.form.DType.String() {
-				t.Errorf("%s has type %s, want %v", p.Name, info.DType, c.form.DType)
-			}
-			have, want := values(t, b, p), values(t, wide, p)
-			for i := range have {
-				if have[i] != c.round(want[i]) {
-					t.Fatalf("%+v: %s[%d] is %v, want %v", c.form, p.Name, i, have[i], c.round(want[i]))
+// Transposed gives the transpose for every shape, size of element and size of read, panels that end in the middle included.
+func TestTransposed(t *testing.T) {
+	for _, s := range [][3]int{{1, 1, 4}, {1, 7, 2}, {7, 1, 4}, {3, 5, 4}, {64, 65, 2}, {3, 1_500_000, 4}} {
+		rows, cols, size := s[0], s[1], s[2]
+		src, want := make([]byte, rows*cols*size), make([]byte, rows*cols*size)
+		for r := range rows {
+			for c := range cols {
+				for b := range size {
+					v := byte(r*31 + c*7 + b*101)
+					src[(r*cols+c)*size+b], want[(c*rows+r)*size+b] = v, v
 				}
 			}
 		}
+		got, err := io.ReadAll(Transposed(bytes.NewReader(src), rows, cols, size))
+		if err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%dx%d of %d bytes: not the transpose (%v)", rows, cols, size, err)
+		}
+		if _, err := io.ReadAll(Transposed(bytes.NewReader(src[:len(src)-1]), rows, cols, size)); err == nil {
+			t.Errorf("%dx%d of %d bytes: an end that is missing is no error", rows, cols, size)
+		}
 	}
 }
 
-// A checkpoint whose weights have different types is brought to the device as each is stored, or widened.
-func TestMixedTypes(t *testing.T) {
-	src := initialised(t, InitForm{DType: tensor.F32})
+// published rewrites tiny_gpt2 as the published GPT-2 is: names without transformer., the masks of its attention beside the
+// weights, and the head stored although it is tied.
+func published(t *testing.T, change func(name string) string) string {
+	t.Helper()
+	from := golden.Own(t, "tiny_gpt2")
+	w, err := safetensors.OpenModel(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "config.json"), src.Config, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	types := []tensor.DType{tensor.BF16, tensor.F32, tensor.F16}
 	var tensors []safetensors.Tensor
-	for i, p := range src.Model.Params() {
-		h := tensor.Host{Type: tensor.Type{DType: types[i%3], Shape: p.Shape}}
-		for _, x := range values(t, src, p) {
-			switch h.Type.DType {
-			case tensor.F32:
-				h.F32 = append(h.F32, x)
-			case tensor.F16:
-				h.Bytes = binary.LittleEndian.AppendUint16(h.Bytes, tensor.F32ToF16(x))
-			default:
-				h.Bytes = binary.LittleEndian.AppendUint16(h.Bytes, tensor.F32ToBF16(x))
-			}
-		}
-		tensors = append(tensors, safetensors.FromHost(p.Name, h))
+	add := func(name string, shape tensor.Shape, values []float32) {
+		tensors = append(tensors, safetensors.FromHost(name, tensor.Floats(values, shape...)))
 	}
-	if err := safetensors.WriteModel(dir, tensors, nil, 20000); err != nil {
+	for _, info := range w.Tensors() {
+		values := make([]float32, info.Shape.Elements())
+		if err := w.ReadF32(info.Name, values); err != nil {
+			t.Fatal(err)
+		}
+		add(change(info.Name), info.Shape, values)
+		if info.Name == "transformer.wte.weight" {
+			add("lm_head.weight", info.Shape, values)
+		}
+	}
+	for l := range 2 {
+		add(change(fmt.Sprintf("transformer.h.%d.attn.bias", l)), tensor.Shape{1, 1, 4, 4}, make([]float32, 16))
+		add(change(fmt.Sprintf("transformer.h.%d.attn.masked_bias", l)), tensor.Shape{1}, make([]float32, 1))
+	}
+	if err := safetensors.WriteFile(filepath.Join(dir, ModelTensors), tensors, nil); err != nil {
 		t.Fatal(err)
 	}
+	config, err := os.ReadFile(filepath.Join(from, "config.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "config.json"), config, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// uploaded gives a weight's values as a device has them.
+func uploaded(t *testing.T, dir string, p nn.Param, as tensor.DType) []byte {
+	t.Helper()
 	b, err := OpenBase(dir)
 	if err != nil {
 		t.Fatal(err)
@@ -110,97 +95,107 @@ func TestMixedTypes(t *testing.T) {
 	defer b.Close()
 	dev := cpu.New(1)
 	defer dev.Close()
-	kept := map[tensor.DType]int{}
-	for i, p := range b.Model.Params() {
-		for _, halves := range []bool{true, false} {
-			as := b.Stored(p, false, halves)
-			want := types[i%3]
-			if !halves || len(p.Shape) != 2 {
-				want = tensor.F32
+	buffer, err := b.Upload(context.Background(), dev, p, as)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	if err := dev.Download(context.Background(), buffer, &out); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+// The published names give the weights of the full ones; [in, out] weights arrive as [out, in], and are quantised as
+// bitsandbytes quantises the nn.Linear that transformers puts in their place: in blocks over rows of [out, in].
+func TestPublishedGPT2(t *testing.T) {
+	full := golden.Own(t, "tiny_gpt2")
+	short := published(t, func(name string) string { return strings.TrimPrefix(name, "transformer.") })
+	long := published(t, func(name string) string { return name })
+	base, err := OpenBase(full)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer base.Close()
+	turned := 0
+	for _, p := range base.Model.Params() {
+		values := make([]float32, p.Shape.Elements())
+		if err := base.Weights.ReadF32(p.Name, values); err != nil {
+			t.Fatal(err)
+		}
+		if p.FanInFanOut {
+			turned++
+			stored := append([]float32(nil), values...)
+			out, in := p.Shape[0], p.Shape[1]
+			for o := range out {
+				for i := range in {
+					values[o*in+i] = stored[i*out+o]
+				}
 			}
-			if as != want {
-				t.Errorf("%s, in %v in the file, is stored as %v", p.Name, types[i%3], as)
-			}
-			kept[as]++
-			buffer, err := b.Upload(t.Context(), dev, p, as)
-			if err != nil {
+			var want bytes.Buffer
+			if _, err := quant.QuantizeNF4(values, p.Shape).WriteTo(&want); err != nil {
 				t.Fatal(err)
 			}
-			var raw bytes.Buffer
-			if err := dev.Download(t.Context(), buffer, &raw); err != nil {
-				t.Fatal(err)
+			if !bytes.Equal(uploaded(t, short, p, tensor.NF4), want.Bytes()) {
+				t.Errorf("%s is quantised in other blocks", p.Name)
 			}
-			for i, want := range values(t, b, p) {
-				var have float32
-				switch as {
-				case tensor.F32:
-					have = math.Float32frombits(binary.LittleEndian.Uint32(raw.Bytes()[4*i:]))
-				case tensor.F16:
-					have = tensor.F16ToF32(binary.LittleEndian.Uint16(raw.Bytes()[2*i:]))
-				case tensor.BF16:
-					have = tensor.BF16ToF32(binary.LittleEndian.Uint16(raw.Bytes()[2*i:]))
-				}
-				if have != want {
-					t.Fatalf("%s[%d] as %v is %v on the device, want %v", p.Name, i, as, have, want)
-				}
-			}
-			if n := int64(raw.Len()); n != buffer.Type().Bytes() {
-				t.Errorf("%s: %d bytes came back, its type %v has %d", p.Name, n, buffer.Type(), buffer.Type().Bytes())
+		}
+		var want []byte
+		for _, v := range values {
+			want = binary.LittleEndian.AppendUint32(want, math.Float32bits(v))
+		}
+		for _, dir := range []string{full, short, long} {
+			if !bytes.Equal(uploaded(t, dir, p, tensor.F32), want) {
+				t.Errorf("%s arrives with other values from %s", p.Name, dir)
 			}
 		}
 	}
-	if kept[tensor.F16] == 0 || kept[tensor.BF16] == 0 || kept[tensor.F32] == 0 {
-		t.Errorf("weights were kept as %v; all three types were wanted", kept)
-	}
-	p := b.Model.Params()[0]
-	if _, err := b.Upload(t.Context(), dev, p, tensor.F16); err == nil || !strings.Contains(err.Error(), p.Name) {
-		t.Errorf("a BF16 weight uploaded as F16 gives the error %v", err)
+	if turned != 8 {
+		t.Errorf("%d weights are [in, out], want 4 in each of 2 layers", turned)
 	}
 }
 
-// What a checkpoint lacks, and what it has too many, is named.
-func TestBaseNamesWhatIsWrong(t *testing.T) {
-	src := initialised(t, InitForm{DType: tensor.BF16})
-	write := func(edit func([]safetensors.Tensor) []safetensors.Tensor) error {
-		dir := t.TempDir()
-		if err := os.WriteFile(filepath.Join(dir, "config.json"), src.Config, 0o644); err != nil {
-			t.Fatal(err)
-		}
-		var tensors []safetensors.Tensor
-		for _, p := range src.Model.Params() {
-			tensors = append(tensors, safetensors.Floats(p.Name, values(t, src, p), p.Shape...))
-		}
-		if err := safetensors.WriteModel(dir, edit(tensors), nil, 20000); err != nil {
-			t.Fatal(err)
-		}
-		b, err := OpenBase(dir)
-		if err == nil {
-			b.Close()
-		}
-		return err
+// A random model opens, with weights of norms 1 and biases 0, [in, out] weights as they are stored.
+func TestInitGPT2(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "model")
+	if err := InitModel(dir, []byte(`{"model_type":"gpt2","n_embd":8,"n_layer":1,"n_head":2,"n_positions":5,"vocab_size":11}`), 1); err != nil {
+		t.Fatal(err)
 	}
-	for name, c := range map[string]struct {
-		edit func([]safetensors.Tensor) []safetensors.Tensor
-		want []string
-	}{
-		"nothing":      {func(l []safetensors.Tensor) []safetensors.Tensor { return l }, nil},
-		"missing":      {func(l []safetensors.Tensor) []safetensors.Tensor { return l[2:] }, []string{"2 weights", "model.embed_tokens.weight", "model.layers.0.input_layernorm.weight"}},
-		"many missing": {func(l []safetensors.Tensor) []safetensors.Tensor { return l[:5] }, []string{"16 weights", "and 12 more"}},
-		"extra": {func(l []safetensors.Tensor) []safetensors.Tensor {
-			return append(l, safetensors.Floats("score.weight", []float32{1}, 1))
-		}, []string{"1 tensors", "score.weight"}},
-		"another shape": {func(l []safetensors.Tensor) []safetensors.Tensor {
-			l[1] = safetensors.Floats(l[1].Name, make([]float32, 41), 41)
-			return l
-		}, []string{"model.layers.0.input_layernorm.weight", "[40]", "[41]"}},
-	} {
-		err := write(c.edit)
-		if c.want == nil && err != nil {
-			t.Errorf("%s: %v", name, err)
+	b, err := OpenBase(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	for name, want := range map[string]float32{"transformer.h.0.ln_1.weight": 1, "transformer.h.0.ln_1.bias": 0, "transformer.ln_f.weight": 1, "transformer.h.0.attn.c_attn.bias": 0} {
+		info, _ := b.Weights.Lookup(name)
+		v := make([]float32, info.Shape.Elements())
+		if err := b.Weights.ReadF32(name, v); err != nil || len(v) == 0 {
+			t.Fatalf("%s: %v", name, err)
 		}
-		for _, w := range c.want {
-			if err == nil || !strings.Contains(err.Error(), w) {
-				t.Errorf("%s: error %v does not say %q", name, err, w)
+		for _, x := range v {
+			if x != want {
+				t.Errorf("%s starts at %v, want %v", name, x, want)
+			}
+		}
+	}
+	if info, _ := b.Weights.Lookup("transformer.h.0.attn.c_attn.weight"); !info.Shape.Equal(tensor.Shape{8, 24}) {
+		t.Errorf("c_attn.weight is stored as %v, want [in, out]", info.Shape)
+	}
+}
+
+// Tensors that belong to no weight are still refused, whatever the names look like.
+func TestUnknownTensorsAreRefused(t *testing.T) {
+	for _, name := range []string{"transformer.h.0.attn.other", "h.9.ln_1.weight"} {
+		dir := published(t, func(n string) string {
+			if n == "transformer.h.0.attn.masked_bias" {
+				return name
+			}
+			return n
+		})
+		if b, err := OpenBase(dir); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("the error %v does not name %s", err, name)
+			if b != nil {
+				b.Close()
 			}
 		}
 	}

@@ -41,7 +41,7 @@ func InitModel(dir string, config []byte, seed uint64) error {
 	return InitModelAs(dir, config, seed, InitForm{DType: tensor.F32})
 }
 
-// InitModelAs writes a model directory with random weights for a config.json: normalisation weights 1, biases 0, all others
+// InitModelAs writes a model directory with random weights for a config.json: normalisation weights 1 (0 where they are stored less 1), biases 0, all others
 // normal with the config's initializer_range, drawn from the seed. The same seed gives the same weights in every form, but
 // for the rounding. Weights are made and written a piece at a time.
 func InitModelAs(dir string, config []byte, seed uint64, form InitForm) error {
@@ -71,7 +71,7 @@ func InitModelAs(dir string, config []byte, seed uint64, form InitForm) error {
 		}
 		tensors = append(tensors, safetensors.Tensor{Name: p.Name, DType: form.DType.String(), Shape: shape,
 			Data: func(w io.Writer) error {
-				return writeInit(w, p, rng.NewKey(seed, rng.Init, uint64(i)), m.Config().InitializerRange, form.DType)
+				return writeInit(w, p, rng.NewKey(seed, rng.Init, uint64(i)), m.Config(), form.DType)
 			}})
 	}
 	if err := safetensors.WriteModel(dir, tensors, map[string]string{"format": "pt"}, form.MaxShardSize); err != nil {
@@ -110,12 +110,12 @@ func WithDType(config []byte, d tensor.DType) ([]byte, error) {
 	return append(raw, '\n'), err
 }
 
-func writeInit(w io.Writer, p nn.Param, key rng.Key, std float64, d tensor.DType) error {
-	value := func(i int) float32 { return float32(std * key.Normal(uint64(i))) }
+func writeInit(w io.Writer, p nn.Param, key rng.Key, c nn.Config, d tensor.DType) error {
+	value := func(i int) float32 { return float32(c.InitializerRange * key.Normal(uint64(i))) }
 	switch {
-	case p.Kind == nn.NormKind && !strings.HasSuffix(p.Name, ".bias"):
+	case p.Kind == nn.NormKind && !strings.HasSuffix(p.Name, ".bias") && !c.UnitOffset:
 		value = func(int) float32 { return 1 }
-	case strings.HasSuffix(p.Name, ".bias"):
+	case p.Kind == nn.NormKind || strings.HasSuffix(p.Name, ".bias"):
 		value = func(int) float32 { return 0 }
 	}
 	buf := make([]byte, 0, 1<<16)

@@ -46,28 +46,30 @@ func newGPT2(raw []byte) (Model, error) {
 	cfg := j.config("gpt2")
 	cfg.KVHeads, cfg.LayerNormEps, cfg.AttentionBias, cfg.MLPBias = j.Head, j.LayerNormEps, true, true
 	cfg.LearnedPositions, cfg.BasePrefix, cfg.Buffers = true, "transformer.", []string{".attn.bias", ".attn.masked_bias"}
-	if j.Head > 0 {
-		cfg.HeadDim = j.Embd / j.Head
-	}
 	if cfg.IntermediateSize = 4 * j.Embd; j.Inner != nil {
 		cfg.IntermediateSize = *j.Inner
+	}
+	for _, size := range []struct {
+		name  string
+		value int
+	}{{"n_embd", j.Embd}, {"n_layer", j.Layer}, {"n_head", j.Head}, {"n_positions", j.Positions}, {"n_inner", cfg.IntermediateSize}} {
+		if size.value < 1 || size.value > maxWidth {
+			return nil, fmt.Errorf("%s is %d; it must be from 1 to %d", size.name, size.value, maxWidth)
+		}
+	}
+	if cfg.HeadDim = j.Embd / j.Head; cfg.HeadDim*j.Head != j.Embd {
+		return nil, fmt.Errorf("n_embd %d is no multiple of n_head %d", j.Embd, j.Head)
 	}
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
-	m := &gpt2{cfg: cfg}
-	switch {
-	case cfg.HeadDim*j.Head != j.Embd:
-		return nil, fmt.Errorf("n_embd %d is no multiple of n_head %d", j.Embd, j.Head)
-	case j.Positions < 1 || j.Positions > maxWidth:
-		return nil, fmt.Errorf("n_positions is %d; it must be from 1 to %d", j.Positions, maxWidth)
-	case cfg.IntermediateSize < 1 || cfg.IntermediateSize > maxWidth:
-		return nil, fmt.Errorf("n_inner is %d; it must be from 1 to %d, or null", cfg.IntermediateSize, maxWidth)
-	case !(j.LayerNormEps > 0):
+	if !(j.LayerNormEps > 0) {
 		return nil, fmt.Errorf("layer_norm_epsilon is %v; it must be above 0", j.LayerNormEps)
-	case j.CrossAttention:
+	}
+	if j.CrossAttention {
 		return nil, fmt.Errorf("add_cross_attention is true; only decoders without an encoder are supported")
 	}
+	m := &gpt2{cfg: cfg}
 	switch j.Activation {
 	case "gelu_new", "gelu_fast", "gelu_pytorch_tanh", "gelu_python_tanh":
 		m.tanh = true

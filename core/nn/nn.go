@@ -54,6 +54,7 @@ type Config struct {
 	LearnedPositions              bool     // there is a row for each of MaxPositions, and nothing beyond
 	DType                         string   // of the weights, as dtype or torch_dtype says it; may be empty
 	BasePrefix                    string   // in front of all names but the head's; some checkpoints leave it out
+	UnitOffset                    bool     // normalisation weights are stored less 1
 	Buffers                       []string // ends of names of tensors that old checkpoints hold beside the weights
 }
 

@@ -24,7 +24,8 @@ type Rope struct {
 // With dynamic it depends on the longest sequence of the batch, as transformers computes it for a batch of its own: the
 // number of positions is that of the longest row of the micro-batch, not of the row. Transformers keeps the frequencies
 // of the longest batch so far until a batch shorter than max_position_embeddings comes; here no batch depends on
-// another. Keys in a cache stay as they were turned, in both.
+// another. Keys in a cache stay as they were turned, in both; a long prompt that is read in pieces turns each piece by
+// the length until there.
 func (r Rope) Frequencies(c *Context, positions ir.Value) ir.Value {
 	if r.Type == "dynamic" {
 		return op.DynamicNTK(c.Builder, positions, len(r.InvFreq), r.Theta, r.factor, r.maxPositions)

@@ -265,6 +265,9 @@ func (j *Job) openData() error {
 		j.warn("eval_steps does nothing: no rows are held out, which --split_dataset_ratio does")
 	}
 	opt := data.LoaderOptions{BatchSize: r.PerDeviceTrainBatchSize, Shuffle: r.DatasetShuffle, Seed: uint64(r.Seed), Packing: r.Packing, Pad: j.pad()}
+	if cfg.LearnedPositions { // there are none for padding beyond them either
+		opt.MaxLength = r.MaxLength
+	}
 	if r.Packing {
 		opt.MaxLength = r.MaxLength
 		if opt.MaxLength == 0 {
@@ -278,6 +281,9 @@ func (j *Job) openData() error {
 	if held != nil {
 		j.heldSet, j.Rows.HeldOut = held, len(held.Examples)
 		opt.Shuffle, opt.Packing, opt.MaxLength = false, false, 0
+		if cfg.LearnedPositions {
+			opt.MaxLength = r.MaxLength
+		}
 		j.held, err = data.NewLoader(held, opt)
 	}
 	return err

@@ -36,14 +36,18 @@ func TestMemoryIsAsPlanned(t *testing.T) {
 		t.Run(method, func(t *testing.T) {
 			planned(t, memoryCase{smallLlama, 2, 96, []string{"--train_type", method, "--max_steps", "3"}, 80e6})
 		})
+		t.Run(method+"_bfloat16", func(t *testing.T) {
+			planned(t, memoryCase{smallLlama, 2, 96, []string{"--train_type", method, "--max_steps", "3"}, 60e6}, "--dtype", "bfloat16", "--max_shard_size", "20MB")
+		})
 	}
 }
 
-func planned(t *testing.T, c memoryCase) {
+// planned runs a case; form are flags of hone init.
+func planned(t *testing.T, c memoryCase, form ...string) {
 	dir := t.TempDir()
 	writeFile(t, dir, "config.json", c.config)
 	writeFile(t, dir, "rows.jsonl", rowsOf(6*c.rows, 256, c.length, c.length, 1))
-	if out, status := finish(t, process(t, dir, "init", "--config", "config.json", "--seed", "1", "model")); status != 0 {
+	if out, status := finish(t, process(t, dir, append(append([]string{"init", "--config", "config.json", "--seed", "1"}, form...), "model")...)); status != 0 {
 		t.Fatal(out)
 	}
 	args := append([]string{"--model", "model", "--dataset", "rows.jsonl", "--per_device_train_batch_size", strconv.Itoa(c.rows), "--gradient_accumulation_steps", "2", "--output_dir", "out"}, c.args...)
