@@ -29,6 +29,15 @@ type Case struct {
 	Tolerance float64
 }
 
+// elements is the size of a case: what all its nodes compute.
+func (c Case) elements() int {
+	n := 0
+	for _, node := range c.Graph.Nodes {
+		n += node.Type.Elements()
+	}
+	return n
+}
+
 // runs is how often a case is run over the same states: what it assigns in one run is read in the next.
 const runs = 2
 
@@ -156,6 +165,47 @@ func poisoned(c Case) Case {
 	}
 	c.Feeds, c.States = nan(c.Feeds), nan(c.States)
 	return c
+}
+
+// CheckNaN puts a NaN into each feed and state in turn and asks that it shows where it shows in the reference: a kernel
+// that loses one hides that a run has gone wrong. It may show in more places, by products with zeros.
+func CheckNaN(ctx context.Context, d device.Device, c Case) error {
+	exec, err := d.Compile(ctx, c.Graph)
+	if err != nil {
+		return err
+	}
+	defer exec.Close()
+	for _, given := range []func(*Case) *map[string]tensor.Host{func(c *Case) *map[string]tensor.Host { return &c.Feeds }, func(c *Case) *map[string]tensor.Host { return &c.States }} {
+		for _, name := range slices.Sorted(maps.Keys(*given(&c))) {
+			h := (*given(&c))[name]
+			if len(h.F32) == 0 {
+				continue
+			}
+			bad := c
+			m := maps.Clone(*given(&c))
+			*given(&bad) = m
+			h.F32 = slices.Clone(h.F32)
+			at := len(h.F32) / 2
+			h.F32[at] = float32(math.NaN())
+			m[name] = h
+			want, err := Reference(bad)
+			if err != nil {
+				return err
+			}
+			got, err := run(ctx, d, exec, bad)
+			if err != nil {
+				return err
+			}
+			for _, result := range slices.Sorted(maps.Keys(want)) {
+				for i, w := range want[result].F {
+					if g := got[result].F32[i]; math.IsNaN(w) && !math.IsNaN(float64(g)) {
+						return fmt.Errorf("element %d of %s is NaN, and element %d of %s becomes %g, in the reference NaN", at, name, i, result, g)
+					}
+				}
+			}
+		}
+	}
+	return nil
 }
 
 // Reference gives what the results should be, at float64.
