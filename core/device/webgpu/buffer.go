@@ -163,38 +163,30 @@ func (b *buffer) shardBytes() int64 {
 	return codeBytes(tensor.Type{DType: b.typ.DType, Shape: tensor.Shape{b.d.shardRows(b.typ), b.typ.Shape[1]}})
 }
 
-// Upload makes a buffer of the type. F16 and BF16 are widened to F32; NF4 comes in the serialised form of package quant.
+// Upload makes a buffer of the type. NF4 comes in the serialised form of package quant.
 func (d *Device) Upload(ctx context.Context, t tensor.Type, r io.Reader) (device.Buffer, error) {
-	var read func(*sink) error
-	as := t
-	switch t.DType {
-	case tensor.F32, tensor.I32:
-		read = func(s *sink) error { return pieces(r, t, s.write) }
-	case tensor.F16, tensor.BF16:
-		as.DType = tensor.F32
-		read = func(s *sink) error {
-			return pieces(r, t, func(p []byte) error { return s.write(widened(p, t.DType)) })
-		}
-	case tensor.NF4:
-		read = func(s *sink) error { return uploadNF4(s, r) }
-		if r == nil {
-			return nil, fmt.Errorf("webgpu: an NF4 buffer needs its values")
-		}
-	default:
+	if t.DType == tensor.Invalid || t.DType == tensor.U8 {
 		return nil, fmt.Errorf("webgpu: cannot hold a tensor of type %v", t)
 	}
-	b, err := d.allocate(as)
+	if t.DType == tensor.NF4 && r == nil {
+		return nil, fmt.Errorf("webgpu: an NF4 buffer needs its values")
+	}
+	b, err := d.allocate(t)
 	if err != nil || r == nil {
 		return b, err // WebGPU clears new buffers
 	}
 	s := &sink{b: b, ctx: ctx}
-	if err := read(s); err != nil {
+	if t.DType == tensor.NF4 {
+		err = uploadNF4(s, r)
+	} else {
+		err = pieces(r, t, s.write)
+	}
+	if err == nil {
+		err = s.end()
+	}
+	if err != nil {
 		b.Release()
 		return nil, fmt.Errorf("webgpu: upload of %v: %w", t, err)
-	}
-	if err := s.end(); err != nil {
-		b.Release()
-		return nil, err
 	}
 	return b, nil
 }
@@ -216,20 +208,6 @@ func pieces(r io.Reader, t tensor.Type, take func([]byte) error) error {
 		}
 	}
 	return nil
-}
-
-// widened gives 16-bit numbers in 32.
-func widened(p []byte, d tensor.DType) []byte {
-	out := make([]byte, 2*len(p))
-	for i := range len(p) / 2 {
-		h := binary.LittleEndian.Uint16(p[2*i:])
-		x := tensor.BF16ToF32(h)
-		if d == tensor.F16 {
-			x = tensor.F16ToF32(h)
-		}
-		binary.LittleEndian.PutUint32(out[4*i:], math.Float32bits(x))
-	}
-	return out
 }
 
 // uploadNF4 sends the codes on as they come, and the scales behind them.

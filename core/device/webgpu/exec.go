@@ -20,6 +20,8 @@ type exec struct {
 	slotOf []int // shared temporary of each slot
 	states map[string]*buffer
 
+	indices ir.Indices
+
 	own      []bufferID // made once: feeds, constants, uniforms, readback
 	feeds    bufferID
 	consts   bufferID
@@ -32,10 +34,12 @@ type exec struct {
 	replay  programID
 	made    int  // Device.remade when the groups were made
 	current bool // the groups fit the states
+	cuts    int  // between submissions
+	runs    int
 }
 
-func newExec(d *Device, g *ir.Graph, p *program) *exec {
-	return &exec{d: d, p: p, slotOf: d.sizes.Fit(p.plan.Slots)}
+func newExec(d *Device, p *program) *exec {
+	return &exec{d: d, p: p, slotOf: d.sizes.Fit(p.plan.Slots), indices: ir.IndicesOf(p.graph)}
 }
 
 // Cost is what a run of the program takes.
@@ -74,6 +78,9 @@ func (e *exec) Bind(state map[string]device.Buffer) error {
 
 // Run feeds and replays the program.
 func (e *exec) Run(ctx context.Context, feeds map[string]tensor.Host) (map[string]tensor.Host, error) {
+	if err := e.indices.Check(feeds); err != nil {
+		return nil, fmt.Errorf("webgpu: %w", err)
+	}
 	if err := e.d.drv.lost(); err != nil {
 		return nil, err
 	}
@@ -82,6 +89,11 @@ func (e *exec) Run(ctx context.Context, feeds map[string]tensor.Host) (map[strin
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
+	}
+	if e.stale() {
+		if err := e.cutAnew(); err != nil {
+			return nil, err
+		}
 	}
 	if err := e.prepare(); err != nil {
 		return nil, err
@@ -99,9 +111,11 @@ func (e *exec) Run(ctx context.Context, feeds map[string]tensor.Host) (map[strin
 	if len(e.p.graph.Assigns) > 0 {
 		ctx = context.WithoutCancel(ctx) // a program that changes states is never left half-way
 	}
-	if _, err := e.d.drv.replay(ctx, e.replay, e.hostIn, e.hostOut); err != nil {
+	longest, err := e.d.drv.replay(ctx, e.replay, e.hostIn, e.hostOut)
+	if err != nil {
 		return nil, err
 	}
+	e.adapt(longest)
 	out := map[string]tensor.Host{}
 	for name, v := range e.p.graph.Outputs {
 		out[name] = fromBytes(e.hostOut[e.p.outputs.at[v]:], e.p.graph.Nodes[v].Type)
@@ -220,6 +234,7 @@ func (e *exec) where(o operand) binding {
 // assignments that are copies. Outputs go first because they show states as the program found them.
 func (e *exec) makeGroups() error {
 	var list []command
+	e.cuts = 0
 	work := int64(0) // since the last cut
 	for _, s := range e.p.steps {
 		for i, g := range s.grids {
@@ -234,8 +249,9 @@ func (e *exec) makeGroups() error {
 				return fmt.Errorf("operator %s: %w", s.op, err)
 			}
 			e.groups = append(e.groups, group)
-			if work > 0 && work+g.flops > e.d.submissionFLOPs {
+			if work > 0 && work+g.flops > e.p.budget {
 				list = append(list, command{kind: cut})
+				e.cuts++
 				work = 0
 			}
 			work += g.flops
