@@ -80,7 +80,7 @@ func resume(ctx context.Context, r recipe.Recipe, dev device.Device, sink func(E
 		return Result{}, fmt.Errorf("resuming %s: %w", from.Dir, err)
 	}
 	before, _ := Resident()
-	j, err := prepare(ctx, merged, dev, true)
+	j, err := prepare(ctx, merged, dev, from.Dir)
 	if err != nil {
 		return Result{}, err
 	}
