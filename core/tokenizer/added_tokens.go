@@ -21,7 +21,8 @@ type addedToken struct {
 // addedTokens are cut out of a text before the model sees it: those marked normalized from the normalised text, the others
 // from the text as it came.
 type addedTokens struct {
-	raw, normalized trie
+	list            []addedToken
+	raw, normalized *trie // values are places in list
 	ids             map[string]int32
 	special         map[int32]bool
 }
@@ -30,7 +31,8 @@ type addedTokens struct {
 const maxAddedToken = 1024
 
 func newAddedTokens(list []addedToken, n normalizer) (addedTokens, error) {
-	a := addedTokens{ids: map[string]int32{}, special: map[int32]bool{}}
+	a := addedTokens{list: list, ids: map[string]int32{}, special: map[int32]bool{}}
+	raw, normalized := map[string]int32{}, map[string]int32{}
 	for i, t := range list {
 		if t.Content == "" {
 			continue
@@ -42,103 +44,61 @@ func newAddedTokens(list []addedToken, n normalizer) (addedTokens, error) {
 		if t.Special {
 			a.special[t.ID] = true
 		}
-		key := t.Content
-		if t.Normalized && n != nil {
+		switch key := t.Content; {
+		case !t.Normalized:
+			raw[key] = int32(i)
+		case n != nil:
 			key = n.normalize(key)
-		}
-		if t.Normalized {
-			a.normalized.add(key, t)
-		} else {
-			a.raw.add(key, t)
+			fallthrough
+		default:
+			normalized[key] = int32(i)
 		}
 	}
+	a.raw, a.normalized = newTrie(raw), newTrie(normalized)
 	return a, nil
 }
 
-// trie finds the longest token at a place of a text.
-type trie struct {
-	next  map[byte]*trie
-	token *addedToken
+// cutter cuts added tokens out of a text.
+type cutter struct {
+	tokens *trie
+	list   []addedToken
+	left   func(t *addedToken) bool // tokens that stay letters
 }
 
-func (t *trie) add(key string, token addedToken) {
-	if key == "" {
-		return
-	}
-	for i := range len(key) {
-		if t.next == nil {
-			t.next = map[byte]*trie{}
-		}
-		child := t.next[key[i]]
-		if child == nil {
-			child = &trie{}
-			t.next[key[i]] = child
-		}
-		t = child
-	}
-	t.token = &token
-}
-
-func (t *trie) longest(text string) (token *addedToken, length int) {
-	for i := range len(text) {
-		if t = t.next[text[i]]; t == nil {
-			break
-		}
-		if t.token != nil {
-			token, length = t.token, i+1
-		}
-	}
-	return token, length
-}
-
-// section is a stretch of text, or the added token that stood there.
-type section struct {
-	text  string
-	token bool
-	id    int32
-}
-
-// cut divides a text at its added tokens. With plain, tokens that are special or control are left in the text.
-func (t *trie) cut(text string, plain bool, control func(int32) bool) []section {
-	if t.next == nil {
-		if text == "" {
-			return nil
-		}
-		return []section{{text: text}}
-	}
-	var out []section
+// cut gives the stretches of text and the tokens between them, in order; first says that a stretch begins the text.
+func (c cutter) cut(text string, stretch func(text string, first bool), token func(id int32)) {
 	from := 0 // what lies before is given out
-	for at := 0; at < len(text); {
-		token, n := t.longest(text[at:])
-		if token == nil {
+	for at := 0; at < len(text) && len(c.tokens.nodes) > 1; {
+		i, n := c.tokens.longest(text[at:])
+		if n == 0 {
 			at++
 			continue
 		}
+		t := &c.list[i]
 		start, end := at, at+n
 		at = end
-		if plain && (token.Special || control(token.ID)) {
+		if c.left(t) {
 			continue
 		}
-		if token.SingleWord && (endsInWord(text[:start]) || startsWithWord(text[end:])) {
+		if t.SingleWord && (endsInWord(text[:start]) || startsWithWord(text[end:])) {
 			continue
 		}
-		if token.LStrip {
+		if t.LStrip {
 			start = from + len(strings.TrimRightFunc(text[from:start], unicode.IsSpace))
 		}
-		if token.RStrip {
+		if t.RStrip {
 			end = len(text) - len(strings.TrimLeftFunc(text[end:], unicode.IsSpace))
 			at = end
 		}
 		if from < start {
-			out = append(out, section{text: text[from:start]})
+			stretch(text[from:start], from == 0)
 		}
-		out = append(out, section{token: true, id: token.ID})
+		token(t.ID)
 		from = end
 	}
 	if from < len(text) {
-		out = append(out, section{text: text[from:]})
+		stretch(text[from:], from == 0)
 	}
-	return out
 }
 
 func endsInWord(s string) bool {

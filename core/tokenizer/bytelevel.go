@@ -7,7 +7,10 @@ import (
 
 // byteLevel writes every byte of a word as one printable character, so that a vocabulary of characters covers all bytes
 // (Radford et al., "Language Models are Unsupervised Multitask Learners", 2019; the table is GPT-2's bytes_to_unicode).
-type byteLevel struct{ prefixSpace, regex bool }
+type byteLevel struct {
+	prefixSpace, regex bool
+	raw                bool // words stay bytes: the model behind reads them as the characters they stand for
+}
 
 var (
 	byteRunes [256]rune
@@ -27,37 +30,22 @@ func init() {
 	}
 }
 
-func (l byteLevel) split(pieces []string) []string {
-	var out []string
-	for _, text := range pieces {
-		if l.prefixSpace && !strings.HasPrefix(text, " ") {
-			text = " " + text
-		}
-		if !l.regex {
-			out = append(out, writeBytes(text))
-			continue
-		}
-		at := 0
-		for _, m := range gpt2.find(text) {
-			if at < m[0] {
-				out = append(out, writeBytes(text[at:m[0]]))
-			}
-			out = append(out, writeBytes(text[m[0]:m[1]]))
-			at = m[1]
-		}
-		if at < len(text) {
-			out = append(out, writeBytes(text[at:]))
-		}
+func (l byteLevel) split(text string, first bool, yield func(string, bool)) {
+	give := yield
+	if !l.raw {
+		give = func(word string, first bool) { yield(writeBytes(word), first) }
 	}
-	return out
+	if l.prefixSpace && !strings.HasPrefix(text, " ") {
+		text = " " + text
+	}
+	if !l.regex {
+		give(text, first)
+		return
+	}
+	splitter{gpt2.find, "Isolated", false}.split(text, first, give)
 }
 
-func (l byteLevel) growth() float64 {
-	if l.prefixSpace {
-		return 4 // a piece of one byte gets a space, and each byte up to two
-	}
-	return 2
-}
+func (l byteLevel) growth() growth { return growth{1, 1}.then(growth{2, 0}) } // a space in front; each byte becomes up to two
 
 func writeBytes(text string) string {
 	var b strings.Builder
@@ -71,7 +59,7 @@ func writeBytes(text string) string {
 // byteLevelDecoder reads the characters back as bytes; a token with any other character is taken as it is written.
 type byteLevelDecoder struct{}
 
-func (byteLevelDecoder) growth() float64 { return 3 } // a stray byte becomes U+FFFD
+func (byteLevelDecoder) growth() growth { return growth{3, 0} } // a stray byte becomes U+FFFD
 
 func (byteLevelDecoder) decode(tokens []string) []string {
 	var bytes []byte

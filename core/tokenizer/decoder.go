@@ -11,10 +11,10 @@ import (
 // A decoder rewrites a list of tokens towards text; it may change the list it is given. What the last leaves is joined.
 type decoder interface {
 	decode(tokens []string) []string
-	growth() float64
+	growth() growth
 }
 
-var decoderKinds = []string{"Sequence", "Replace", "ByteFallback", "Fuse", "Strip", "ByteLevel"}
+var decoderKinds = []string{"Sequence", "Replace", "ByteFallback", "Fuse", "Strip", "ByteLevel", "Metaspace", "WordPiece", "BPEDecoder", "CTC"}
 
 func readDecoder(raw json.RawMessage, depth int) (decoder, error) {
 	const role = "decoder"
@@ -47,6 +47,15 @@ func readDecoder(raw json.RawMessage, depth int) (decoder, error) {
 		return fuse{}, nil
 	case "ByteLevel":
 		return byteLevelDecoder{}, nil
+	case "Metaspace":
+		m, err := readMetaspace(raw, role)
+		return metaspaceDecoder{m}, err
+	case "WordPiece":
+		return readWordPieceDecoder(raw, role)
+	case "BPEDecoder":
+		return readSuffixDecoder(raw, role)
+	case "CTC":
+		return readCTC(raw, role)
 	case "Strip":
 		var f struct {
 			Content     string `json:"content"`
@@ -72,10 +81,10 @@ func (s decoders) decode(tokens []string) []string {
 	return tokens
 }
 
-func (s decoders) growth() float64 {
-	g := 1.0
+func (s decoders) growth() growth {
+	g := sameLength
 	for _, d := range s {
-		g *= d.growth()
+		g = g.then(d.growth())
 	}
 	return g
 }
@@ -83,7 +92,7 @@ func (s decoders) growth() float64 {
 // byteFallback joins neighbouring tokens <0xHH> to text; when their bytes are no UTF-8, each becomes U+FFFD.
 type byteFallback struct{}
 
-func (byteFallback) growth() float64 { return 1 } // six characters become at most three bytes
+func (byteFallback) growth() growth { return sameLength } // six characters become at most three bytes
 
 func (byteFallback) decode(tokens []string) []string {
 	out := tokens[:0]
@@ -123,7 +132,7 @@ func byteToken(token string) (byte, bool) {
 // fuse joins all tokens to one, so that what follows sees the whole text.
 type fuse struct{}
 
-func (fuse) growth() float64                 { return 1 }
+func (fuse) growth() growth                  { return sameLength }
 func (fuse) decode(tokens []string) []string { return []string{strings.Join(tokens, "")} }
 
 // strip takes up to start characters equal to content off the front of each token, and up to stop off its back.
@@ -132,7 +141,7 @@ type strip struct {
 	start, stop int
 }
 
-func (s strip) growth() float64 { return 1 }
+func (s strip) growth() growth { return sameLength }
 
 func (s strip) decode(tokens []string) []string {
 	for i, t := range tokens {

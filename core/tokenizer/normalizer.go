@@ -11,10 +11,11 @@ import (
 // A normalizer rewrites a section of text before it is split.
 type normalizer interface {
 	normalize(text string) string
-	growth() float64 // how many times longer the text can become
+	growth() growth
 }
 
-var normalizerKinds = []string{"Sequence", "Prepend", "Replace", "NFC", "NFD", "NFKC", "NFKD", "Lowercase"}
+var normalizerKinds = []string{"Sequence", "Prepend", "Replace", "NFC", "NFD", "NFKC", "NFKD", "Lowercase", "Strip", "StripAccents",
+	"Nmt", "Precompiled", "BertNormalizer", "ByteLevel"}
 
 func readNormalizer(raw json.RawMessage, depth int) (normalizer, error) {
 	const role = "normalizer"
@@ -57,6 +58,20 @@ func readNormalizer(raw json.RawMessage, depth int) (normalizer, error) {
 		return form{norm.NFKD, 11}, nil
 	case "Lowercase":
 		return lowercase{}, nil
+	case "Strip":
+		f := trim{true, true}
+		err := fields(raw, role, kind, &f)
+		return f, err
+	case "StripAccents":
+		return stripAccents{}, nil
+	case "Nmt":
+		return nmt{}, nil
+	case "Precompiled":
+		return readCharsmap(raw, role)
+	case "BertNormalizer":
+		return readBert(raw, role)
+	case "ByteLevel":
+		return byteWriter{}, nil
 	}
 	panic("tokenizer: normalizer kind " + kind + " is listed but not built")
 }
@@ -70,10 +85,10 @@ func (s normalizers) normalize(text string) string {
 	return text
 }
 
-func (s normalizers) growth() float64 {
-	g := 1.0
+func (s normalizers) growth() growth {
+	g := sameLength
 	for _, n := range s {
-		g *= n.growth()
+		g = g.then(n.growth())
 	}
 	return g
 }
@@ -88,8 +103,7 @@ func (p prepend) normalize(text string) string {
 	return string(p) + text
 }
 
-// A section has at least one byte, so the worst case is one byte between two added tokens.
-func (p prepend) growth() float64 { return float64(1 + len(p)) }
+func (p prepend) growth() growth { return growth{1, float64(len(p))} }
 
 // replacement exchanges every occurrence of a text or pattern; it serves as normalizer and as decoder.
 type replacement struct {
@@ -128,21 +142,25 @@ func (r replacement) normalize(text string) string {
 	}
 	var b strings.Builder
 	at := 0
-	for _, m := range r.pattern.find(text) {
-		b.WriteString(text[at:m[0]])
+	r.pattern.find(text, func(start, end int) bool {
+		b.WriteString(text[at:start])
 		b.WriteString(r.content)
-		at = m[1]
+		at = end
+		return true
+	})
+	if at == 0 {
+		return text
 	}
 	b.WriteString(text[at:])
 	return b.String()
 }
 
-func (r replacement) growth() float64 {
+func (r replacement) growth() growth {
 	shortest := 1
 	if r.pattern == nil {
 		shortest = len(r.old)
 	}
-	return max(1, float64(len(r.content))/float64(shortest))
+	return growth{max(1, float64(len(r.content))/float64(shortest)), 0}
 }
 
 func (r replacement) decode(tokens []string) []string {
@@ -159,7 +177,7 @@ type form struct {
 }
 
 func (f form) normalize(text string) string { return f.String(text) }
-func (f form) growth() float64              { return f.factor }
+func (f form) growth() growth               { return growth{f.factor, 0} }
 
 // lowercase maps every character by itself; a final sigma is not treated apart.
 type lowercase struct{}
@@ -168,4 +186,10 @@ func (lowercase) normalize(text string) string {
 	// U+0130 is the one character whose lower case is two characters; Go's table has the one-character mapping.
 	return strings.ToLower(strings.ReplaceAll(text, "\u0130", "i\u0307"))
 }
-func (lowercase) growth() float64 { return 1.5 }
+func (lowercase) growth() growth { return growth{1.5, 0} }
+
+// byteWriter is the ByteLevel normalizer.
+type byteWriter struct{}
+
+func (byteWriter) normalize(text string) string { return writeBytes(text) }
+func (byteWriter) growth() growth               { return growth{2, 0} }

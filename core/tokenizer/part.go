@@ -43,9 +43,20 @@ func fields(raw json.RawMessage, role, kind string, into any) error {
 	return nil
 }
 
-func checkGrowth(role string, growth float64) error {
-	if growth > maxGrowth {
-		return fmt.Errorf("%s: could make a text %.0f times longer; at most %d times is accepted", role, growth, maxGrowth)
+// growth says how long a text of n bytes can become: times·n + plus.
+type growth struct{ times, plus float64 }
+
+var sameLength = growth{1, 0}
+
+// then is the growth of g followed by next.
+func (g growth) then(next growth) growth {
+	return growth{g.times * next.times, g.plus*next.times + next.plus}
+}
+
+// checkGrowth bounds what one byte can become: a section between two added tokens may be that short.
+func checkGrowth(role string, g growth) error {
+	if n := g.times + g.plus; n > maxGrowth {
+		return fmt.Errorf("%s: could make a text %.0f times longer; at most %d times is accepted", role, n, maxGrowth)
 	}
 	return nil
 }

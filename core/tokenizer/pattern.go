@@ -2,9 +2,9 @@ package tokenizer
 
 import (
 	"fmt"
-	"regexp"
+	"regexp/syntax"
+	"strconv"
 	"strings"
-	"unicode/utf8"
 )
 
 // patternSource is how tokenizer.json writes what to look for.
@@ -13,20 +13,13 @@ type patternSource struct {
 	Regex  *string
 }
 
-// pattern finds what an Oniguruma expression of tokenizer.json finds, by Go's engine, which takes linear time on any text.
-type pattern struct {
-	re *regexp.Regexp
-	// Expressions of the GPT-2 family end in `\s+(?!\S)|\s+`: a run of spaces leaves its last one to the word behind it.
-	// Go has no lookahead, so the run is group `run` and find gives the last space back.
-	run int
-}
-
 // gpt2Pattern is the expression by which the ByteLevel pre-tokenizer splits.
 const gpt2Pattern = `'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`
 
 const (
-	spaceRun = `\s+(?!\S)|\s+`
-	runGroup = "hone_space_run"
+	maxInstructions = 1 << 14 // of a compiled expression; those in use have some hundreds
+	maxLook         = 16      // characters that an expression may look ahead
+	lookGroup       = "hone_look_"
 )
 
 // What the classes mean in Unicode mode; Go's own are ASCII only. In brackets they stand without the outer ones.
@@ -37,57 +30,75 @@ var unicodeClasses = map[byte]string{
 	'h': `0-9a-fA-F`,
 }
 
-// compile translates an expression, or says by name what Go's engine cannot do with it.
+// The classes that POSIX names, as Oniguruma reads them in Unicode mode.
+var posixClasses = map[string]string{
+	"[:alnum:]": `\p{L}\p{M}\p{Nd}`,
+	"[:alpha:]": `\p{L}\p{M}`,
+	"[:digit:]": `\p{Nd}`,
+	"[:lower:]": `\p{Ll}`,
+	"[:punct:]": `\p{P}$+<=>^\x60|~`,
+	"[:space:]": `\t-\r\x{85}\p{Z}`,
+	"[:upper:]": `\p{Lu}`,
+}
+
+// translation turns an Oniguruma expression, as tokenizer.json has them, into one of package regexp/syntax. A lookahead
+// becomes an empty named group, and what it looks for is kept aside.
+type translation struct {
+	source string
+	at     int
+	out    strings.Builder
+	looks  []lookSource
+	nested bool // what a lookahead looks for: it has none of its own
+}
+
+type lookSource struct {
+	source string
+	negate bool
+}
+
+// compile makes a matcher of an expression, or says by name what is not supported.
 func compile(source string) (*pattern, error) {
-	text := source
-	if cut, ok := strings.CutSuffix(text, spaceRun); ok && (cut == "" || strings.HasSuffix(cut, "|")) {
-		text = cut + `(?P<` + runGroup + `>\s+)`
-	}
-	if strings.Contains(text, "(?!") || strings.Contains(text, "(?=") || strings.Contains(text, "(?<") {
-		return nil, fmt.Errorf("the expression %q looks ahead or behind, which only the ending %q may", source, spaceRun)
-	}
-	var b strings.Builder
-	inClass := false
-	for i := 0; i < len(text); i++ {
-		c := text[i]
-		switch {
-		case c == '\\' && i+1 < len(text):
-			i++
-			lower := text[i] | 0x20
-			class, known := unicodeClasses[lower]
-			switch {
-			case !known:
-				b.WriteByte('\\')
-				b.WriteByte(text[i])
-			case text[i] == lower && inClass:
-				b.WriteString(class)
-			case text[i] == lower:
-				b.WriteString("[" + class + "]")
-			case inClass:
-				return nil, fmt.Errorf("the expression %q has \\%c in brackets, which is not supported", source, text[i])
-			default:
-				b.WriteString("[^" + class + "]")
-			}
-			continue
-		case c == '[' && !inClass:
-			inClass = true
-		case c == '[' && !strings.HasPrefix(text[i:], "[:"):
-			return nil, fmt.Errorf("the expression %q has brackets in brackets, which are not supported", source)
-		case c == '&' && inClass && strings.HasPrefix(text[i:], "&&"):
-			return nil, fmt.Errorf("the expression %q intersects classes (&&), which is not supported", source)
-		case c == ']':
-			inClass = false
-		}
-		b.WriteByte(c)
-	}
-	re, err := regexp.Compile(b.String())
+	p, err := compileInside(source, false)
 	if err != nil {
-		return nil, fmt.Errorf("the expression %q is not one that Go's RE2 engine can run: %v", source, err)
+		return nil, fmt.Errorf("the expression %q %w", source, err)
 	}
-	if re.MatchString("") {
+	if end, ok := p.match("", 0); ok && end == 0 {
 		return nil, fmt.Errorf("the expression %q matches the empty text", source)
 	}
-	return &pattern{re, re.SubexpIndex(runGroup)}, nil
+	return p, nil
+}
+
+func compileInside(source string, nested bool) (*pattern, error) {
+	t := translation{source: source, nested: nested}
+	if err := t.run(); err != nil {
+		return nil, err
+	}
+	// In Oniguruma's syntax ^ and $ mean lines.
+	re, err := syntax.Parse(t.out.String(), syntax.Perl&^syntax.OneLine)
+	if err != nil {
+		return nil, fmt.Errorf("is not supported: %w", err)
+	}
+	if nested {
+		if n := longest(re); n > maxLook {
+			return nil, fmt.Errorf("looks ahead without bound; at most %d characters are supported", maxLook)
+		}
+	}
+	var looks []look
+	for _, l := range t.looks {
+		sub, err := compileInside(l.source, true)
+		if err != nil {
+			return nil, err
+		}
+		looks = append(looks, look{sub, l.negate})
+	}
+	prog, err := syntax.Compile(re.Simplify())
+	if err != nil {
+		return nil, fmt.Errorf("is not supported: %w", err)
+	}
+	if len(prog.Inst) > maxInstructions {
+		return nil, fmt.Errorf("becomes %d instructions; at most %d are accepted", len(prog.Inst), maxInstructions)
+	}
+	return newPattern(prog, re.CapNames(), looks), nil
 }
 
 func mustCompile(source string) *pattern {
@@ -98,28 +109,215 @@ func mustCompile(source string) *pattern {
 	return p
 }
 
-// find gives the matches, from left to right, not overlapping, as byte ranges.
-func (p *pattern) find(text string) [][2]int {
-	var out [][2]int
-	for at := 0; at < len(text); {
-		// Cutting the text instead of asking for all matches lets a shortened run hand its last space on.
-		m := p.re.FindStringSubmatchIndex(text[at:])
-		if m == nil {
-			break
-		}
-		start, end := at+m[0], at+m[1]
-		if p.run > 0 && m[2*p.run] >= 0 && end < len(text) {
-			if _, w := utf8.DecodeLastRuneInString(text[start:end]); end-w > start {
-				end -= w
+// run translates up to the end.
+func (t *translation) run() error {
+	for t.at < len(t.source) {
+		rest := t.source[t.at:]
+		switch {
+		case rest[0] == '\\':
+			if err := t.escape(false); err != nil {
+				return err
 			}
+		case rest[0] == '[':
+			if err := t.class(0); err != nil {
+				return err
+			}
+		case strings.HasPrefix(rest, "(?=") || strings.HasPrefix(rest, "(?!"):
+			if err := t.look(); err != nil {
+				return err
+			}
+		case strings.HasPrefix(rest, "(?<=") || strings.HasPrefix(rest, "(?<!"):
+			return fmt.Errorf("looks behind, which is not supported")
+		case strings.HasPrefix(rest, "(?") && !strings.HasPrefix(rest, "(?<") && !strings.HasPrefix(rest, "(?P"):
+			if err := t.flags(); err != nil {
+				return err
+			}
+		default:
+			t.out.WriteByte(rest[0])
+			t.at++
 		}
-		if end == start { // an expression such as \b can match the empty text within one
-			_, w := utf8.DecodeRuneInString(text[start:])
-			at = start + w
-			continue
-		}
-		out = append(out, [2]int{start, end})
-		at = end
 	}
-	return out
+	return nil
+}
+
+// escape translates a backslash and what belongs to it.
+func (t *translation) escape(inClass bool) error {
+	if t.at+1 == len(t.source) {
+		return fmt.Errorf("ends in a backslash")
+	}
+	c := t.source[t.at+1]
+	t.at += 2
+	class, known := unicodeClasses[c|0x20]
+	switch {
+	case known && c|0x20 == c && inClass:
+		t.out.WriteString(class)
+	case known && c|0x20 == c:
+		t.out.WriteString("[" + class + "]")
+	case known && inClass:
+		inverse, err := complement(class)
+		if err != nil {
+			return err
+		}
+		t.out.WriteString(inverse)
+	case known:
+		t.out.WriteString("[^" + class + "]")
+	case c == 'u':
+		if t.at+4 > len(t.source) {
+			return fmt.Errorf(`has \u without four digits`)
+		}
+		t.out.WriteString(`\x{` + t.source[t.at:t.at+4] + `}`)
+		t.at += 4
+	case c == 'Z':
+		return fmt.Errorf(`has \Z, which is not supported`)
+	case c < '0' || c > '9' && c < 'A' || c > 'Z' && c < 'a' || c > 'z':
+		if c < 0x80 {
+			fmt.Fprintf(&t.out, `\x{%x}`, c)
+		} else {
+			t.out.WriteByte(c) // the character begins here, its other bytes follow
+		}
+	default:
+		t.out.WriteByte('\\')
+		t.out.WriteByte(c)
+	}
+	return nil
+}
+
+// complement writes the characters outside of a class as ranges.
+func complement(class string) (string, error) {
+	re, err := syntax.Parse("[^"+class+"]", syntax.Perl)
+	if err != nil || re.Op != syntax.OpCharClass {
+		return "", fmt.Errorf("has a class that cannot be inverted")
+	}
+	var b strings.Builder
+	for i := 0; i < len(re.Rune); i += 2 {
+		fmt.Fprintf(&b, `\x{%x}-\x{%x}`, re.Rune[i], re.Rune[i+1])
+	}
+	return b.String(), nil
+}
+
+// class translates brackets. A class within a class is their union, so its brackets can go.
+func (t *translation) class(depth int) error {
+	t.at++
+	negated := strings.HasPrefix(t.source[t.at:], "^")
+	if depth > 0 && negated {
+		return fmt.Errorf("has an inverted class in a class, which is not supported")
+	}
+	if depth > 8 {
+		return fmt.Errorf("nests classes too deep")
+	}
+	if depth == 0 {
+		t.out.WriteByte('[')
+	}
+	if negated {
+		t.out.WriteByte('^')
+		t.at++
+	}
+	for first := true; t.at < len(t.source); first = false {
+		rest := t.source[t.at:]
+		switch {
+		case rest[0] == ']' && !first:
+			t.at++
+			if depth == 0 {
+				t.out.WriteByte(']')
+			}
+			return nil
+		case rest[0] == '\\':
+			if err := t.escape(true); err != nil {
+				return err
+			}
+		case strings.HasPrefix(rest, "[:"):
+			name := rest[:strings.Index(rest, "]")+1]
+			class, known := posixClasses[name]
+			if !known {
+				return fmt.Errorf("has the class %s, which is not supported", strconv.Quote(name))
+			}
+			t.out.WriteString(class)
+			t.at += len(name)
+		case rest[0] == '[':
+			if err := t.class(depth + 1); err != nil {
+				return err
+			}
+		case strings.HasPrefix(rest, "&&"):
+			return fmt.Errorf("intersects classes (&&), which is not supported")
+		case rest[0] == ']' || rest[0] == '^':
+			fmt.Fprintf(&t.out, `\x{%x}`, rest[0])
+			t.at++
+		default:
+			t.out.WriteByte(rest[0])
+			t.at++
+		}
+	}
+	return fmt.Errorf("has a bracket that is not closed")
+}
+
+// flags translates (?i), (?m: and the like: Oniguruma's m lets . match line ends, which Go calls s.
+func (t *translation) flags() error {
+	end := strings.IndexAny(t.source[t.at:], ":)")
+	if end < 0 {
+		return fmt.Errorf("has a group that is not closed")
+	}
+	head := t.source[t.at : t.at+end]
+	if strings.Trim(head[2:], "im-") != "" {
+		return fmt.Errorf("has the group %s, which is not supported", strconv.Quote(head))
+	}
+	t.out.WriteString(strings.ReplaceAll(head, "m", "s"))
+	t.at += end
+	return nil
+}
+
+// look takes a lookahead out.
+func (t *translation) look() error {
+	if t.nested {
+		return fmt.Errorf("has a lookahead in a lookahead, which is not supported")
+	}
+	from, depth, inClass := t.at+3, 1, 0
+	for i := from; i < len(t.source); i++ {
+		switch c := t.source[i]; {
+		case c == '\\':
+			i++
+		case c == '[':
+			inClass++
+		case c == ']' && inClass > 0:
+			inClass--
+		case c == '(' && inClass == 0:
+			depth++
+		case c == ')' && inClass == 0:
+			depth--
+		}
+		if depth == 0 {
+			fmt.Fprintf(&t.out, "(?P<%s%d>)", lookGroup, len(t.looks))
+			t.looks = append(t.looks, lookSource{t.source[from:i], t.source[t.at+2] == '!'})
+			t.at = i + 1
+			return nil
+		}
+	}
+	return fmt.Errorf("has a lookahead that is not closed")
+}
+
+// longest is the number of characters of the longest text that an expression matches, or more than maxLook.
+func longest(re *syntax.Regexp) int {
+	switch re.Op {
+	case syntax.OpLiteral:
+		return len(re.Rune)
+	case syntax.OpCharClass, syntax.OpAnyChar, syntax.OpAnyCharNotNL:
+		return 1
+	case syntax.OpStar, syntax.OpPlus:
+		return maxLook + 1
+	case syntax.OpRepeat:
+		if re.Max < 0 {
+			return maxLook + 1
+		}
+		return min(re.Max*longest(re.Sub[0]), maxLook+1)
+	case syntax.OpAlternate:
+		most := 0
+		for _, s := range re.Sub {
+			most = max(most, longest(s))
+		}
+		return most
+	}
+	sum := 0
+	for _, s := range re.Sub {
+		sum = min(sum+longest(s), maxLook+1)
+	}
+	return sum
 }

@@ -10,7 +10,7 @@ type postProcessor interface {
 	frame(ids []int32) []int32
 }
 
-var postProcessorKinds = []string{"Sequence", "TemplateProcessing", "ByteLevel"}
+var postProcessorKinds = []string{"Sequence", "TemplateProcessing", "ByteLevel", "RobertaProcessing", "BertProcessing"}
 
 func readPostProcessor(raw json.RawMessage, depth int) (postProcessor, error) {
 	const role = "post_processor"
@@ -40,6 +40,15 @@ func readPostProcessor(raw json.RawMessage, depth int) (postProcessor, error) {
 		return all, nil
 	case "ByteLevel":
 		return template{}, nil // it only moves offsets, and ids have none
+	case "RobertaProcessing", "BertProcessing":
+		var f struct{ Sep, CLS *numbered }
+		if err := fields(raw, role, kind, &f); err != nil {
+			return nil, err
+		}
+		if f.Sep == nil || f.CLS == nil {
+			return nil, fmt.Errorf("%s %s: sep or cls is missing", role, kind)
+		}
+		return template{[]int32{f.CLS.id}, []int32{f.Sep.id}}, nil
 	case "TemplateProcessing":
 		return readTemplate(raw, role)
 	}
@@ -48,6 +57,17 @@ func readPostProcessor(raw json.RawMessage, depth int) (postProcessor, error) {
 
 // template is the frame of a single text. Pairs of texts are for encoders, which are not read here.
 type template struct{ before, after []int32 }
+
+// numbered is a token with its id, in a file ["</s>", 2].
+type numbered struct {
+	token string
+	id    int32
+}
+
+func (n *numbered) UnmarshalJSON(raw []byte) error {
+	list := [2]any{&n.token, &n.id}
+	return json.Unmarshal(raw, &list)
+}
 
 func readTemplate(raw json.RawMessage, role string) (postProcessor, error) {
 	type named struct {

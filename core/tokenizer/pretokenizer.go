@@ -3,17 +3,21 @@ package tokenizer
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
-// A preTokenizer cuts pieces into smaller ones, the words that the model sees.
+// A preTokenizer cuts a text into the words that the model sees, and gives them to yield in order. first says that the
+// text begins what is encoded, and goes on to the word that does.
 type preTokenizer interface {
-	split(pieces []string) []string
-	growth() float64
+	split(text string, first bool, yield func(word string, first bool))
+	growth() growth
 }
 
-var preTokenizerKinds = []string{"Sequence", "ByteLevel", "Digits", "Split", "Whitespace", "WhitespaceSplit"}
+var preTokenizerKinds = []string{"Sequence", "ByteLevel", "Metaspace", "Split", "Whitespace", "WhitespaceSplit", "Punctuation", "Digits",
+	"BertPreTokenizer", "CharDelimiterSplit", "UnicodeScripts", "FixedLength"}
 
 func readPreTokenizer(raw json.RawMessage, depth int) (preTokenizer, error) {
 	const role = "pre_tokenizer"
@@ -35,7 +39,14 @@ func readPreTokenizer(raw json.RawMessage, depth int) (preTokenizer, error) {
 			if err != nil {
 				return nil, err
 			}
-			seq = append(seq, p)
+			if inner, ok := p.(preTokenizers); ok {
+				seq = append(seq, inner...)
+			} else {
+				seq = append(seq, p)
+			}
+			if len(seq) > 256 {
+				return nil, fmt.Errorf("%s Sequence: more than 256 parts", role)
+			}
 		}
 		return seq, nil
 	case "ByteLevel":
@@ -44,7 +55,9 @@ func readPreTokenizer(raw json.RawMessage, depth int) (preTokenizer, error) {
 			UseRegex       bool `json:"use_regex"`
 		}{true, true}
 		err := fields(raw, role, kind, &f)
-		return byteLevel{f.AddPrefixSpace, f.UseRegex}, err
+		return byteLevel{prefixSpace: f.AddPrefixSpace, regex: f.UseRegex}, err
+	case "Metaspace":
+		return readMetaspace(raw, role)
 	case "Digits":
 		var f struct {
 			IndividualDigits bool `json:"individual_digits"`
@@ -56,36 +69,84 @@ func readPreTokenizer(raw json.RawMessage, depth int) (preTokenizer, error) {
 	case "Whitespace":
 		return splitter{mustCompile(`\w+|[^\w\s]+`).find, "Removed", true}, nil
 	case "WhitespaceSplit":
-		return splitter{runs(unicode.IsSpace, false), "Removed", false}, nil
+		return splitter{runs(unicode.IsSpace, true), "Removed", false}, nil
+	case "Punctuation":
+		f := struct {
+			Behavior string `json:"behavior"`
+		}{"Isolated"}
+		if err := fields(raw, role, kind, &f); err != nil {
+			return nil, err
+		}
+		return splitter{runs(isPunctuation, true), f.Behavior, false}, checkBehavior(role, kind, f.Behavior)
+	case "BertPreTokenizer":
+		return preTokenizers{
+			splitter{runs(unicode.IsSpace, true), "Removed", false},
+			splitter{runs(isPunctuation, true), "Isolated", false},
+		}, nil
+	case "CharDelimiterSplit":
+		var f struct {
+			Delimiter string `json:"delimiter"`
+		}
+		if err := fields(raw, role, kind, &f); err != nil {
+			return nil, err
+		}
+		if utf8.RuneCountInString(f.Delimiter) != 1 {
+			return nil, fmt.Errorf("%s %s: delimiter %q is not one character", role, kind, f.Delimiter)
+		}
+		return splitter{occurrences(f.Delimiter), "Removed", false}, nil
+	case "UnicodeScripts":
+		return scripts{}, nil
+	case "FixedLength":
+		f := struct {
+			Length int `json:"length"`
+		}{5}
+		if err := fields(raw, role, kind, &f); err != nil {
+			return nil, err
+		}
+		if f.Length < 1 {
+			return nil, fmt.Errorf("%s %s: length %d; expected at least 1", role, kind, f.Length)
+		}
+		return fixedLength(f.Length), nil
 	}
 	panic("tokenizer: pre-tokenizer kind " + kind + " is listed but not built")
 }
 
 type preTokenizers []preTokenizer
 
-func (s preTokenizers) split(pieces []string) []string {
-	for _, p := range s {
-		pieces = p.split(pieces)
+func (s preTokenizers) split(text string, first bool, yield func(string, bool)) {
+	switch len(s) {
+	case 0:
+		yield(text, first)
+	case 1:
+		s[0].split(text, first, yield)
+	default:
+		s[0].split(text, first, func(word string, first bool) { s[1:].split(word, first, yield) })
 	}
-	return pieces
 }
 
-func (s preTokenizers) growth() float64 {
-	g := 1.0
+func (s preTokenizers) growth() growth {
+	g := sameLength
 	for _, p := range s {
-		g *= p.growth()
+		g = g.then(p.growth())
 	}
 	return g
 }
 
 // splitter cuts around what find matches (with invert: around what it does not) and treats the matches by behavior.
 type splitter struct {
-	find     func(text string) [][2]int
+	find     func(text string, yield func(start, end int) bool)
 	behavior string
 	invert   bool
 }
 
 var splitBehaviors = []string{"Removed", "Isolated", "MergedWithPrevious", "MergedWithNext", "Contiguous"}
+
+func checkBehavior(role, kind, behavior string) error {
+	if slices.Contains(splitBehaviors, behavior) {
+		return nil
+	}
+	return fmt.Errorf("%s %s: behavior %q is not one of %s", role, kind, behavior, strings.Join(splitBehaviors, ", "))
+}
 
 func readSplit(raw json.RawMessage, role string) (preTokenizer, error) {
 	var f struct {
@@ -96,14 +157,10 @@ func readSplit(raw json.RawMessage, role string) (preTokenizer, error) {
 	if err := fields(raw, role, "Split", &f); err != nil {
 		return nil, err
 	}
+	if err := checkBehavior(role, "Split", f.Behavior); err != nil {
+		return nil, err
+	}
 	s := splitter{behavior: f.Behavior, invert: f.Invert}
-	known := false
-	for _, b := range splitBehaviors {
-		known = known || b == f.Behavior
-	}
-	if !known {
-		return nil, fmt.Errorf("%s Split: behavior %q is not one of %s", role, f.Behavior, strings.Join(splitBehaviors, ", "))
-	}
 	switch {
 	case f.Pattern.Regex != nil:
 		p, err := compile(*f.Pattern.Regex)
@@ -119,95 +176,107 @@ func readSplit(raw json.RawMessage, role string) (preTokenizer, error) {
 	return s, nil
 }
 
-func (s splitter) growth() float64 { return 1 }
+func (s splitter) growth() growth { return sameLength }
 
-func (s splitter) split(pieces []string) []string {
-	out := make([]string, 0, len(pieces))
-	for _, text := range pieces {
-		out = s.cut(text, out)
-	}
-	return out
-}
-
-// span is a stretch of a piece, matched or between matches.
-type span struct {
-	start, end int
-	match      bool
-}
-
-func (s splitter) cut(text string, out []string) []string {
-	var spans []span
-	at := 0
-	for _, m := range s.find(text) {
-		if at < m[0] {
-			spans = append(spans, span{at, m[0], s.invert})
+func (s splitter) split(text string, first bool, yield func(string, bool)) {
+	// The word that is not given out yet, because what follows may belong to it, and whether it is or ends in a match.
+	from, to, held, match := 0, 0, false, false
+	give := func() {
+		if held {
+			yield(text[from:to], first && from == 0)
 		}
-		spans = append(spans, span{m[0], m[1], !s.invert})
-		at = m[1]
+		held = false
 	}
-	if at < len(text) {
-		spans = append(spans, span{at, len(text), s.invert})
-	}
-	from := len(out)
-	for i, sp := range spans {
-		word := text[sp.start:sp.end]
-		join := false // with the word before
+	add := func(start, end int, now bool) {
+		join := false
 		switch s.behavior {
 		case "Removed":
-			if sp.match {
-				continue
+			if now {
+				give()
+				return
 			}
 		case "Contiguous":
-			join = i > 0 && spans[i-1].match == sp.match
+			join = match == now
 		case "MergedWithPrevious":
-			join = i > 0 && sp.match && !spans[i-1].match
+			join = now && !match
 		case "MergedWithNext":
-			join = i > 0 && spans[i-1].match && !sp.match
+			join = match && !now
 		}
-		if join && len(out) > from {
-			// Both lie side by side in text, so the join is a longer view of it.
-			last := len(out[len(out)-1])
-			out[len(out)-1] = text[sp.start-last : sp.end]
-			continue
+		if !held || !join {
+			give()
+			from = start
 		}
-		out = append(out, word)
+		to, held, match = end, true, now
 	}
-	return out
+	at := 0
+	s.find(text, func(start, end int) bool {
+		if at < start {
+			add(at, start, s.invert)
+		}
+		add(start, end, !s.invert)
+		at = end
+		return true
+	})
+	if at < len(text) {
+		add(at, len(text), s.invert)
+	}
+	give()
 }
 
 // runs finds stretches of characters of one class, or with single each character by itself.
-func runs(in func(rune) bool, single bool) func(string) [][2]int {
-	return func(text string) [][2]int {
-		var out [][2]int
-		inside := false
+func runs(in func(rune) bool, single bool) func(string, func(int, int) bool) {
+	return func(text string, yield func(int, int) bool) {
+		start := -1
 		for i, r := range text {
-			switch yes := in(r); {
-			case yes && inside && !single:
-			case yes:
-				if inside {
-					out[len(out)-1][1] = i
+			yes := in(r)
+			if start >= 0 && (single || !yes) {
+				if !yield(start, i) {
+					return
 				}
-				out = append(out, [2]int{i, len(text)})
-				inside = true
-			case inside:
-				out[len(out)-1][1] = i
-				inside = false
+				start = -1
+			}
+			if yes && start < 0 {
+				start = i
 			}
 		}
-		return out
+		if start >= 0 {
+			yield(start, len(text))
+		}
 	}
 }
 
-func occurrences(of string) func(string) [][2]int {
-	return func(text string) [][2]int {
-		var out [][2]int
-		for at := 0; ; {
+func occurrences(of string) func(string, func(int, int) bool) {
+	return func(text string, yield func(int, int) bool) {
+		for at := 0; ; at += len(of) {
 			i := strings.Index(text[at:], of)
-			if i < 0 {
-				return out
+			if i < 0 || !yield(at+i, at+i+len(of)) {
+				return
 			}
-			out = append(out, [2]int{at + i, at + i + len(of)})
-			at += i + len(of)
+			at += i
 		}
 	}
 }
+
+// isPunctuation is Unicode's, and everything printable in ASCII that is neither letter nor digit.
+func isPunctuation(r rune) bool {
+	return r > ' ' && r < 0x7F && !(r >= '0' && r <= '9' || r|0x20 >= 'a' && r|0x20 <= 'z') || unicode.Is(unicode.P, r)
+}
+
+// fixedLength cuts after so many characters.
+type fixedLength int
+
+func (n fixedLength) split(text string, first bool, yield func(string, bool)) {
+	from, count := 0, 0
+	for i := range text {
+		if count == int(n) {
+			yield(text[from:i], first && from == 0)
+			from, count = i, 0
+		}
+		count++
+	}
+	if from < len(text) {
+		yield(text[from:], first && from == 0)
+	}
+}
+
+func (fixedLength) growth() growth { return sameLength }

@@ -1,121 +1,110 @@
 package tokenizer
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
 )
 
-// The tokenizer.json of a trained vocabulary. The parts and their order are those that transformers writes for Llama.
-type (
-	fileTop struct {
-		Version       string       `json:"version"`
-		Truncation    *struct{}    `json:"truncation"`
-		Padding       *struct{}    `json:"padding"`
-		AddedTokens   []addedToken `json:"added_tokens"`
-		Normalizer    fileSequence `json:"normalizer"`
-		PreTokenizer  *struct{}    `json:"pre_tokenizer"`
-		PostProcessor fileTemplate `json:"post_processor"`
-		Decoder       fileSequence `json:"decoder"`
-		Model         fileBPE      `json:"model"`
-	}
-	fileSequence struct {
-		Type        string `json:"type"`
-		Normalizers []any  `json:"normalizers,omitempty"`
-		Decoders    []any  `json:"decoders,omitempty"`
-	}
-	fileTemplate struct {
-		Type          string         `json:"type"`
-		Single        []any          `json:"single"`
-		Pair          []any          `json:"pair"`
-		SpecialTokens map[string]any `json:"special_tokens"`
-	}
-	fileBPE struct {
-		Type         string       `json:"type"`
-		Dropout      *float64     `json:"dropout"`
-		UnkToken     string       `json:"unk_token"`
-		Prefix       *string      `json:"continuing_subword_prefix"`
-		Suffix       *string      `json:"end_of_word_suffix"`
-		FuseUnk      bool         `json:"fuse_unk"`
-		ByteFallback bool         `json:"byte_fallback"`
-		IgnoreMerges bool         `json:"ignore_merges"`
-		Vocab        orderedVocab `json:"vocab"`
-		Merges       []string     `json:"merges"`
-	}
-	object map[string]any
-)
-
-// orderedVocab writes tokens in the order of their ids, as one reads them.
-type orderedVocab []string
-
-func (v orderedVocab) MarshalJSON() ([]byte, error) {
-	b := []byte{'{'}
-	for id, token := range v {
-		key, err := plainJSON(token, "")
-		if err != nil {
-			return nil, err
-		}
-		if id > 0 {
-			b = append(b, ',')
-		}
-		b = fmt.Appendf(append(b, bytes.TrimSpace(key)...), ":%d", id)
-	}
-	return append(b, '}'), nil
+// TokenizerJSON is the tokenizer as a tokenizer.json, whatever it was read from. Loaded again it gives the same ids.
+func (t *Tokenizer) TokenizerJSON() ([]byte, error) {
+	return writeDocument(t.file, t.model)
 }
 
-func plainJSON(v any, indent string) ([]byte, error) {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", indent)
-	err := enc.Encode(v)
-	return b.Bytes(), err
+func writeDocument(d document, m model) ([]byte, error) {
+	raw, err := plainJSON(m.write(), "")
+	if err != nil {
+		return nil, fmt.Errorf("tokenizer: %w", err)
+	}
+	d.Model = raw
+	if d.Version == "" {
+		d.Version = "1.0"
+	}
+	if d.AddedTokens == nil {
+		d.AddedTokens = []addedToken{}
+	}
+	return plainJSON(d, "  ")
+}
+
+// ConfigJSON is the tokenizer_config.json that goes with it: the one that was read, with the names of the tokens that begin,
+// end and pad a text. Settings that only count for the file that was read are left out.
+func (t *Tokenizer) ConfigJSON() ([]byte, error) {
+	all := map[string]json.RawMessage{"tokenizer_class": json.RawMessage(`"PreTrainedTokenizerFast"`), "clean_up_tokenization_spaces": json.RawMessage("false")}
+	for name, value := range t.config.all {
+		switch name {
+		case "tokenizer_class", "auto_map", "added_tokens_decoder", "tokenizer_file", "vocab_file", "name_or_path":
+		default:
+			all[name] = value
+		}
+	}
+	for role, id := range map[string]int32{"bos_token": t.BOS, "eos_token": t.EOS, "pad_token": t.Pad} {
+		if token, ok := t.tokens[id]; ok {
+			all[role] = appendJSON(nil, token)
+		}
+	}
+	return plainJSON(all, "  ")
+}
+
+// Save writes tokenizer.json and tokenizer_config.json into dir, which it makes when missing.
+func (t *Tokenizer) Save(dir string) error { return save(dir, t) }
+
+func save(dir string, t interface {
+	TokenizerJSON() ([]byte, error)
+	ConfigJSON() ([]byte, error)
+}) error {
+	file, err := t.TokenizerJSON()
+	if err != nil {
+		return err
+	}
+	config, err := t.ConfigJSON()
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return fmt.Errorf("tokenizer: %w", err)
+	}
+	for name, content := range map[string][]byte{"tokenizer.json": file, configFile: config} {
+		if err := os.WriteFile(filepath.Join(dir, name), content, 0o666); err != nil {
+			return fmt.Errorf("tokenizer: %w", err)
+		}
+	}
+	return nil
+}
+
+// parts are the document and the model of a trained vocabulary. The parts and their order are those that transformers
+// writes for Llama.
+func (t *Trained) parts() (document, *bpe, error) {
+	d := document{Version: "1.0",
+		Normalizer: json.RawMessage(`{"type":"Sequence","normalizers":[{"type":"Prepend","prepend":"▁"},{"type":"Replace","pattern":{"String":" "},"content":"▁"}]}`),
+		Decoder: json.RawMessage(`{"type":"Sequence","decoders":[{"type":"Replace","pattern":{"String":"▁"},"content":" "},` +
+			`{"type":"ByteFallback"},{"type":"Fuse"},{"type":"Strip","content":" ","start":1,"stop":0}]}`)}
+	for id, s := range t.Specials {
+		d.AddedTokens = append(d.AddedTokens, addedToken{ID: int32(id), Content: s, Special: true})
+	}
+	unk := "<unk>"
+	f := bpeFile{UnkToken: &unk, FuseUnk: true, ByteFallback: true, Vocab: vocabulary{}}
+	for id, token := range t.Vocab {
+		f.Vocab[token] = int32(id)
+	}
+	for _, m := range t.Merges {
+		f.Merges = append(f.Merges, mergePair(m))
+	}
+	var err error
+	if d.PostProcessor, err = frameParts(d.AddedTokens, f.Vocab, []string{"<s>"}, nil); err != nil {
+		return d, nil, err
+	}
+	m, err := newBPE(f)
+	return d, m, err
 }
 
 // TokenizerJSON is the vocabulary as a tokenizer.json that the tokenizers crate reads too.
 func (t *Trained) TokenizerJSON() ([]byte, error) {
-	f := fileTop{Version: "1.0"}
-	for id, s := range t.Specials {
-		f.AddedTokens = append(f.AddedTokens, addedToken{ID: int32(id), Content: s, Special: true})
+	d, m, err := t.parts()
+	if err != nil {
+		return nil, err
 	}
-	replace := func(old, content string) any {
-		return struct {
-			Type    string            `json:"type"`
-			Pattern map[string]string `json:"pattern"`
-			Content string            `json:"content"`
-		}{"Replace", map[string]string{"String": old}, content}
-	}
-	kind := func(name string) any { return object{"type": name} }
-	f.Normalizer = fileSequence{Type: "Sequence", Normalizers: []any{
-		struct {
-			Type    string `json:"type"`
-			Prepend string `json:"prepend"`
-		}{"Prepend", space},
-		replace(" ", space),
-	}}
-	f.Decoder = fileSequence{Type: "Sequence", Decoders: []any{
-		replace(space, " "), kind("ByteFallback"), kind("Fuse"),
-		struct {
-			Type    string `json:"type"`
-			Content string `json:"content"`
-			Start   int    `json:"start"`
-			Stop    int    `json:"stop"`
-		}{"Strip", " ", 1, 0},
-	}}
-	token := func(id string, segment int) any {
-		return object{"SpecialToken": object{"id": id, "type_id": segment}}
-	}
-	text := func(id string, segment int) any { return object{"Sequence": object{"id": id, "type_id": segment}} }
-	f.PostProcessor = fileTemplate{"TemplateProcessing", []any{token("<s>", 0), text("A", 0)},
-		[]any{token("<s>", 0), text("A", 0), token("<s>", 1), text("B", 1)},
-		map[string]any{"<s>": object{"id": "<s>", "ids": []int{1}, "tokens": []string{"<s>"}}}}
-	f.Model = fileBPE{Type: "BPE", UnkToken: "<unk>", FuseUnk: true, ByteFallback: true, Vocab: t.Vocab, Merges: []string{}}
-	for _, m := range t.Merges {
-		f.Model.Merges = append(f.Model.Merges, m[0]+" "+m[1])
-	}
-	return plainJSON(f, "  ")
+	return writeDocument(d, m)
 }
 
 // ConfigJSON is the tokenizer_config.json that goes with it.
@@ -137,9 +126,9 @@ func (t *Trained) ConfigJSON() ([]byte, error) {
 	}{true, false, "<s>", false, "</s>", 1 << 20, pad, "PreTrainedTokenizerFast", "<unk>"}, "  ")
 }
 
-// Tokenizer makes the vocabulary usable, by the way that a file would take.
+// Tokenizer makes the vocabulary usable.
 func (t *Trained) Tokenizer() (*Tokenizer, error) {
-	file, err := t.TokenizerJSON()
+	d, m, err := t.parts()
 	if err != nil {
 		return nil, err
 	}
@@ -147,7 +136,7 @@ func (t *Trained) Tokenizer() (*Tokenizer, error) {
 	if err != nil {
 		return nil, err
 	}
-	tok, err := Load(file)
+	tok, err := build(d, m)
 	if err != nil {
 		return nil, err
 	}
@@ -155,22 +144,4 @@ func (t *Trained) Tokenizer() (*Tokenizer, error) {
 }
 
 // Save writes tokenizer.json and tokenizer_config.json into dir, which it makes when missing.
-func (t *Trained) Save(dir string) error {
-	file, err := t.TokenizerJSON()
-	if err != nil {
-		return err
-	}
-	config, err := t.ConfigJSON()
-	if err != nil {
-		return err
-	}
-	if err := os.MkdirAll(dir, 0o777); err != nil {
-		return fmt.Errorf("tokenizer: %w", err)
-	}
-	for name, content := range map[string][]byte{"tokenizer.json": file, "tokenizer_config.json": config} {
-		if err := os.WriteFile(filepath.Join(dir, name), content, 0o666); err != nil {
-			return fmt.Errorf("tokenizer: %w", err)
-		}
-	}
-	return nil
-}
+func (t *Trained) Save(dir string) error { return save(dir, t) }

@@ -1,7 +1,8 @@
-// Package tokenizer turns text into token ids and back, as the tokenizer.json of a Hugging Face model says.
+// Package tokenizer turns text into token ids and back, as the files of a model directory say.
 // A tokenizer is a line of parts, one file each: added tokens are cut out, the rest is normalised, split into words,
-// handed to the model (BPE), and framed by the post-processor; the decoder goes the other way. The package also trains
-// small BPE tokenizers of its own and writes them in the same format.
+// handed to the model (BPE, Unigram, WordPiece, WordLevel), and framed by the post-processor; the decoder goes the other way.
+// The other formats (tokenizer.model of SentencePiece, tiktoken's ranks, vocab.json with merges.txt) are read into the same
+// parts, so whatever was loaded can be saved as tokenizer.json. The package also trains small BPE tokenizers of its own.
 //
 // The reference for every part's meaning is the Rust crate tokenizers by Hugging Face.
 package tokenizer
@@ -11,10 +12,13 @@ import "strings"
 // A model turns one word, as the pre-tokenizer cut it, into ids.
 type model interface {
 	encode(word string, out []int32) []int32
-	vocab() map[string]int32
+	vocab() vocabulary
+	write() any                    // the model as tokenizer.json has it
+	forbid(special map[int32]bool) // tokens that are no part of any word; called before the first word
 }
 
-// Tokenizer is a loaded tokenizer. It holds no changing state: any number of goroutines may use it at once.
+// Tokenizer is a loaded tokenizer. Nothing in it changes but a cache that is safe to share: any number of goroutines may
+// use it at once.
 type Tokenizer struct {
 	normalizer normalizer   // nil: text is taken as it is
 	split      preTokenizer // nil: a section is one word
@@ -24,6 +28,8 @@ type Tokenizer struct {
 	added      addedTokens
 	tokens     map[int32]string
 	size       int
+	file       document // what it was made of, without the model
+	config     config   // the tokenizer_config.json beside it, if any
 
 	BOS, EOS, Pad int32 // ids of the tokens named in tokenizer_config.json, -1 for one that is not named
 }
@@ -44,30 +50,29 @@ func (t *Tokenizer) EncodeText(text string) []int32 { return t.encode(text, true
 
 func (t *Tokenizer) encode(text string, plain bool) []int32 {
 	ids := make([]int32, 0, len(text)/3+4)
-	control := func(id int32) bool { return id == t.BOS || id == t.EOS || id == t.Pad }
-	for _, s := range t.added.raw.cut(text, plain, control) {
-		if s.token {
-			ids = append(ids, s.id)
-			continue
-		}
-		normal := s.text
-		if t.normalizer != nil {
-			normal = t.normalizer.normalize(normal)
-		}
-		for _, s := range t.added.normalized.cut(normal, plain, control) {
-			if s.token {
-				ids = append(ids, s.id)
-				continue
-			}
-			if t.split == nil {
-				ids = t.model.encode(s.text, ids)
-				continue
-			}
-			for _, word := range t.split.split([]string{s.text}) {
-				ids = t.model.encode(word, ids)
-			}
+	left := func(a *addedToken) bool {
+		return plain && (a.Special || a.ID == t.BOS || a.ID == t.EOS || a.ID == t.Pad)
+	}
+	token := func(id int32) { ids = append(ids, id) }
+	word := func(word string, _ bool) { ids = t.model.encode(word, ids) }
+	words := word
+	if t.split != nil {
+		words = func(text string, first bool) { t.split.split(text, first, word) }
+	}
+	section := words
+	if n := t.added.normalized; len(n.nodes) > 1 {
+		section = func(text string, first bool) {
+			cutter{n, t.added.list, left}.cut(text, func(text string, start bool) { words(text, first && start) }, token)
 		}
 	}
+	cutter{t.added.raw, t.added.list, left}.cut(text, func(text string, first bool) {
+		if t.normalizer != nil {
+			text = t.normalizer.normalize(text)
+		}
+		if text != "" {
+			section(text, first)
+		}
+	}, token)
 	return ids
 }
 

@@ -3,8 +3,6 @@ package tokenizer
 import (
 	"fmt"
 	"math/rand"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -156,6 +154,13 @@ func TestPlainTextHasNoSpecialTokens(t *testing.T) {
 	}
 }
 
+// wordsOf are the words of a text, which begins what is encoded.
+func wordsOf(p preTokenizer, text string) []string {
+	var out []string
+	p.split(text, true, func(word string, _ bool) { out = append(out, word) })
+	return out
+}
+
 func TestPreTokenizers(t *testing.T) {
 	for name, c := range map[string]struct {
 		json, text string
@@ -181,7 +186,7 @@ func TestPreTokenizers(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		if got := p.split([]string{c.text}); !slices.Equal(got, c.want) {
+		if got := wordsOf(p, c.text); !slices.Equal(got, c.want) {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
 		}
 	}
@@ -231,12 +236,20 @@ func TestRefusals(t *testing.T) {
 		"lfs":            {"version https://git-lfs.github.com/spec/v1\n", "Git LFS"},
 		"utf-8":          {"{\"a\":\"\xff\"}", "UTF-8"},
 		"no model":       {"{}", "no model"},
-		"model":          {small("", `{"type":"Unigram"}`), `model "Unigram" is not supported; supported are BPE`},
-		"normalizer":     {small(`"normalizer":{"type":"Precompiled"}`, ""), `"Precompiled" is not supported; supported are Sequence, Prepend`},
-		"pre-tokenizer":  {small(`"pre_tokenizer":{"type":"Metaspace"}`, ""), `pre_tokenizer "Metaspace" is not supported`},
-		"post-processor": {small(`"post_processor":{"type":"BertProcessing"}`, ""), `"BertProcessing" is not supported`},
-		"decoder":        {small(`"decoder":{"type":"WordPiece"}`, ""), `"WordPiece" is not supported`},
-		"regex":          {small(`"pre_tokenizer":{"type":"Split","pattern":{"Regex":"a(?=b)"},"behavior":"Isolated"}`, ""), `a(?=b)`},
+		"model":          {small("", `{"type":"Neural"}`), `model "Neural" is not supported; supported are BPE, Unigram`},
+		"normalizer":     {small(`"normalizer":{"type":"Rot13"}`, ""), `"Rot13" is not supported; supported are Sequence, Prepend`},
+		"charsmap":       {small(`"normalizer":{"type":"Precompiled","precompiled_charsmap":"/////w=="}`, ""), `4294967295 bytes, of 0`},
+		"pre-tokenizer":  {small(`"pre_tokenizer":{"type":"Whitespaces"}`, ""), `pre_tokenizer "Whitespaces" is not supported`},
+		"metaspace":      {small(`"pre_tokenizer":{"type":"Metaspace","prepend_scheme":"last"}`, ""), `"last"`},
+		"post-processor": {small(`"post_processor":{"type":"Frame"}`, ""), `"Frame" is not supported`},
+		"roberta":        {small(`"post_processor":{"type":"RobertaProcessing","sep":["</s>",2]}`, ""), "cls"},
+		"decoder":        {small(`"decoder":{"type":"Word"}`, ""), `"Word" is not supported`},
+		"look behind":    {small(`"pre_tokenizer":{"type":"Split","pattern":{"Regex":"(?<=a)b"},"behavior":"Isolated"}`, ""), `looks behind`},
+		"look far":       {small(`"pre_tokenizer":{"type":"Split","pattern":{"Regex":"a(?=b*c)"},"behavior":"Isolated"}`, ""), `looks ahead without bound`},
+		"unigram twice":  {small("", `{"type":"Unigram","vocab":[["a",0],["a",1]]}`), "pieces 0 and 1"},
+		"unigram unk":    {small("", `{"type":"Unigram","unk_id":7,"vocab":[["a",0]]}`), "unk_id 7"},
+		"unigram score":  {small("", `{"type":"Unigram","vocab":[["a"]]}`), "a text and a score"},
+		"wordpiece unk":  {small("", `{"type":"WordPiece","vocab":{"a":0}}`), `unk_token "[UNK]"`},
 		"possessive":     {small(`"pre_tokenizer":{"type":"Split","pattern":{"Regex":"a++b"},"behavior":"Isolated"}`, ""), `a++b`},
 		"behavior":       {small(`"pre_tokenizer":{"type":"Split","pattern":{"String":"a"},"behavior":"Gone"}`, ""), `"Gone"`},
 		"template":       {small(`"post_processor":{"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"<s>"}},{"Sequence":{"id":"A"}}],"special_tokens":{}}`, ""), `"<s>"`},
@@ -255,19 +268,6 @@ func TestRefusals(t *testing.T) {
 		if _, err := Load([]byte(c.file)); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: error %v, want one with %q", name, err, c.want)
 		}
-	}
-}
-
-func TestLoadDirNamesWhatIsMissing(t *testing.T) {
-	dir := t.TempDir()
-	if _, err := LoadDir(dir); err == nil || !strings.Contains(err.Error(), "tokenizer.json is missing") {
-		t.Errorf("empty folder: error %v", err)
-	}
-	if err := os.WriteFile(filepath.Join(dir, "tokenizer.json"), []byte(small("", "")), 0o666); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := LoadDir(dir); err == nil || !strings.Contains(err.Error(), "tokenizer_config.json is missing") {
-		t.Errorf("without configuration: error %v", err)
 	}
 }
 
