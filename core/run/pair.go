@@ -15,7 +15,6 @@ import (
 	"hone/core/ir"
 	"hone/core/nn"
 	"hone/core/peft"
-	"hone/core/recipe"
 	"hone/core/tensor"
 	"hone/core/tokenizer"
 )
@@ -101,13 +100,7 @@ func (p *Pair) adapter(ctx context.Context, base *checkpoint.Base, dir string, s
 	if err != nil {
 		return nil, err
 	}
-	r := recipe.Default()
-	j := &Job{Recipe: r, Base: base}
-	j.Recipe.Adapter = dir
-	if err := j.adopt(); err != nil {
-		return nil, err
-	}
-	lora, err := peft.NewLoRA(base.Model, cfg.Rank, cfg.Alpha, j.Recipe.LoRATargetModules)
+	lora, err := loraFor(base.Model, cfg.Rank, cfg.Alpha, targetsOf(base.Model, cfg), &cfg)
 	if err != nil {
 		return nil, fmt.Errorf("adapter %s: %w", dir, err)
 	}

@@ -77,10 +77,7 @@ func (s *session) writeTensors(dir string) error {
 		}
 	}
 	if j.lora != nil {
-		r := j.Recipe
-		c := checkpoint.NewAdapterConfig(r.Model, r.LoRARank, r.LoRAAlpha, r.LoRADropout, r.UseRSLoRA, r.LoRATargetModules)
-		c.FanInFanOut = j.lora.FanInFanOut()
-		return checkpoint.WriteAdapter(dir, c, trained)
+		return checkpoint.WriteAdapter(dir, j.adapterConfig(), trained)
 	}
 	return s.writeModel(dir)
 }

@@ -36,7 +36,7 @@ func Start(ctx context.Context, r recipe.Recipe, dev device.Device, sink func(Ev
 		return resume(ctx, r, dev, sink)
 	}
 	before, _ := Resident()
-	j, err := prepare(ctx, r, dev, false, sink)
+	j, err := prepare(ctx, r, dev, "", sink)
 	if err != nil {
 		return Result{}, err
 	}
@@ -98,7 +98,7 @@ func resume(ctx context.Context, r recipe.Recipe, dev device.Device, sink func(E
 		return Result{}, fmt.Errorf("resuming %s: %w", from.Dir, err)
 	}
 	before, _ := Resident()
-	j, err := prepare(ctx, merged, dev, true, sink)
+	j, err := prepare(ctx, merged, dev, from.Dir, sink)
 	if err != nil {
 		return Result{}, err
 	}
