@@ -30,10 +30,11 @@ func plan(e env, args []string) error {
 	p := j.Plan
 	if r.LogFormat == "json" {
 		raw, err := json.MarshalIndent(struct {
-			Plan  run.Plan `json:"plan"`
-			Total int64    `json:"total"` // bytes
-			Rows  run.Rows `json:"rows"`
-		}{p, p.Total(), j.Rows}, "", "  ")
+			Plan     run.Plan `json:"plan"`
+			Total    int64    `json:"total"` // bytes
+			Rows     run.Rows `json:"rows"`
+			Warnings []string `json:"warnings"`
+		}{p, p.Total(), j.Rows, append([]string{}, j.Warnings()...)}, "", "  ")
 		if err != nil {
 			return err
 		}
