@@ -82,10 +82,12 @@ type Recipe struct {
 	ResumeFromCheckpoint string `flag:"resume_from_checkpoint" value:"DIR" resume:"free" help:"go on from this checkpoint, or from the last one of this run directory"`
 	OutputDir            string `flag:"output_dir" default:"output" value:"DIR" resume:"free" help:"the run goes to a new directory <output_dir>/<model>/v<N>-<date>-<time>"`
 
-	Device       string `flag:"device" group:"Running" default:"auto" choices:"auto,cpu,webgpu" resume:"free" help:"where to compute; auto takes WebGPU when a real GPU offers it"`
-	DeviceMemory Bytes  `flag:"device_memory" default:"0" shown:"what the device says" range:"[1,9007199254740991]" none:"0" resume:"free" unit:"bytes" help:"memory that the run may use, such as 8GB (10^9) or 8GiB (2^30)"`
-	LoggingSteps int    `flag:"logging_steps" default:"5" range:"[1,2147483647]" resume:"free" unit:"steps" help:"write a log line so often, and for the first step"`
-	LogFormat    string `flag:"log_format" default:"auto" choices:"auto,plain,json" resume:"free" help:"auto shows a progress bar on a terminal and plain lines elsewhere"`
+	Device        string `flag:"device" group:"Running" default:"auto" choices:"auto,cpu,webgpu" resume:"free" help:"where to compute; auto takes WebGPU when a real GPU offers it"`
+	DeviceMemory  Bytes  `flag:"device_memory" default:"0" shown:"what the device says" range:"[1,9007199254740991]" none:"0" resume:"free" unit:"bytes" help:"memory that the run may use, such as 8GB (10^9) or 8GiB (2^30)"`
+	KernelVariant string `flag:"kernel_variant" default:"auto" choices:"auto,registers,tiled" resume:"free" help:"which WebGPU kernels to take; auto measures at start, and a resumed run keeps those it had"`
+	Fallback      string `flag:"fallback" default:"none" choices:"none,cpu" resume:"free" help:"where the run goes on by itself, from its last checkpoint, when the device is lost"`
+	LoggingSteps  int    `flag:"logging_steps" default:"5" range:"[1,2147483647]" resume:"free" unit:"steps" help:"write a log line so often, and for the first step"`
+	LogFormat     string `flag:"log_format" default:"auto" choices:"auto,plain,json" resume:"free" help:"auto shows a progress bar on a terminal and plain lines elsewhere"`
 
 	notes []string
 	given map[string]bool // names that somebody set, as against defaults; never changed in place, since copies share it

@@ -47,7 +47,7 @@ func TestDefaults(t *testing.T) {
 		PerDeviceTrainBatchSize: 1, GradientAccumulationSteps: 16, NumTrainEpochs: 3, MaxSteps: -1, GradientCheckpointing: true,
 		Optim: "adamw", LearningRate: 1e-4, LRSchedulerType: "cosine", WarmupSteps: -1, WeightDecay: 0.1,
 		AdamBeta1: 0.9, AdamBeta2: 0.95, AdamEpsilon: 1e-8, MaxGradNorm: 1,
-		EvalSteps: 500, SaveSteps: 500, OutputDir: "output", Device: "auto", LoggingSteps: 5, LogFormat: "auto",
+		EvalSteps: 500, SaveSteps: 500, OutputDir: "output", Device: "auto", KernelVariant: "auto", Fallback: "none", LoggingSteps: 5, LogFormat: "auto",
 		given: map[string]bool{"model": true, "dataset": true},
 	}
 	if !r.Equal(want) {

@@ -32,6 +32,15 @@ func Start(ctx context.Context, r recipe.Recipe, dev device.Device, sink func(Ev
 	if err := absolute(&r); err != nil {
 		return Result{}, err
 	}
+	result, err := start(ctx, r, dev, sink)
+	if errors.Is(err, device.ErrLost) && r.Fallback == "cpu" {
+		return fallBack(ctx, r, err, sink)
+	}
+	return result, err
+}
+
+// start is Start on one device.
+func start(ctx context.Context, r recipe.Recipe, dev device.Device, sink func(Event)) (Result, error) {
 	if r.ResumeFromCheckpoint != "" {
 		return resume(ctx, r, dev, sink)
 	}
@@ -96,6 +105,9 @@ func resume(ctx context.Context, r recipe.Recipe, dev device.Device, sink func(E
 	merged, err := r.Resume(old)
 	if err != nil {
 		return Result{}, fmt.Errorf("resuming %s: %w", from.Dir, err)
+	}
+	if c, ok := dev.(device.Chooser); ok && merged.KernelVariant == "auto" {
+		_ = c.Choose(state.KernelVariant) // kernels of another device are told of below
 	}
 	before, _ := Resident()
 	j, err := prepare(ctx, merged, dev, from.Dir, sink)
@@ -241,6 +253,9 @@ func (s *session) train(ctx context.Context, state *checkpoint.State, from check
 		s.sink(Warning{w})
 	}
 	stopped, err := l.run(ctx)
+	if errors.Is(err, device.ErrLost) {
+		err = &Lost{Err: err, Run: s.run.Dir, Directory: l.lastSavedDir, Step: l.lastSaved, Done: l.step}
+	}
 	if err != nil {
 		return Result{}, err
 	}

@@ -17,7 +17,7 @@ func plan(e env, args []string) error {
 	if err != nil || help {
 		return err
 	}
-	dev, err := openDevice(e, r.Device, int64(r.DeviceMemory))
+	dev, err := openDevice(e, r.Device, int64(r.DeviceMemory), r.KernelVariant)
 	if err != nil {
 		return err
 	}

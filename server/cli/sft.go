@@ -50,7 +50,7 @@ func sft(e env, args []string) error {
 
 // trainRecipe runs a recipe and shows how it goes.
 func trainRecipe(e env, command string, r recipe.Recipe) (run.Result, error) {
-	dev, err := openDevice(e, r.Device, int64(r.DeviceMemory))
+	dev, err := openDevice(e, r.Device, int64(r.DeviceMemory), r.KernelVariant)
 	if err != nil {
 		return run.Result{}, err
 	}
@@ -63,6 +63,9 @@ func trainRecipe(e env, command string, r recipe.Recipe) (run.Result, error) {
 	if err == nil && result.Interrupted {
 		fmt.Fprintf(e.err, "interrupted; go on with:\n  hone %s --resume_from_checkpoint %s\n", command, quoteForShell(result.Run))
 		err = errInterrupted
+	}
+	if lost := (*run.Lost)(nil); errors.As(err, &lost) && lost.Directory != "" {
+		err = fmt.Errorf("%w; go on with:\n  hone %s --resume_from_checkpoint %s", err, command, quoteForShell(lost.Run))
 	}
 	return result, err
 }
