@@ -10,16 +10,35 @@ import (
 )
 
 // ForModel gives the template of a model directory: what stands in chat_template.jinja, in chat_template.json or under chat_template in
-// tokenizer_config.json, the first of these that there is; without any, Plain.
+// tokenizer_config.json, the first of these that there is. Without any it is ChatGLM3's layout for a model of that type, else Plain.
 func ForModel(dir string) (Template, error) {
 	where, source, err := modelTemplate(dir)
 	if err != nil {
 		return nil, err
 	}
-	if source == "" {
+	switch source {
+	case plainSource:
+		return Plain, nil
+	case "":
+		var config struct {
+			ModelType string `json:"model_type"`
+		}
+		raw, err := readFile(filepath.Join(dir, "config.json"))
+		if err != nil {
+			return nil, err
+		}
+		if json.Unmarshal(raw, &config) == nil && config.ModelType == "chatglm" {
+			return ChatGLM3, nil
+		}
 		return Plain, nil
 	}
-	return nil, fmt.Errorf("%s: the model brings a chat template, which is not understood yet", where)
+	var files [2][]byte
+	for i, name := range []string{"tokenizer_config.json", "special_tokens_map.json"} {
+		if files[i], err = readFile(filepath.Join(dir, name)); err != nil {
+			return nil, err
+		}
+	}
+	return NewJinja(where, source, specialTokens(files[:]...))
 }
 
 // maxTemplateFile bounds the files that are read; a tokenizer_config.json may list thousands of added tokens.
