@@ -53,11 +53,7 @@ func answerHeldOut(e env, r recipe.Recipe, adapter string, held []world.Question
 		return err
 	}
 	defer dev.Close()
-	capacity, err := run.Capacity(r.Model, 256)
-	if err != nil {
-		return err
-	}
-	p, err := run.OpenPair(e.ctx, dev, r.Model, adapter, false, capacity)
+	p, err := run.OpenPair(e.ctx, dev, r.Model, adapter, run.LoadOptions{Capacity: 256})
 	if err != nil {
 		return err
 	}
@@ -65,7 +61,7 @@ func answerHeldOut(e env, r recipe.Recipe, adapter string, held []world.Question
 	fmt.Fprintln(e.out, "\nQuestions that tuning has not seen:")
 	right := [2]int{}
 	for i, q := range held {
-		base, tuned, err := p.Answer(e.ctx, q.Prompt(), generate.Options{MaxNewTokens: 24})
+		base, tuned, err := p.Answer(e.ctx, run.Question(q.Prompt()), generate.TextOptions{Options: generate.Options{MaxNewTokens: 24}})
 		if err != nil {
 			return err
 		}
