@@ -197,6 +197,32 @@ func FuzzEncode(f *testing.F) {
 	})
 }
 
+// Where no token crosses the border of an answer, the ids are those of the text as a whole, as transformers would have them: a tokenizer that
+// puts a space in front of texts does not put one in front of answers.
+func TestAsAWhole(t *testing.T) {
+	for kind, tok := range map[string]*tokenizer.Tokenizer{"byte level": byteLevel(t), "prefixed": prefixed(t)} {
+		for name := range shapes {
+			template := shape(t, name)
+			messages := say("hi an a", "an he", "why", "no a")
+			segments, err := template.Segments(messages, false)
+			if err != nil {
+				t.Fatal(err)
+			}
+			whole := ""
+			for _, s := range segments {
+				whole += s.Text
+			}
+			ids, _, err := Encode(tok, template, messages, EncodeOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if want := tok.Encode(whole, false); !slices.Equal(ids, want) {
+				t.Errorf("%s %s: %v, as a whole %v", kind, name, ids, want)
+			}
+		}
+	}
+}
+
 // Every content that a message has beside its words is the message's, too.
 func TestRolesAndFieldsAreLetters(t *testing.T) {
 	tok := byteLevel(t)
