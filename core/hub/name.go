@@ -127,6 +127,12 @@ func (r reference) at(hub string) reference {
 	return r
 }
 
+// IsName says whether a text has the form of a name that a hub may know. A path may have it, too.
+func IsName(s string) bool {
+	_, ok := parse(datasets, s)
+	return ok
+}
+
 // Label is the last part of a name or path without its revision: runs of the model are filed under it.
 func Label(name string) string {
 	if r, ok := parse(models, name); ok {

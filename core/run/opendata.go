@@ -12,7 +12,7 @@ import (
 func (j *Job) openData(ctx context.Context) error {
 	r, cfg := &j.Recipe, j.Base.Model.Config()
 	settle(r, j.Base.Model)
-	mix, err := j.mix()
+	mix, err := j.mix(ctx)
 	if err != nil {
 		return err
 	}
@@ -59,7 +59,7 @@ func (j *Job) openData(ctx context.Context) error {
 }
 
 // mix is what the recipe says of the data sets.
-func (j *Job) mix() (data.Mix, error) {
+func (j *Job) mix(ctx context.Context) (data.Mix, error) {
 	r := &j.Recipe
 	m := data.Mix{TrainSample: max(r.TrainDatasetSample, 0), ValSample: max(r.ValDatasetSample, 0), SplitRatio: r.SplitDatasetRatio,
 		Seed: uint64(r.Seed), Shuffle: r.DatasetShuffle, AllExhausted: r.StoppingStrategy == "all_exhausted"}
@@ -67,24 +67,27 @@ func (j *Job) mix() (data.Mix, error) {
 	if m.InterleaveProb, err = r.Probabilities(); err != nil {
 		return m, err
 	}
-	if m.Train, err = j.specs(r.Dataset); err != nil {
+	if m.Train, err = j.specs(ctx, r.Dataset); err != nil {
 		return m, fmt.Errorf("--dataset %w", err)
 	}
-	if m.Val, err = j.specs(r.ValDataset); err != nil {
+	if m.Val, err = j.specs(ctx, r.ValDataset); err != nil {
 		return m, fmt.Errorf("--val_dataset %w", err)
 	}
 	return m, nil
 }
 
 // specs are the entries of a list of data sets with the files that they stand for.
-func (j *Job) specs(entries []string) ([]data.Spec, error) {
+func (j *Job) specs(ctx context.Context, entries []string) ([]data.Spec, error) {
 	var out []data.Spec
 	for _, e := range entries {
 		name, sample, err := data.ParseSpec(e)
 		if err != nil {
 			return nil, err
 		}
-		s := data.Spec{Name: name, Files: []string{name}, Sample: sample}
+		s := data.Spec{Name: name, Sample: sample}
+		if s.Files, err = j.names.dataset(ctx, name); err != nil {
+			return nil, err
+		}
 		j.files = append(j.files, s.Files...)
 		out = append(out, s)
 	}

@@ -13,6 +13,7 @@ import (
 	"hone/core/checkpoint"
 	"hone/core/data"
 	"hone/core/device"
+	"hone/core/hub"
 	"hone/core/nn"
 	"hone/core/op"
 	"hone/core/optim"
@@ -42,6 +43,9 @@ type Job struct {
 	loader, held *data.Loader
 	train        *data.Set
 	heldSet      *data.Set
+	asked        recipe.Recipe // the recipe with its names, where Recipe has paths
+	names        *locator
+	baseName     string        // the model's id or path, which an adapter names as its base
 	files        []string      // of the data sets, in order
 	template     chat.Template // of conversations
 	sink         func(Event)   // hears how far reading has come; may be nil
@@ -53,24 +57,27 @@ type Job struct {
 
 // Prepare opens and checks everything that a recipe names, and compiles its programs for the device.
 func Prepare(ctx context.Context, r recipe.Recipe, dev device.Device) (*Job, error) {
-	return prepare(ctx, r, dev, "", nil)
+	return prepare(ctx, r, dev, resumption{}, nil)
+}
+
+// resumption is what a run that goes on knows of its beginning.
+type resumption struct {
+	dir     string // the checkpoint
+	sources []checkpoint.Source
 }
 
 // prepare is Prepare; a run that resumes takes its adapter from a checkpoint, not from where it once began. sink hears of
 // what takes long; it may be nil.
-func prepare(ctx context.Context, r recipe.Recipe, dev device.Device, from string, sink func(Event)) (*Job, error) {
+func prepare(ctx context.Context, r recipe.Recipe, dev device.Device, from resumption, sink func(Event)) (*Job, error) {
 	if err := r.Validate(); err != nil {
 		return nil, err
 	}
-	if r.Model == "" {
-		return nil, errors.New("--model is missing: name the directory of the model to tune")
+	j := &Job{Recipe: r, dev: dev, from: from.dir, sink: sink}
+	if err := j.locate(ctx, from.sources, sink); err != nil {
+		return nil, err
 	}
-	if len(r.Dataset) == 0 {
-		return nil, errors.New("--dataset is missing: name a file of rows to train on")
-	}
-	j := &Job{Recipe: r, dev: dev, from: from, sink: sink}
 	var err error
-	if j.Base, err = checkpoint.OpenBase(r.Model); err != nil {
+	if j.Base, err = checkpoint.OpenBase(j.Recipe.Model); err != nil {
 		return nil, err
 	}
 	for _, step := range []func() error{j.openTokenizer, j.attach, func() error { return j.openData(ctx) }, j.countSteps} {
@@ -327,8 +334,14 @@ func Size(n int64) string {
 	return fmt.Sprintf("%d bytes", n)
 }
 
-// modelName is the last part of the model's path: runs are filed under it.
+// modelName is the model_type, or the last part of the model's path or id: runs are filed under it.
 func (j *Job) modelName() string {
+	if j.asked.ModelType != "" {
+		return j.asked.ModelType
+	}
+	if j.asked.Model != j.Recipe.Model {
+		return hub.Label(j.asked.Model)
+	}
 	abs, err := filepath.Abs(j.Recipe.Model)
 	if err != nil {
 		abs = j.Recipe.Model

@@ -32,8 +32,11 @@ func OpenPreview(ctx context.Context, r recipe.Recipe, n int, sink func(Event)) 
 		return nil, err
 	}
 	j := &Job{Recipe: r, sink: sink}
-	var err error
-	if j.Base, err = checkpoint.OpenBase(r.Model); err != nil {
+	err := j.locate(ctx, nil, sink)
+	if err != nil {
+		return nil, err
+	}
+	if j.Base, err = checkpoint.OpenBase(j.Recipe.Model); err != nil {
 		return nil, err
 	}
 	defer j.Base.Close()

@@ -22,6 +22,9 @@ func plan(e env, args []string) error {
 		return err
 	}
 	defer dev.Close()
+	if err := run.Fetch(e.ctx, r, newProgress(e.err, "auto").show); err != nil {
+		return err
+	}
 	j, err := run.Prepare(e.ctx, r, dev)
 	if err != nil {
 		return err
