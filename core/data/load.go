@@ -60,6 +60,7 @@ type Options struct {
 type Progress struct {
 	File        string
 	Rows        int
+	Tokens      int64 // kept
 	Done, Total int64 // bytes of all files; Total 0: unknown
 }
 
@@ -220,7 +221,7 @@ func isText(name string) bool { return strings.HasSuffix(strings.ToLower(name), 
 func (l *loading) advance(bytes int64, rows int) {
 	l.progress.Done, l.progress.Rows = l.progress.Done+bytes, l.progress.Rows+rows
 	if now := time.Now(); l.opt.Progress != nil && now.Sub(l.told) > 100*time.Millisecond {
-		l.told = now
+		l.told, l.progress.Tokens = now, l.set.Stats.Tokens
 		l.opt.Progress(l.progress)
 	}
 }

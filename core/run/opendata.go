@@ -25,10 +25,15 @@ func (j *Job) openData(ctx context.Context) error {
 	}
 	opt := data.Options{Tokenizer: j.Tokenizer, Template: j.template, TrainOnPrompt: r.TrainOnPrompt, MaskHistory: r.MaskHistory, Ends: cfg.EOS,
 		VocabSize: cfg.VocabSize, MaxLength: r.MaxLength, Truncation: r.TruncationStrategy, Columns: columns}
-	if j.sink != nil {
-		opt.Progress = func(p data.Progress) { j.sink(Loading{p.File, p.Rows, p.Done, p.Total}) }
+	restore := boundGarbage(0)
+	opt.Progress = func(p data.Progress) {
+		boundGarbage(p.Tokens) // an id and its label take 8 bytes, so what lies about stays within 8 · ownMemory
+		if j.sink != nil {
+			j.sink(Loading{p.File, p.Rows, p.Done, p.Total})
+		}
 	}
 	sets, err := mix.Load(ctx, opt)
+	restore()
 	if err != nil {
 		return err
 	}
