@@ -79,6 +79,7 @@ type Stats struct {
 	Dropped          int      // longer than the maximum length
 	Truncated        int      // kept, but one end was cut off
 	Pieces           int      // examples that rows were cut into, beyond the first of each
+	Conversations    int      // rows that the template lays out, cut and dropped ones too
 	Unsupervised     int      // examples that teach nothing
 	UnsupervisedRows []string // the first few of them, as "file row n"
 	Tokens           int64    // of the examples
@@ -89,6 +90,7 @@ type Stats struct {
 func (s *Stats) add(o Stats) {
 	s.Rows, s.Skipped, s.Kept, s.Dropped = s.Rows+o.Rows, s.Skipped+o.Skipped, s.Kept+o.Kept, s.Dropped+o.Dropped
 	s.Truncated, s.Pieces, s.Unsupervised = s.Truncated+o.Truncated, s.Pieces+o.Pieces, s.Unsupervised+o.Unsupervised
+	s.Conversations += o.Conversations
 	s.Tokens, s.SupervisedTokens = s.Tokens+o.Tokens, s.SupervisedTokens+o.SupervisedTokens
 	s.UnsupervisedRows = append(s.UnsupervisedRows, o.UnsupervisedRows...)
 	s.UnsupervisedRows = s.UnsupervisedRows[:min(len(s.UnsupervisedRows), firstFew)]

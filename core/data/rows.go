@@ -97,6 +97,9 @@ func (l *loading) rows(ctx context.Context, in input) error {
 			if note := e.left(ignored); note != "" {
 				l.set.Notes = append(l.set.Notes, in.Name+": "+note)
 			}
+			if first.messages != nil {
+				l.set.Stats.Conversations++
+			}
 			l.add(Example{e.ids, e.labels, in.Name, e.row, in.source, e.times})
 		}
 		l.advance(int64(len(p.raw)), len(p.out)+p.skipped)

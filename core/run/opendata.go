@@ -129,6 +129,15 @@ func (j *Job) countRows(sets *data.Sets) error {
 	}
 	j.Rows = Rows{Read: s.Rows, SampledOut: s.Skipped, Kept: s.Kept, Dropped: s.Dropped, Truncated: s.Truncated, Pieces: s.Pieces, Unsupervised: s.Unsupervised,
 		UnsupervisedRows: s.UnsupervisedRows, Train: len(sets.Train.Examples), Tokens: s.Tokens, Supervised: s.SupervisedTokens}
+	if s.Conversations > 0 {
+		j.layout = j.template.Name()
+	} else {
+		for _, name := range []string{"template", "train_on_prompt", "mask_history"} {
+			if r.Given(name) {
+				j.warn("%s does nothing: no row is a conversation", name)
+			}
+		}
+	}
 	if sets.Held != nil {
 		j.Rows.HeldOut = len(sets.Held.Examples)
 	}

@@ -199,7 +199,7 @@ func (s *session) record() error {
 	if m.Rows, err = json.Marshal(s.j.Rows); err != nil {
 		return err
 	}
-	m.Template = s.j.template.Name()
+	m.Template = s.j.layout
 	return s.run.WriteManifest(m)
 }
 
