@@ -37,6 +37,7 @@ type encoded struct {
 	ignored     []string
 	renamed     []string
 	ids, labels []int32
+	report      chat.Report // of a conversation
 	err         error
 }
 
@@ -97,10 +98,14 @@ func (l *loading) rows(ctx context.Context, in input) error {
 			if note := e.left(ignored); note != "" {
 				l.set.Notes = append(l.set.Notes, in.Name+": "+note)
 			}
+			example := Example{e.ids, e.labels, in.Name, e.row, in.source, e.times}
 			if first.messages != nil {
 				l.set.Stats.Conversations++
+				l.heard(e.report, in.Name, e.row)
+			} else {
+				l.look(example)
 			}
-			l.add(Example{e.ids, e.labels, in.Name, e.row, in.source, e.times})
+			l.add(example)
 		}
 		l.advance(int64(len(p.raw)), len(p.out)+p.skipped)
 		return nil
@@ -142,7 +147,7 @@ func (l *loading) encode(file string, r rawRow, raw []byte) (e encoded) {
 		e.format, e.ignored, err = formatOf(c)
 	}
 	if err == nil {
-		e.ids, e.labels, err = l.example(e.format, c)
+		e.ids, e.labels, err = l.example(e.format, c, &e.report)
 	}
 	if err == nil {
 		err = l.checkIDs(e.ids, e.labels)
@@ -154,7 +159,7 @@ func (l *loading) encode(file string, r rawRow, raw []byte) (e encoded) {
 }
 
 // example makes ids and labels of a row.
-func (l *loading) example(f *format, c columns) (ids, labels []int32, err error) {
+func (l *loading) example(f *format, c columns, report *chat.Report) (ids, labels []int32, err error) {
 	if f.name == "pre-tokenised" {
 		return preTokenised(c)
 	}
@@ -181,7 +186,7 @@ func (l *loading) example(f *format, c columns) (ids, labels []int32, err error)
 			}
 		}
 	}
-	ids, labels, err = chat.Encode(tok, l.opt.Template, messages, chat.EncodeOptions{TrainOnPrompt: l.opt.TrainOnPrompt, MaskHistory: l.opt.MaskHistory})
+	ids, labels, err = chat.Encode(tok, l.opt.Template, messages, chat.EncodeOptions{TrainOnPrompt: l.opt.TrainOnPrompt, MaskHistory: l.opt.MaskHistory, Report: report})
 	if err != nil {
 		err = fmt.Errorf("%s", strings.TrimPrefix(err.Error(), "chat: "))
 	}

@@ -131,6 +131,9 @@ func (j *Job) countRows(sets *data.Sets) error {
 		UnsupervisedRows: s.UnsupervisedRows, Train: len(sets.Train.Examples), Tokens: s.Tokens, Supervised: s.SupervisedTokens}
 	if s.Conversations > 0 {
 		j.layout = j.template.Name()
+		for _, n := range chat.Notes(j.Tokenizer, j.template) {
+			j.warn("%s", n)
+		}
 	} else {
 		for _, name := range []string{"template", "train_on_prompt", "mask_history"} {
 			if r.Given(name) {
@@ -155,9 +158,6 @@ func (j *Job) countRows(sets *data.Sets) error {
 	}
 	if s.Pieces > 0 {
 		j.warn("rows longer than max_length %d are cut into pieces, %d more than there are rows; only the first of a row has its beginning", r.MaxLength, s.Pieces)
-	}
-	if t := j.Tokenizer; t != nil && t.Pad >= 0 && t.Pad == t.EOS {
-		j.warn("the padding token is also the end token (id %d): padding is told by its position, so the end is learnt all the same", t.EOS)
 	}
 	return nil
 }
