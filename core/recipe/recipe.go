@@ -28,7 +28,7 @@ const AllLinear = "all-linear"
 //	help     what the setting does
 type Recipe struct {
 	Model             string   `flag:"model" group:"Model and data" value:"DIR" hash:"no" help:"the model to tune: a Hugging Face directory"`
-	Dataset           []string `flag:"dataset" value:"FILE[#N],…" hash:"no" help:"the rows to train on, one file or several; FILE#N takes N rows of it, drawn by the seed"`
+	Dataset           []string `flag:"dataset" value:"FILE[#N],…" hash:"no" help:"the rows to train on, one file or several, JSON, JSONL or .txt; FILE#N takes N rows of it, drawn by the seed"`
 	ValDataset        []string `flag:"val_dataset" value:"FILE[#N],…" hash:"no" help:"rows that are held out for evaluation, from files of their own"`
 	MaxLength         int      `flag:"max_length" default:"0" shown:"the model's own limit" range:"[1,2147483647]" none:"0" unit:"tokens" help:"longest row that is trained on; 0 stands for the model's own limit"`
 	Packing           bool     `flag:"packing" default:"false" help:"put several rows into one sequence of max_length; rows do not see each other"`

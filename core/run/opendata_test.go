@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"hone/core/chat"
 	"hone/core/checkpoint"
 	"hone/core/device"
 	"hone/core/device/cpu"
@@ -195,6 +196,9 @@ func TestCourseData(t *testing.T) {
 		}
 		if config, _, err := checkpoint.ReadAdapter(result.Directory); err != nil || config.Template != "plain" {
 			t.Errorf("%s: the adapter's template is %q, %v", c.file, config.Template, err)
+		}
+		if raw, err := os.ReadFile(filepath.Join(result.Directory, "chat_template.jinja")); err != nil || string(raw) != chat.Source(chat.Plain) || len(raw) == 0 {
+			t.Errorf("%s: the template beside the adapter: %v, %s", c.file, err, raw)
 		}
 		if rows.Read != c.rows || rows.Kept+rows.Dropped+rows.SampledOut != c.rows || rows.Train+rows.HeldOut != rows.Kept+rows.Pieces || len(losses) != 2 ||
 			(rows.Dropped > 0) != (c.strategy == "delete") || (rows.Pieces > 0) != (c.strategy == "split") || (rows.Truncated > 0) != (c.strategy == "left" || c.strategy == "right") {
