@@ -19,6 +19,7 @@ const (
 	beginOnce
 	openEnd
 	rewritten
+	noAnswer
 	findingKinds
 )
 
@@ -27,6 +28,7 @@ var findingTexts = [findingKinds]string{
 	beginOnce:   "would begin with the begin token twice, from the chat template and from the tokenizer; one was left out",
 	openEnd:     "have an answer without an end token behind it, so the model does not learn there when to stop",
 	rewritten:   "have answers that are not learnt, since the chat template shows them otherwise once the talk goes on",
+	noAnswer:    "have an empty answer, which teaches to say nothing",
 }
 
 // note counts a row that has a finding.
@@ -37,9 +39,9 @@ func (l *loading) note(kind int, file string, row int) {
 	}
 }
 
-// heard notes what the encoding of a conversation reported.
-func (l *loading) heard(r chat.Report, file string, row int) {
-	for kind, n := range [findingKinds]int{beginOnce: r.DoubleBegin, openEnd: r.NoEnd, rewritten: r.Rewritten} {
+// heard notes what the encoding of a conversation reported, and answers without a word.
+func (l *loading) heard(r chat.Report, silent int, file string, row int) {
+	for kind, n := range [findingKinds]int{beginOnce: r.DoubleBegin, openEnd: r.NoEnd, rewritten: r.Rewritten, noAnswer: silent} {
 		if n > 0 {
 			l.note(kind, file, row)
 		}

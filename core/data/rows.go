@@ -38,6 +38,7 @@ type encoded struct {
 	renamed     []string
 	ids, labels []int32
 	report      chat.Report // of a conversation
+	silent      int         // its answers that are empty
 	err         error
 }
 
@@ -101,7 +102,7 @@ func (l *loading) rows(ctx context.Context, in input) error {
 			example := Example{e.ids, e.labels, in.Name, e.row, in.source, e.times}
 			if first.messages != nil {
 				l.set.Stats.Conversations++
-				l.heard(e.report, in.Name, e.row)
+				l.heard(e.report, e.silent, in.Name, e.row)
 			} else {
 				l.look(example)
 			}
@@ -147,7 +148,7 @@ func (l *loading) encode(file string, r rawRow, raw []byte) (e encoded) {
 		e.format, e.ignored, err = formatOf(c)
 	}
 	if err == nil {
-		e.ids, e.labels, err = l.example(e.format, c, &e.report)
+		e.ids, e.labels, err = l.example(c, &e)
 	}
 	if err == nil {
 		err = l.checkIDs(e.ids, e.labels)
@@ -159,7 +160,8 @@ func (l *loading) encode(file string, r rawRow, raw []byte) (e encoded) {
 }
 
 // example makes ids and labels of a row.
-func (l *loading) example(f *format, c columns, report *chat.Report) (ids, labels []int32, err error) {
+func (l *loading) example(c columns, e *encoded) (ids, labels []int32, err error) {
+	f := e.format
 	if f.name == "pre-tokenised" {
 		return preTokenised(c)
 	}
@@ -179,6 +181,11 @@ func (l *loading) example(f *format, c columns, report *chat.Report) (ids, label
 	if err != nil {
 		return nil, nil, err
 	}
+	for _, m := range messages {
+		if m.Role == "assistant" && strings.TrimSpace(m.Content) == "" && m.More == nil {
+			e.silent++
+		}
+	}
 	if l.opt.Template == chat.Plain {
 		for i, m := range messages {
 			for name := range m.More {
@@ -186,7 +193,7 @@ func (l *loading) example(f *format, c columns, report *chat.Report) (ids, label
 			}
 		}
 	}
-	ids, labels, err = chat.Encode(tok, l.opt.Template, messages, chat.EncodeOptions{TrainOnPrompt: l.opt.TrainOnPrompt, MaskHistory: l.opt.MaskHistory, Report: report})
+	ids, labels, err = chat.Encode(tok, l.opt.Template, messages, chat.EncodeOptions{TrainOnPrompt: l.opt.TrainOnPrompt, MaskHistory: l.opt.MaskHistory, Report: &e.report})
 	if err != nil {
 		err = fmt.Errorf("%s", strings.TrimPrefix(err.Error(), "chat: "))
 	}
