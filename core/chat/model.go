@@ -13,28 +13,42 @@ import (
 // tokenizer_config.json, the first of these that there is. Without any it is ChatGLM3's layout for a model of that type, else Plain.
 func ForModel(dir string) (Template, error) {
 	where, source, err := modelTemplate(dir)
+	if err != nil || source != "" {
+		return fromSource(where, source, dir, err)
+	}
+	var config struct {
+		ModelType string `json:"model_type"`
+	}
+	raw, err := readFile(filepath.Join(dir, "config.json"))
 	if err != nil {
 		return nil, err
 	}
-	switch source {
-	case plainSource:
-		return Plain, nil
-	case "":
-		var config struct {
-			ModelType string `json:"model_type"`
-		}
-		raw, err := readFile(filepath.Join(dir, "config.json"))
-		if err != nil {
-			return nil, err
-		}
-		if json.Unmarshal(raw, &config) == nil && config.ModelType == "chatglm" {
-			return ChatGLM3, nil
-		}
+	if json.Unmarshal(raw, &config) == nil && config.ModelType == "chatglm" {
+		return ChatGLM3, nil
+	}
+	return Plain, nil
+}
+
+// ForAdapter gives the template that an adapter was trained with, where its directory holds one, else that of its model.
+func ForAdapter(adapter, model string) (Template, error) {
+	where, source, err := modelTemplate(adapter)
+	if err != nil || source != "" {
+		return fromSource(where, source, model, err)
+	}
+	return ForModel(model)
+}
+
+// fromSource makes a template of its source, with the special tokens of a model directory.
+func fromSource(where, source, model string, err error) (Template, error) {
+	if err != nil {
+		return nil, err
+	}
+	if source == plainSource {
 		return Plain, nil
 	}
 	var files [2][]byte
 	for i, name := range []string{"tokenizer_config.json", "special_tokens_map.json"} {
-		if files[i], err = readFile(filepath.Join(dir, name)); err != nil {
+		if files[i], err = readFile(filepath.Join(model, name)); err != nil {
 			return nil, err
 		}
 	}

@@ -326,6 +326,10 @@ func TestFindings(t *testing.T) {
 	if err != nil || len(set.Notes) > 0 {
 		t.Errorf("an ordinary row: notes %q, %v", set.Notes, err)
 	}
+	set, err = read("f", "{\"query\":\"Tell\",\"response\":\"Once\"}\n{\"query\":\"Tell\",\"response\":\" \"}", Options{Tokenizer: tok})
+	if err != nil || len(set.Notes) != 1 || set.Notes[0] != "1 rows have an empty answer, which teaches to say nothing: f row 2" {
+		t.Errorf("an empty answer: notes %q, %v", set.Notes, err)
+	}
 	if got := Few([]string{"a row 1", "a row 2", "b c row 3", "b c row 9"}, 6); got != "a row 1, 2; b c row 3, 9 and 2 more" {
 		t.Errorf("few: %q", got)
 	}

@@ -61,7 +61,7 @@ func (j *Job) adapterConfig() checkpoint.AdapterConfig {
 		c = *j.origin
 		c.BaseModel = j.baseName
 	}
-	c.FanInFanOut = j.lora.FanInFanOut()
+	c.FanInFanOut, c.Template = j.lora.FanInFanOut(), j.layout
 	return c
 }
 

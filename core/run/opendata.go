@@ -25,10 +25,15 @@ func (j *Job) openData(ctx context.Context) error {
 	}
 	opt := data.Options{Tokenizer: j.Tokenizer, Template: j.template, TrainOnPrompt: r.TrainOnPrompt, MaskHistory: r.MaskHistory, Ends: cfg.EOS,
 		VocabSize: cfg.VocabSize, MaxLength: r.MaxLength, Truncation: r.TruncationStrategy, Columns: columns}
-	if j.sink != nil {
-		opt.Progress = func(p data.Progress) { j.sink(Loading{p.File, p.Rows, p.Done, p.Total}) }
+	restore := boundGarbage(0)
+	opt.Progress = func(p data.Progress) {
+		boundGarbage(p.Tokens) // an id and its label take 8 bytes, so what lies about stays within 8 · ownMemory
+		if j.sink != nil {
+			j.sink(Loading{p.File, p.Rows, p.Done, p.Total})
+		}
 	}
 	sets, err := mix.Load(ctx, opt)
+	restore()
 	if err != nil {
 		return err
 	}
@@ -127,6 +132,18 @@ func (j *Job) countRows(sets *data.Sets) error {
 	}
 	j.Rows = Rows{Read: s.Rows, SampledOut: s.Skipped, Kept: s.Kept, Dropped: s.Dropped, Truncated: s.Truncated, Pieces: s.Pieces, Unsupervised: s.Unsupervised,
 		UnsupervisedRows: s.UnsupervisedRows, Train: len(sets.Train.Examples), Tokens: s.Tokens, Supervised: s.SupervisedTokens}
+	if s.Conversations > 0 {
+		j.layout = j.template.Name()
+		for _, n := range chat.Notes(j.Tokenizer, j.template) {
+			j.warn("%s", n)
+		}
+	} else {
+		for _, name := range []string{"template", "train_on_prompt", "mask_history"} {
+			if r.Given(name) {
+				j.warn("%s does nothing: no row is a conversation", name)
+			}
+		}
+	}
 	if sets.Held != nil {
 		j.Rows.HeldOut = len(sets.Held.Examples)
 	}
@@ -144,9 +161,6 @@ func (j *Job) countRows(sets *data.Sets) error {
 	}
 	if s.Pieces > 0 {
 		j.warn("rows longer than max_length %d are cut into pieces, %d more than there are rows; only the first of a row has its beginning", r.MaxLength, s.Pieces)
-	}
-	if t := j.Tokenizer; t != nil && t.Pad >= 0 && t.Pad == t.EOS {
-		j.warn("the padding token is also the end token (id %d): padding is told by its position, so the end is learnt all the same", t.EOS)
 	}
 	return nil
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"hone/core/chat"
+	"hone/core/checkpoint"
 	"hone/core/device"
 	"hone/core/device/cpu"
 	"hone/core/golden"
@@ -142,6 +144,7 @@ func TestWarnings(t *testing.T) {
 		"--max_length 16 --truncation_strategy delete":      "left out",
 		"--max_length 16 --truncation_strategy right":       "lose their end",
 		"--max_length 16 --truncation_strategy split":       "are cut into pieces",
+		"--mask_history":                                    "mask_history does nothing: no row is a conversation",
 		"--train_dataset_sample 100":                        "there are only 12",
 		"--val_dataset " + rows + " --dataset_shuffle true": "trained on and held out",
 	} {
@@ -177,7 +180,7 @@ func TestCourseData(t *testing.T) {
 		defer dev.Close()
 		var rows Rows
 		var losses []float64
-		_, err = Start(t.Context(), r, dev, func(e Event) {
+		result, err := Start(t.Context(), r, dev, func(e Event) {
 			switch e := e.(type) {
 			case Started:
 				rows = e.Rows
@@ -187,6 +190,15 @@ func TestCourseData(t *testing.T) {
 		})
 		if err != nil {
 			t.Fatalf("%s: %v", c.file, err)
+		}
+		if raw, err := os.ReadFile(filepath.Join(result.Run, "manifest.json")); err != nil || !strings.Contains(string(raw), `"chat_template": "plain"`) || !strings.Contains(string(raw), fmt.Sprintf(`"kept": %d`, rows.Kept)) {
+			t.Errorf("%s: the manifest does not say how the rows were read, %v:\n%s", c.file, err, raw)
+		}
+		if config, _, err := checkpoint.ReadAdapter(result.Directory); err != nil || config.Template != "plain" {
+			t.Errorf("%s: the adapter's template is %q, %v", c.file, config.Template, err)
+		}
+		if raw, err := os.ReadFile(filepath.Join(result.Directory, "chat_template.jinja")); err != nil || string(raw) != chat.Source(chat.Plain) || len(raw) == 0 {
+			t.Errorf("%s: the template beside the adapter: %v, %s", c.file, err, raw)
 		}
 		if rows.Read != c.rows || rows.Kept+rows.Dropped+rows.SampledOut != c.rows || rows.Train+rows.HeldOut != rows.Kept+rows.Pieces || len(losses) != 2 ||
 			(rows.Dropped > 0) != (c.strategy == "delete") || (rows.Pieces > 0) != (c.strategy == "split") || (rows.Truncated > 0) != (c.strategy == "left" || c.strategy == "right") {

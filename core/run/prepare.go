@@ -48,6 +48,7 @@ type Job struct {
 	baseName     string        // the model's id or path, which an adapter names as its base
 	files        []string      // of the data sets, in order
 	template     chat.Template // of conversations
+	layout       string        // name of the template, if some row is a conversation
 	sink         func(Event)   // hears how far reading has come; may be nil
 	spans        []span        // the epochs, cut where max_steps ends
 	schedule     optim.Schedule

@@ -189,7 +189,7 @@ func (s *session) record() error {
 	if m.Rows, err = json.Marshal(s.j.Rows); err != nil {
 		return err
 	}
-	m.Template = s.j.template.Name()
+	m.Template = s.j.layout
 	m.Sources = s.j.names.sources
 	return s.run.WriteManifest(m)
 }

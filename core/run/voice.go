@@ -3,8 +3,6 @@ package run
 import (
 	"context"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 
 	"hone/core/chat"
@@ -69,9 +67,8 @@ func (v *Voice) open(ctx context.Context, dir string) (err error) {
 			}
 			v.release = append(v.release, release...)
 			trace, states = frozenTrace(with, tuner), with
-			// An adapter brings the layout that it was trained with.
-			if _, err := os.Stat(filepath.Join(dir, chat.TemplateFile)); err == nil && l.options.Template != "plain" {
-				if v.template, err = chat.ForModel(dir); err != nil {
+			if l.options.Template != "plain" {
+				if v.template, err = chat.ForAdapter(dir, l.Dir); err != nil {
 					return fmt.Errorf("adapter %s: %w", dir, err)
 				}
 			}

@@ -11,8 +11,6 @@ import (
 	"os/signal"
 	"strings"
 
-	"golang.org/x/term"
-
 	corechat "hone/core/chat"
 	"hone/core/generate"
 	"hone/core/run"
@@ -92,7 +90,7 @@ func (c *conversation) choose(dir string) error {
 // talk reads lines until they end.
 func (c *conversation) talk(in io.Reader) error {
 	prompt := ""
-	if f, ok := in.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+	if f, ok := in.(*os.File); ok && isTerminal(f) {
 		prompt = "> "
 		fmt.Fprintf(c.e.out, "%s; /help lists commands\n", c.who())
 	}

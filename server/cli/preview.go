@@ -27,6 +27,9 @@ func preview(e env, r recipe.Recipe, n int) error {
 	if dim {
 		how = "what is not learnt is dimmed"
 	}
+	if p.Template == "" {
+		p.Template = "none is used"
+	}
 	show.line("chat template: %s; %s", p.Template, how)
 	return showRows(e.out, p.Shown, dim)
 }
