@@ -44,6 +44,7 @@ func sentencePieceFile(s *spModel) []byte {
 	}
 	trainer := number(nil, 3, s.kind)
 	trainer = number(trainer, 24, flag(s.whitespaceAfter))
+	trainer = number(trainer, 35, flag(s.byteFallback()))
 	for role, into := range map[int]string{40: s.unk, 41: s.bos, 42: s.eos, 43: s.pad} {
 		id := -1
 		for i, p := range s.pieces {
