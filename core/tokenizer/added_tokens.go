@@ -125,6 +125,7 @@ func startsWithWord(s string) bool {
 	return s != "" && isWord(r)
 }
 
+// isWord is \w of Rust's regex crate: letters, marks, decimal digits, connectors and joiners.
 func isWord(r rune) bool {
-	return unicode.In(r, unicode.L, unicode.M, unicode.Nd, unicode.Nl, unicode.Pc)
+	return unicode.In(r, unicode.L, unicode.M, unicode.Nd, unicode.Nl, unicode.Pc, unicode.Other_Alphabetic, unicode.Join_Control)
 }
