@@ -273,7 +273,7 @@ func (j *Job) compile(ctx context.Context) error {
 	if j.trainer, err = train.Compile(ctx, j.setup, j.dev, p.Shapes, shapes(j.held)); err != nil {
 		return fmt.Errorf("model %s: %w", j.Recipe.Model, err)
 	}
-	p.memory(j.Base.Model, j.setup, j.trainer.Costs())
+	p.memory(j.Base, j.setup, j.trainer.Costs())
 	p.Data = j.dataBytes()
 	for _, s := range j.spans {
 		last := min(s.batches, s.steps*j.Recipe.GradientAccumulationSteps)
