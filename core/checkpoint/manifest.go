@@ -22,6 +22,9 @@ type Manifest struct {
 	Data          Input     `json:"data"`
 	Adapter       *Input    `json:"adapter,omitempty"` // the one the run started from
 	Memory        *Memory   `json:"memory,omitempty"`  // once the run has ended
+
+	Rows     json.RawMessage `json:"rows,omitempty"`          // what became of the rows, as the run's first event says it
+	Template string          `json:"chat_template,omitempty"` // how conversations are laid out: plain, or the model's own
 }
 
 // Memory is what a run took, in bytes.

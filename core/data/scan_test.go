@@ -19,7 +19,7 @@ func TestJSONTestSuite(t *testing.T) {
 	}
 	for _, f := range files {
 		name := filepath.Base(f)
-		_, err := Load([]string{f}, Options{})
+		_, err := Load(t.Context(), []string{f}, Options{})
 		var place *Error
 		switch {
 		case err == nil && name[0] != 'i':
@@ -47,7 +47,7 @@ func FuzzRows(f *testing.F) {
 	f.Fuzz(func(t *testing.T, content []byte) {
 		for _, opt := range []Options{{Tokenizer: tok, MaxLength: 32, Truncation: "right"}, {VocabSize: 9, MaxRow: 64}} {
 			for _, name := range []string{"f.json", "f.txt"} {
-				set, err := LoadFrom([]Source{{name, strings.NewReader(string(content))}}, opt)
+				set, err := LoadFrom(t.Context(), []Source{{name, strings.NewReader(string(content))}}, opt)
 				if err != nil {
 					if !strings.HasPrefix(err.Error(), name) && !strings.HasPrefix(err.Error(), "data: ") {
 						t.Errorf("%q: error %q names no file", content, err)
@@ -71,7 +71,7 @@ func FuzzRows(f *testing.F) {
 			}
 		}
 		// What is one JSON value and no rows is a matter of shape, and the other way round a syntax error is not.
-		_, err := LoadFrom([]Source{{"f", strings.NewReader(string(content))}}, Options{})
+		_, err := LoadFrom(t.Context(), []Source{{"f", strings.NewReader(string(content))}}, Options{})
 		var place *Error
 		if errors.As(err, &place) && place.Shape && place.Row == 0 && !json.Valid([]byte(strings.TrimPrefix(string(content), "\uFEFF"))) {
 			t.Errorf("%q is no JSON, but the error is of shape: %v", content, err)

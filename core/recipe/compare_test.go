@@ -75,7 +75,7 @@ func TestResume(t *testing.T) {
 		}
 	}
 	want := []string{"num_train_epochs", "max_steps", "eval_steps", "save_steps", "save_total_limit", "resume_from_checkpoint", "output_dir",
-		"device", "device_memory", "logging_steps", "log_format"}
+		"device", "device_memory", "kernel_variant", "fallback", "logging_steps", "log_format"}
 	if !slices.Equal(free, want) {
 		t.Errorf("free on resume: %q, want %q", free, want)
 	}

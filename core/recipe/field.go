@@ -64,6 +64,12 @@ var aliases = map[string]string{
 	"val_size":                  "split_dataset_ratio",
 	"cutoff_len":                "max_length",
 	"max_seq_length":            "max_length",
+	"eval_dataset":              "val_dataset",
+	"custom_val_dataset_path":   "val_dataset",
+	"eval_dataset_sample":       "val_dataset_sample",
+	"interleave_probs":          "interleave_prob",
+	"template_type":             "template",
+	"neftune_alpha":             "neftune_noise_alpha",
 }
 
 // valueAliases are other tools' words for a choice.
@@ -71,6 +77,9 @@ var valueAliases = map[string]string{
 	"optim=adamw_torch":       "adamw",
 	"optim=adamw_torch_fused": "adamw",
 	"optim=adamw_hf":          "adamw",
+
+	"template=AUTO":                       "auto",
+	"truncation_strategy=truncation_left": "left",
 }
 
 var fields = readTags()

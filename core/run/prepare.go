@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"hone/core/chat"
 	"hone/core/checkpoint"
 	"hone/core/data"
 	"hone/core/device"
@@ -40,7 +41,10 @@ type Job struct {
 	loader, held *data.Loader
 	train        *data.Set
 	heldSet      *data.Set
-	spans        []span // the epochs, cut where max_steps ends
+	files        []string      // of the data sets, in order
+	template     chat.Template // of conversations
+	sink         func(Event)   // hears how far reading has come; may be nil
+	spans        []span        // the epochs, cut where max_steps ends
 	schedule     optim.Schedule
 	warnings     []string
 	resuming     bool
@@ -48,11 +52,11 @@ type Job struct {
 
 // Prepare opens and checks everything that a recipe names, and compiles its programs for the device.
 func Prepare(ctx context.Context, r recipe.Recipe, dev device.Device) (*Job, error) {
-	return prepare(ctx, r, dev, false)
+	return prepare(ctx, r, dev, false, nil)
 }
 
 // prepare is Prepare; a run that resumes takes its adapter from the checkpoint, not from where it once began.
-func prepare(ctx context.Context, r recipe.Recipe, dev device.Device, resuming bool) (*Job, error) {
+func prepare(ctx context.Context, r recipe.Recipe, dev device.Device, resuming bool, sink func(Event)) (*Job, error) {
 	if err := r.Validate(); err != nil {
 		return nil, err
 	}
@@ -62,12 +66,12 @@ func prepare(ctx context.Context, r recipe.Recipe, dev device.Device, resuming b
 	if len(r.Dataset) == 0 {
 		return nil, errors.New("--dataset is missing: name a file of rows to train on")
 	}
-	j := &Job{Recipe: r, dev: dev, resuming: resuming}
+	j := &Job{Recipe: r, dev: dev, resuming: resuming, sink: sink}
 	var err error
 	if j.Base, err = checkpoint.OpenBase(r.Model); err != nil {
 		return nil, err
 	}
-	for _, step := range []func() error{j.openTokenizer, j.attach, j.openData, j.countSteps} {
+	for _, step := range []func() error{j.openTokenizer, j.attach, func() error { return j.openData(ctx) }, j.countSteps} {
 		if err := step(); err != nil {
 			j.Close()
 			return nil, err
@@ -92,6 +96,9 @@ func (j *Job) warn(format string, args ...any) {
 	j.warnings = append(j.warnings, fmt.Sprintf(format, args...))
 }
 
+// Warnings are what the user should know before the run; Start tells them as events.
+func (j *Job) Warnings() []string { return j.warnings }
+
 // openTokenizer loads the model's tokenizer; a directory without one will do for rows that are token ids.
 func (j *Job) openTokenizer() error {
 	t, err := tokenizer.LoadDir(j.Recipe.Model)
@@ -111,7 +118,7 @@ func (j *Job) attach() error {
 	if c := m.Config(); c.LearnedPositions && r.MaxLength > c.MaxPositions {
 		j.warn("max_length is %d, not %d: the model has learned as many positions, and none beyond", c.MaxPositions, r.MaxLength)
 	}
-	s := &train.Setup{Model: m, Recompute: r.GradientCheckpointing, Optim: optim.Settings{Optim: r.Optim, MaxGradNorm: r.MaxGradNorm,
+	s := &train.Setup{Model: m, Recompute: r.GradientCheckpointing, NEFTuneAlpha: r.NEFTuneNoiseAlpha, Optim: optim.Settings{Optim: r.Optim, MaxGradNorm: r.MaxGradNorm,
 		AdamW: op.AdamWSettings{Beta1: r.AdamBeta1, Beta2: r.AdamBeta2, Epsilon: r.AdamEpsilon, WeightDecay: r.WeightDecay}}}
 	j.setup = s
 	stored := map[string]tensor.DType{}
@@ -238,57 +245,6 @@ func MatchAdapter(dir string, lora *peft.LoRA, tensors map[string]tensor.Host) e
 	return nil
 }
 
-func (j *Job) openData() error {
-	r, cfg := &j.Recipe, j.Base.Model.Config()
-	settle(r, j.Base.Model)
-	set, err := data.Load(r.Dataset, data.Options{Tokenizer: j.Tokenizer, VocabSize: cfg.VocabSize, MaxLength: r.MaxLength})
-	if err != nil {
-		return err
-	}
-	trainSet, held, err := data.Split(set, r.SplitDatasetRatio, uint64(r.Seed))
-	if err != nil {
-		return err
-	}
-	if trainSet.Stats.SupervisedTokens == 0 {
-		return fmt.Errorf("data: none of the %d rows has a token to learn: every label is -100, or rows are one token long", trainSet.Stats.Kept)
-	}
-	s := set.Stats
-	j.Rows = Rows{Read: s.Rows, Kept: s.Kept, Dropped: s.Dropped, Truncated: s.Truncated, Unsupervised: s.Unsupervised,
-		UnsupervisedRows: s.UnsupervisedRows, Train: len(trainSet.Examples), Tokens: s.Tokens, Supervised: s.SupervisedTokens}
-	if s.Unsupervised > 0 {
-		j.warn("%d rows have nothing to learn from and only cost time: %s", s.Unsupervised, strings.Join(s.UnsupervisedRows, ", "))
-	}
-	if s.Dropped > 0 {
-		j.warn("%d of %d rows are longer than max_length %d and are left out", s.Dropped, s.Rows, r.MaxLength)
-	}
-	if held == nil && r.Given("eval_steps") {
-		j.warn("eval_steps does nothing: no rows are held out, which --split_dataset_ratio does")
-	}
-	opt := data.LoaderOptions{BatchSize: r.PerDeviceTrainBatchSize, Shuffle: r.DatasetShuffle, Seed: uint64(r.Seed), Packing: r.Packing, Pad: j.pad()}
-	if cfg.LearnedPositions { // there are none for padding beyond them either
-		opt.MaxLength = r.MaxLength
-	}
-	if r.Packing {
-		opt.MaxLength = r.MaxLength
-		if opt.MaxLength == 0 {
-			return fmt.Errorf("--packing needs --max_length, since the model names no longest sequence")
-		}
-	}
-	j.train = trainSet
-	if j.loader, err = data.NewLoader(trainSet, opt); err != nil {
-		return err
-	}
-	if held != nil {
-		j.heldSet, j.Rows.HeldOut = held, len(held.Examples)
-		opt.Shuffle, opt.Packing, opt.MaxLength = false, false, 0
-		if cfg.LearnedPositions {
-			opt.MaxLength = r.MaxLength
-		}
-		j.held, err = data.NewLoader(held, opt)
-	}
-	return err
-}
-
 // pad is the id in the padding. Nothing ever reads it: padding is masked by position.
 func (j *Job) pad() int32 {
 	if eos := j.Base.Model.Config().EOS; len(eos) > 0 && eos[0] >= 0 && int(eos[0]) < j.Base.Model.Config().VocabSize {
@@ -323,6 +279,7 @@ func (j *Job) countSteps() error {
 		}
 	}
 	j.Plan.Steps = total
+	j.warnOfIdle()
 	j.schedule = optim.Schedule{Type: r.LRSchedulerType, LearningRate: r.LearningRate, Warmup: r.Warmup(total), Steps: total}
 	return nil
 }
@@ -359,9 +316,9 @@ func (j *Job) compile(ctx context.Context) error {
 	return j.checkBudget()
 }
 
-// dataBytes is what the tokenised rows take: ids and labels, 4 bytes each, and a header a row.
+// dataBytes is what the tokenised rows take: ids and labels, 4 bytes each, and a header an example.
 func (j *Job) dataBytes() int64 {
-	return 8*j.Rows.Tokens + 96*int64(j.Rows.Kept)
+	return 8*j.Rows.Tokens + 96*int64(j.Rows.Train+j.Rows.HeldOut)
 }
 
 // checkBudget refuses a run that cannot fit, with the bytes short and the settings that would help.

@@ -2,9 +2,11 @@ package run
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"path/filepath"
 	"time"
 
@@ -30,11 +32,20 @@ func Start(ctx context.Context, r recipe.Recipe, dev device.Device, sink func(Ev
 	if err := absolute(&r); err != nil {
 		return Result{}, err
 	}
+	result, err := start(ctx, r, dev, sink)
+	if errors.Is(err, device.ErrLost) && r.Fallback == "cpu" {
+		return fallBack(ctx, r, err, sink)
+	}
+	return result, err
+}
+
+// start is Start on one device.
+func start(ctx context.Context, r recipe.Recipe, dev device.Device, sink func(Event)) (Result, error) {
 	if r.ResumeFromCheckpoint != "" {
 		return resume(ctx, r, dev, sink)
 	}
 	before, _ := Resident()
-	j, err := Prepare(ctx, r, dev)
+	j, err := prepare(ctx, r, dev, false, sink)
 	if err != nil {
 		return Result{}, err
 	}
@@ -46,6 +57,11 @@ func Start(ctx context.Context, r recipe.Recipe, dev device.Device, sink func(Ev
 	if s.run, err = checkpoint.Create(j.Recipe.OutputDir, j.modelName(), time.Now()); err != nil {
 		return Result{}, err
 	}
+	release, err := s.run.Lock()
+	if err != nil {
+		return Result{}, err
+	}
+	defer release()
 	if err := s.record(); err != nil {
 		return Result{}, err
 	}
@@ -54,6 +70,17 @@ func Start(ctx context.Context, r recipe.Recipe, dev device.Device, sink func(Ev
 
 // resume goes on from a checkpoint, in its own run directory.
 func resume(ctx context.Context, r recipe.Recipe, dev device.Device, sink func(Event)) (Result, error) {
+	run, err := checkpoint.RunOf(r.ResumeFromCheckpoint)
+	if err != nil {
+		return Result{}, err
+	}
+	// Finding the checkpoint tidies the directory up, which must not happen below the hands of another process.
+	release, err := run.Lock()
+	if err == nil {
+		defer release()
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return Result{}, fmt.Errorf("resuming %s: %w", r.ResumeFromCheckpoint, err)
+	}
 	run, from, err := checkpoint.Find(r.ResumeFromCheckpoint)
 	if err != nil {
 		return Result{}, err
@@ -79,8 +106,11 @@ func resume(ctx context.Context, r recipe.Recipe, dev device.Device, sink func(E
 	if err != nil {
 		return Result{}, fmt.Errorf("resuming %s: %w", from.Dir, err)
 	}
+	if c, ok := dev.(device.Chooser); ok && merged.KernelVariant == "auto" {
+		_ = c.Choose(state.KernelVariant) // kernels of another device are told of below
+	}
 	before, _ := Resident()
-	j, err := prepare(ctx, merged, dev, true)
+	j, err := prepare(ctx, merged, dev, true, sink)
 	if err != nil {
 		return Result{}, err
 	}
@@ -114,10 +144,12 @@ func absolute(r *recipe.Recipe) error {
 		*p = abs
 		return err
 	}
-	r.Dataset = append([]string(nil), r.Dataset...)
 	errs := []error{fix(&r.Model), fix(&r.Adapter), fix(&r.OutputDir)}
-	for i := range r.Dataset {
-		errs = append(errs, fix(&r.Dataset[i]))
+	for _, list := range []*[]string{&r.Dataset, &r.ValDataset} {
+		*list = append([]string(nil), *list...)
+		for i := range *list {
+			errs = append(errs, fix(&(*list)[i]))
+		}
 	}
 	return errors.Join(errs...)
 }
@@ -149,7 +181,7 @@ func (s *session) hash() error {
 	if s.model, err = checkpoint.NewInput([]string{r.Model}, files); err != nil {
 		return err
 	}
-	s.data, err = checkpoint.NewInput(r.Dataset, r.Dataset)
+	s.data, err = checkpoint.NewInput(append(append([]string(nil), r.Dataset...), r.ValDataset...), s.j.files)
 	return err
 }
 
@@ -164,6 +196,10 @@ func (s *session) record() error {
 	}
 	m := checkpoint.NewManifest(Version, time.Now())
 	m.Device, m.KernelVariant, m.RecipeHash, m.Model, m.Data = s.dev.Caps().Name, s.dev.Caps().Variant, s.recipeHash, s.model, s.data
+	if m.Rows, err = json.Marshal(s.j.Rows); err != nil {
+		return err
+	}
+	m.Template = s.j.template.Name()
 	return s.run.WriteManifest(m)
 }
 
@@ -217,6 +253,9 @@ func (s *session) train(ctx context.Context, state *checkpoint.State, from check
 		s.sink(Warning{w})
 	}
 	stopped, err := l.run(ctx)
+	if errors.Is(err, device.ErrLost) {
+		err = &Lost{Err: err, Run: s.run.Dir, Directory: l.lastSavedDir, Step: l.lastSaved, Done: l.step}
+	}
 	if err != nil {
 		return Result{}, err
 	}

@@ -66,7 +66,7 @@ func compare(e env, args []string) error {
 
 // run answers all prompts.
 func (c compareFlags) run(e env) error {
-	dev, err := openDevice(e, c.device, 0)
+	dev, err := openDevice(e, c.device, 0, "auto")
 	if err != nil {
 		return err
 	}

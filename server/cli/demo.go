@@ -48,7 +48,7 @@ func demo(e env, args []string) error {
 // answerHeldOut asks base and tuned model all questions that were held out, shows some of the answers and counts those
 // that are right to the letter.
 func answerHeldOut(e env, r recipe.Recipe, adapter string, held []world.Question) error {
-	dev, err := openDevice(e, r.Device, int64(r.DeviceMemory))
+	dev, err := openDevice(e, r.Device, int64(r.DeviceMemory), r.KernelVariant)
 	if err != nil {
 		return err
 	}

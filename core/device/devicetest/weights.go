@@ -27,7 +27,7 @@ func (d *draft) quantised(name string, in int, shape ...int) ir.Value {
 // nf4Cases are the two products that a frozen weight in NF4 takes part in: of a layer, and of its gradient.
 func nf4Cases() []Case {
 	var cases []Case
-	for _, s := range [][3]int{{9, 64, 32}, {70, 160, 72}, {3, 128, 64}, {1, 1, 1}, {5, 7, 53}, {2, 20, 12}, {40, 36, 300}, {65, 896, 64}} {
+	for _, s := range [][3]int{{9, 64, 32}, {70, 160, 72}, {3, 128, 64}, {1, 1, 1}, {5, 7, 53}, {2, 20, 12}, {40, 36, 300}, {65, 896, 64}, {3, 136, 200}} {
 		for _, transposed := range []bool{true, false} {
 			m, k, n := s[0], s[1], s[2]
 			w := []int{k, n}

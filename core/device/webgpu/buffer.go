@@ -30,9 +30,14 @@ func (b *buffer) Release() {
 	b.shards, b.scales = nil, 0
 }
 
-// shardAlign is what the rows of a shard, but for the last, are a multiple of: a shard then begins with a whole block of
-// NF4 and a whole word of any type.
-const shardAlign = quant.BlockSize
+// shardAlign is what the rows of a shard, but for the last, are a multiple of: matmul takes four terms at a time, and a
+// shard of NF4 begins with a whole block.
+func shardAlign(d tensor.DType) int {
+	if d == tensor.NF4 {
+		return quant.BlockSize
+	}
+	return 4
+}
 
 // codeBytes is what the elements of a tensor take, without the scales of NF4, in whole words.
 func codeBytes(t tensor.Type) int64 {
@@ -42,14 +47,14 @@ func codeBytes(t tensor.Type) int64 {
 	return roundUp(t.Bytes(), 4)
 }
 
-// shardRows is how many rows of a matrix one buffer holds; all of them where it is not cut.
+// shardRows is how many rows of a matrix one buffer holds; all of them where it is not cut, none where they are too long.
 func (d *Device) shardRows(t tensor.Type) int {
 	most := min(d.about.maxBinding, d.about.maxBuffer)
 	if len(t.Shape) != 2 || codeBytes(t) <= most {
 		return max(1, t.Elements())
 	}
-	aligned := tensor.Type{DType: t.DType, Shape: tensor.Shape{shardAlign, t.Shape[1]}}
-	return int(most/codeBytes(aligned)) * shardAlign
+	align := shardAlign(t.DType)
+	return int(most/codeBytes(tensor.Type{DType: t.DType, Shape: tensor.Shape{align, t.Shape[1]}})) * align
 }
 
 // shard is a range of the rows of a matrix.
@@ -70,6 +75,14 @@ func (d *Device) shardsOf(t tensor.Type) []shard {
 	return list
 }
 
+// cuttable checks that a state has a place on the device.
+func (d *Device) cuttable(t tensor.Type) error {
+	if codeBytes(t) <= min(d.about.maxBinding, d.about.maxBuffer) || d.shardRows(t) > 0 && len(t.Shape) == 2 {
+		return nil
+	}
+	return fmt.Errorf("webgpu: a tensor of type %v: its rows are too long for the %d bytes that a kernel of %s sees", t, d.about.maxBinding, d.about.name)
+}
+
 // Words of the scales buffer of an NF4 weight; shaders/nf4.wgsl reads them.
 const (
 	nf4Map      = 0   // 256 values of the map
@@ -88,9 +101,8 @@ func (d *Device) allocate(t tensor.Type) (*buffer, error) {
 		}
 		return id, err
 	}
-	cut := d.shardRows(t)
-	if cut == 0 {
-		return nil, fmt.Errorf("webgpu: a tensor of type %v: %d of its rows are more than the %d bytes that a kernel of %s sees", t, shardAlign, d.about.maxBinding, d.about.name)
+	if err := d.cuttable(t); err != nil {
+		return nil, err
 	}
 	for _, s := range d.shardsOf(t) {
 		bytes := codeBytes(t)

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/cogentcore/webgpu/wgpu"
+
+	"hone/core/device"
 )
 
 // nativeDriver is wgpu-native over Vulkan. One goroutine owns all objects: error scopes belong to the device, so two
@@ -122,7 +124,7 @@ func (d *nativeDriver) lost() error      { return d.gone }
 // lose remembers why the device can no longer be used.
 func (d *nativeDriver) lose(err error) error {
 	if d.gone == nil {
-		d.gone = fmt.Errorf("webgpu: the device is lost: %w", err)
+		d.gone = fmt.Errorf("webgpu: %w: %w", device.ErrLost, err)
 	}
 	return d.gone
 }

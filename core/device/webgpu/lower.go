@@ -142,6 +142,10 @@ func (d *Device) lower(g *ir.Graph) (*program, error) {
 			return nil, err
 		}
 		switch n.Op {
+		case "state":
+			if err := d.cuttable(n.Type); err != nil {
+				return nil, err
+			}
 		case "feed":
 			p.feeds.add(v, n.Type.Bytes(), d.about.alignment)
 		case "constant":

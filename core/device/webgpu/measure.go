@@ -59,6 +59,15 @@ func (d *Device) settle(ctx context.Context) error {
 	return nil
 }
 
+// Choose takes the kernels of that name.
+func (d *Device) Choose(variant string) error {
+	if err := checkVariant(variant); err != nil || variant == d.variant {
+		return err
+	}
+	d.variant, d.settled = variant, false // their speed is not known yet
+	return nil
+}
+
 // timeProduct is the time of the faster of two products of square matrices, after one that does not count.
 func (d *Device) timeProduct(ctx context.Context, n int) (time.Duration, error) {
 	t := tensor.Of(tensor.F32, n, n)
