@@ -146,14 +146,14 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t:
         workgroupBarrier();
         for (var col = 0u; col < COLS; col++) {
             let d = ds[row * COLS + col];
-            if (d != 0.0) {
+            if (!(d == 0.0)) { // NaN included: != may leave it out
                 for (var h = 0u; h < HELD; h++) {
                     qk_sums[h] += d * col_qk[col * STRIDE + min(lane + h * PER_ROW, STEPS - 1u)];
                 }
             }
 #ifdef FOR_KEYS
             let w = ws[row * COLS + col];
-            if (w != 0.0) {
+            if (!(w == 0.0)) {
                 for (var h = 0u; h < HELD; h++) {
                     dv_sums[h] += w * col_dv[col * STRIDE + min(lane + h * PER_ROW, STEPS - 1u)];
                 }

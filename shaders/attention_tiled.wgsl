@@ -107,11 +107,12 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t:
         workgroupBarrier();
         for (var key = 0u; key < COLS; key++) {
             let weight = scores[row * COLS + key];
-            if (weight != 0.0) {
-                total += weight;
-                for (var h = 0u; h < HELD; h++) {
-                    sums[h] += weight * tile[key * STRIDE + min(lane + h * PER_ROW, STEPS - 1u)];
-                }
+            if (weight == 0.0) {
+                continue;
+            }
+            total += weight;
+            for (var h = 0u; h < HELD; h++) {
+                sums[h] += weight * tile[key * STRIDE + min(lane + h * PER_ROW, STEPS - 1u)];
             }
         }
     }

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"testing"
 
-	"hone/core/device/devicetest"
 	"hone/core/ir"
 	"hone/core/tensor"
 	"hone/shaders"
@@ -78,24 +77,6 @@ func matmulKernels() []kernel {
 	return all
 }
 
-// suiteKernels are those that the programs of the conformance suite use, in both variants.
-func suiteKernels() []kernel {
-	var all []kernel
-	known := map[string]bool{}
-	for _, variant := range []string{Registers, Tiled} {
-		d := &Device{variant: variant, submissionFLOPs: 1e9, about: adapter{name: "test", maxBinding: 1 << 30, maxBuffer: 1 << 30, alignment: 256, maxStorage: 8, maxGroups: 65535}}
-		for _, c := range devicetest.Cases() {
-			for _, k := range d.kernels(c.Graph) {
-				if key := k.shader + " " + k.variant.Key(); !known[key] && k.shader != "matmul" {
-					known[key] = true
-					all = append(all, k)
-				}
-			}
-		}
-	}
-	return all
-}
-
 // TestPermutations compiles all of them on the device.
 func TestPermutations(t *testing.T) {
 	d := open(t)
@@ -145,21 +126,4 @@ func TestValidators(t *testing.T) {
 	if !found {
 		t.Skip("neither tint nor naga is installed; TestPermutations compiles the kernels on the device")
 	}
-}
-
-// kernels lowers every node of a program, and makes no pipeline.
-func (d *Device) kernels(g *ir.Graph) []kernel {
-	var all []kernel
-	plan := ir.NewPlan(g)
-	for i, n := range g.Nodes {
-		if ir.Source(n.Op) {
-			continue
-		}
-		list, err := lowerings[n.Op](&call{d: d, g: g, plan: plan, attrs: n.Attrs, in: n.In, out: g.Parts(ir.Value(i)), room: &room{first: len(plan.Slots)}})
-		if err != nil {
-			panic(err)
-		}
-		all = append(all, list...)
-	}
-	return all
 }
