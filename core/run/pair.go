@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 
 	"hone/core/chat"
 	"hone/core/checkpoint"
@@ -24,7 +23,9 @@ type Pair struct {
 	Tokenizer *tokenizer.Tokenizer
 	dev       device.Device
 	sides     [2]*generate.Generator // base, tuned
-	stop      []int32
+	template  chat.Template
+	stop      []int32  // ids that end an answer
+	stopWords []string // text that does
 	capacity  int
 	release   []func()
 }
@@ -49,9 +50,8 @@ func (p *Pair) open(ctx context.Context, model, tuned string, quantised bool) er
 	if p.Tokenizer, err = tokenizer.LoadDir(model); err != nil {
 		return err
 	}
-	p.stop = slices.Clone(base.Model.Config().EOS)
-	if p.Tokenizer.EOS >= 0 && !slices.Contains(p.stop, p.Tokenizer.EOS) {
-		p.stop = append(p.stop, p.Tokenizer.EOS)
+	if err := p.chooseTemplate(model, tuned); err != nil {
+		return err
 	}
 	if p.sides[0], err = generate.New(ctx, p.dev, base.Model, frozenTrace(states, nil), states, p.capacity); err != nil {
 		return err
@@ -131,27 +131,6 @@ func frozenTrace(states map[string]device.Buffer, tuner nn.Tuner) func(*ir.Build
 		}
 		return c
 	}
-}
-
-// Answer lets base and tuned model answer the same prompt with the same seed and template.
-func (p *Pair) Answer(ctx context.Context, prompt string, o generate.Options) (base, tuned string, err error) {
-	ids, _, err := chat.Encode(p.Tokenizer, chat.Plain, []chat.Message{{Role: "user", Content: prompt}}, chat.EncodeOptions{Generation: true})
-	if err != nil {
-		return "", "", err
-	}
-	if len(ids) >= p.capacity {
-		return "", "", fmt.Errorf("the prompt has %d tokens, and the model reads at most %d with its answer", len(ids), p.capacity)
-	}
-	o.Stop = p.stop
-	var text [2]string
-	for i, g := range p.sides {
-		out, err := g.Generate(ctx, ids, o, nil)
-		if err != nil {
-			return "", "", err
-		}
-		text[i] = p.Tokenizer.Decode(out, true)
-	}
-	return text[0], text[1], nil
 }
 
 // Close frees what the pair holds.
