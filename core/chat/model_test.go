@@ -2,6 +2,7 @@ package chat
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -137,6 +138,26 @@ func TestStops(t *testing.T) {
 	}
 	if got := StopStrings(tok, shape(t, "chatml")); got != nil {
 		t.Errorf("stop strings %q", got)
+	}
+}
+
+func TestConfigStops(t *testing.T) {
+	for want, files := range map[string][2]string{
+		"[2 7 8]": {`{"eos_token_id": 2}`, `{"eos_token_id": [7, 8]}`}, "[7]": {`{"eos_token_id": null}`, `{"eos_token_id": 7}`}, "[]": {`{}`, ""},
+		"generation_config.json: eos_token_id is a string": {`{}`, `{"eos_token_id": "</s>"}`}, "config.json": {`{`, ``},
+	} {
+		dir := t.TempDir()
+		for i, name := range []string{"config.json", "generation_config.json"} {
+			if files[i] != "" {
+				if err := os.WriteFile(filepath.Join(dir, name), []byte(files[i]), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		got, err := ConfigStops(dir)
+		if text := fmt.Sprint(got); err == nil && text != want || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%v gives %s, %v; want %s", files, text, err, want)
+		}
 	}
 }
 

@@ -1,6 +1,9 @@
 package chat
 
 import (
+	"encoding/json"
+	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -35,6 +38,37 @@ func Stops(tok *tokenizer.Tokenizer, template Template, config []int32) []int32 
 		}
 	}
 	return out
+}
+
+// ConfigStops reads the end tokens of a model directory, eos_token_id of config.json and generation_config.json.
+func ConfigStops(dir string) ([]int32, error) {
+	var out []int32
+	for _, name := range []string{"config.json", "generation_config.json"} {
+		path := filepath.Join(dir, name)
+		raw, err := readFile(path)
+		if err != nil {
+			return nil, err
+		}
+		var file struct {
+			EOS json.RawMessage `json:"eos_token_id"`
+		}
+		if raw == nil {
+			continue
+		}
+		if err := json.Unmarshal(raw, &file); err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		var one *int32
+		var list []int32
+		if len(file.EOS) == 0 || json.Unmarshal(file.EOS, &list) == nil {
+			out = append(out, list...)
+		} else if json.Unmarshal(file.EOS, &one) != nil {
+			return nil, fmt.Errorf("%s: eos_token_id is %s; expected a whole number or a list of them", path, kind(file.EOS))
+		} else if one != nil {
+			out = append(out, *one)
+		}
+	}
+	return out, nil
 }
 
 // StopStrings gives the text that ends an answer where the template marks its end with letters instead of a special token.

@@ -74,7 +74,11 @@ func (v *Voice) open(ctx context.Context, dir string) (err error) {
 			}
 		}
 	}
-	v.stop = chat.Stops(l.Tokenizer, v.template, l.Base.Model.Config().EOS)
+	ends, err := chat.ConfigStops(l.Dir)
+	if err != nil {
+		return err
+	}
+	v.stop = chat.Stops(l.Tokenizer, v.template, ends)
 	v.stopStrings = chat.StopStrings(l.Tokenizer, v.template)
 	v.generator, err = generate.New(ctx, l.dev, l.Base.Model, trace, states, l.Capacity)
 	return err
