@@ -273,6 +273,14 @@ func parseSwitch(s string) (value, ok bool) {
 	return false, false
 }
 
+// Text is a setting's value as a flag would have it; "" for a name that is none.
+func (r Recipe) Text(name string) string {
+	if f := field(canonical(name)); f != nil {
+		return f.text(&r)
+	}
+	return ""
+}
+
 // text writes a field's value as a flag would have it.
 func (f *Field) text(r *Recipe) string {
 	v := f.in(r)
