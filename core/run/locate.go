@@ -94,12 +94,8 @@ func Fetch(ctx context.Context, r recipe.Recipe, sink func(Event)) error {
 	if err := j.locate(ctx, nil, sink); err != nil {
 		return err
 	}
-	for _, list := range [][]string{r.Dataset, r.ValDataset} {
-		if _, err := j.specs(ctx, list); err != nil {
-			return err
-		}
-	}
-	return nil
+	_, err := j.mix(ctx)
+	return err
 }
 
 // ModelDir is the directory of a model by its path or name, for commands that only use it.

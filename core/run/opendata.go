@@ -72,22 +72,22 @@ func (j *Job) mix(ctx context.Context) (data.Mix, error) {
 	if m.InterleaveProb, err = r.Probabilities(); err != nil {
 		return m, err
 	}
-	if m.Train, err = j.specs(ctx, r.Dataset); err != nil {
-		return m, fmt.Errorf("--dataset %w", err)
+	if m.Train, err = j.specs(ctx, "--dataset", r.Dataset); err != nil {
+		return m, err
 	}
-	if m.Val, err = j.specs(ctx, r.ValDataset); err != nil {
-		return m, fmt.Errorf("--val_dataset %w", err)
+	if m.Val, err = j.specs(ctx, "--val_dataset", r.ValDataset); err != nil {
+		return m, err
 	}
 	return m, nil
 }
 
 // specs are the entries of a list of data sets with the files that they stand for.
-func (j *Job) specs(ctx context.Context, entries []string) ([]data.Spec, error) {
+func (j *Job) specs(ctx context.Context, flag string, entries []string) ([]data.Spec, error) {
 	var out []data.Spec
 	for _, e := range entries {
 		name, sample, err := data.ParseSpec(e)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("%s %w", flag, err)
 		}
 		s := data.Spec{Name: name, Sample: sample}
 		if s.Files, err = j.names.dataset(ctx, name); err != nil {
