@@ -167,9 +167,9 @@ func TestHardTextsTakeLinearTime(t *testing.T) {
 	files := map[string]*Tokenizer{
 		"bytes":     mustLoad(t, byteLevelFile()),
 		"chain":     mustLoad(t, small("", `{"type":"BPE","vocab":{"a":0,"aa":1,"aaaa":2},"merges":["a a","aa aa"]}`)),
-		"wordpiece": mustLoad(t, small("", `{"type":"WordPiece","max_input_chars_per_word":100000000,"vocab":{"[UNK]":0,"`+strings.Repeat("a", 1000)+`b":1,"a":2,"##a":3}}`)),
+		"wordpiece": mustLoad(t, small("", `{"type":"WordPiece","max_input_chars_per_word":100000000,"vocab":{"[UNK]":0,"`+strings.Repeat("a", 500)+`b":1,"a":2,"##a":3}}`)),
 	}
-	f := unigramFile{Vocab: []piece{{"a", -1}, {strings.Repeat("a", 1000) + "b", -2}, {"▁", -3}}}
+	f := unigramFile{Vocab: []piece{{"a", -1}, {strings.Repeat("a", 500) + "b", -2}, {"▁", -3}}}
 	files["unigram"] = unigramOf(t, "", f)
 	own, err := trainBilingual(t, 340).Tokenizer()
 	if err != nil {
