@@ -103,7 +103,9 @@ func describe(gpu *wgpu.Adapter) adapter {
 		maxGroups:  int(limits.MaxComputeWorkgroupsPerDimension),
 	}
 	for _, f := range gpu.EnumerateFeatures() {
-		a.features = append(a.features, f.String())
+		if name := f.String(); !strings.HasPrefix(name, "native-feature") { // those are wgpu's own
+			a.features = append(a.features, name)
+		}
 	}
 	return a
 }
