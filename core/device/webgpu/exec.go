@@ -33,11 +33,9 @@ type exec struct {
 
 	groups  []groupID
 	replay  programID
-	made    int       // Device.remade when the groups were made
-	current bool      // the groups fit the states
-	cuts    int       // between submissions
-	list    []command // as it is replayed
-	careful bool      // the first replay is cut after every kernel
+	made    int  // Device.remade when the groups were made
+	current bool // the groups fit the states
+	cuts    int  // between submissions
 }
 
 func newExec(d *Device, p *program) *exec {
