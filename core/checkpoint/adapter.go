@@ -26,6 +26,8 @@ const (
 	keyPrefix = "base_model.model."
 	keyA      = ".lora_A.weight" // [r, in]
 	keyB      = ".lora_B.weight" // [out, r]
+
+	templateKey = "chat_template" // in the metadata of the tensors' file
 )
 
 // AdapterKeys are PEFT's names of the two tensors of a module: A [r, in] and B [out, r].
@@ -46,21 +48,14 @@ func ModuleOf(key string) (module string, part byte, ok bool) {
 	return module, 'B', ok && module != ""
 }
 
-// OpenAdapter opens a PEFT directory and checks that its configuration and its tensors agree: an A and a B of the configured
-// rank for every module, and nothing else. Whether they fit a model is for who has the model.
+// OpenAdapter opens a PEFT directory and checks that its configuration and its tensors agree: an A and a B of its
+// configured rank for every module, and nothing else. Whether they fit a model is for who has the model.
 func OpenAdapter(dir string) (*Adapter, error) {
-	path := filepath.Join(dir, AdapterFile)
-	data, err := readSmall(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("adapter %s: there is no %s; name a PEFT directory, or a checkpoint-<step> directory of a run", dir, AdapterFile)
-	}
+	config, err := ReadAdapterConfig(dir)
 	if err != nil {
-		return nil, fmt.Errorf("adapter %s: %w", dir, err)
+		return nil, err
 	}
-	a := &Adapter{}
-	if a.Config, err = ParseAdapterConfig(data); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
+	a := &Adapter{Config: config}
 	weights := filepath.Join(dir, AdapterTensors)
 	if _, err := os.Stat(weights); errors.Is(err, fs.ErrNotExist) {
 		return nil, missingTensors(dir)
@@ -68,11 +63,29 @@ func OpenAdapter(dir string) (*Adapter, error) {
 	if a.file, err = safetensors.Open(weights); err != nil {
 		return nil, err
 	}
+	a.Config.Template = a.file.Metadata()[templateKey]
 	if err := a.check(); err != nil {
 		a.file.Close()
 		return nil, fmt.Errorf("%s: %w", weights, err)
 	}
 	return a, nil
+}
+
+// ReadAdapterConfig reads the configuration of a PEFT directory.
+func ReadAdapterConfig(dir string) (AdapterConfig, error) {
+	path := filepath.Join(dir, AdapterFile)
+	data, err := readSmall(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return AdapterConfig{}, fmt.Errorf("adapter %s: there is no %s; name a PEFT directory, or a checkpoint-<step> directory of a run", dir, AdapterFile)
+	}
+	if err != nil {
+		return AdapterConfig{}, fmt.Errorf("adapter %s: %w", dir, err)
+	}
+	c, err := ParseAdapterConfig(data)
+	if err != nil {
+		return c, fmt.Errorf("%s: %w", path, err)
+	}
+	return c, nil
 }
 
 func missingTensors(dir string) error {
@@ -97,11 +110,11 @@ func (a *Adapter) check() error {
 		if part == 'B' {
 			axis = 1
 		}
-		if len(info.Shape) != 2 || info.Shape[0] < 1 || info.Shape[1] < 1 || info.Shape[axis] != a.Config.Rank {
-			return fmt.Errorf("tensor %.200q has the wrong shape for rank %d of %s: A is [r, in] and B is [out, r]", info.Name, a.Config.Rank, AdapterFile)
+		if len(info.Shape) != 2 || info.Shape[0] < 1 || info.Shape[1] < 1 || info.Shape[axis] != a.Config.RankOf(module) {
+			return fmt.Errorf("tensor %.200q has the wrong shape for rank %d of %s: A is [r, in] and B is [out, r]", info.Name, a.Config.RankOf(module), AdapterFile)
 		}
 		if !a.Config.Covers(module) {
-			return fmt.Errorf("tensor %.200q belongs to a module that target_modules of %s does not name", info.Name, AdapterFile)
+			return fmt.Errorf("tensor %.200q belongs to a module that %s leaves out (target_modules, exclude_modules, layers_to_transform)", info.Name, AdapterFile)
 		}
 		if has[module]++; has[module] == 1 {
 			a.Modules = append(a.Modules, module)
@@ -136,7 +149,7 @@ func (a *Adapter) Read(module string) (A, B tensor.Host, err error) {
 	if err != nil {
 		return A, B, err
 	}
-	r := a.Config.Rank
+	r := a.Config.RankOf(module)
 	A = tensor.Floats(make([]float32, r*in), r, in)
 	B = tensor.Floats(make([]float32, out*r), out, r)
 	nameA, nameB := AdapterKeys(module)
@@ -174,7 +187,11 @@ func WriteAdapter(dir string, c AdapterConfig, tensors []safetensors.Tensor) err
 			return fmt.Errorf("writing adapter %s: %.200q is no name of a LoRA tensor", dir, t.Name)
 		}
 	}
-	if err := safetensors.WriteFile(filepath.Join(dir, AdapterTensors), tensors, map[string]string{"format": "pt"}); err != nil {
+	metadata := map[string]string{"format": "pt"}
+	if c.Template != "" {
+		metadata[templateKey] = c.Template
+	}
+	if err := safetensors.WriteFile(filepath.Join(dir, AdapterTensors), tensors, metadata); err != nil {
 		return err
 	}
 	raw, err := json.Marshal(c)

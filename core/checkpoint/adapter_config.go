@@ -24,6 +24,9 @@ type AdapterConfig struct {
 	Targets       []string // target_modules as a list: last parts of module names
 	TargetPattern string   // target_modules as one string: all-linear, or a regular expression for whole module names
 
+	Template string // name of the chat template that it was trained with; it stands in the header of the tensors, where PEFT does not mind it
+
+	varies  variation                  // what single modules have
 	members map[string]json.RawMessage // the file's own
 }
 
@@ -54,6 +57,9 @@ func ParseAdapterConfig(data []byte) (AdapterConfig, error) {
 		return c, err
 	}
 	if err := c.read(); err != nil {
+		return c, err
+	}
+	if err := c.readVariation(); err != nil {
 		return c, err
 	}
 	switch {
@@ -124,13 +130,8 @@ var unsupported = []struct{ name, what string }{
 	{"use_qalora", "QA-LoRA's pooled inputs"},
 	{"use_bdlora", "block-diagonal LoRA"},
 	{"lora_bias", "a bias in the adapter's B"},
-	{"rank_pattern", "different ranks for different modules"},
-	{"alpha_pattern", "different alphas for different modules"},
-	{"layers_to_transform", "adapters in some layers only"},
-	{"layers_pattern", "adapters in some layers only"},
 	{"layer_replication", "replicated layers"},
 	{"modules_to_save", "whole modules that were trained beside the adapter"},
-	{"exclude_modules", "modules taken out of the targets"},
 	{"target_parameters", "adapters on bare parameters"},
 	{"trainable_token_indices", "single token embeddings that were trained"},
 	{"megatron_config", "Megatron's parallel layers"},
@@ -212,13 +213,16 @@ func (c AdapterConfig) MarshalJSON() ([]byte, error) {
 // Covers reports whether the configuration puts an adapter on the module of this name, as far as that can be said from the
 // name: a list as PEFT reads it, a pattern where it is a regular expression in Go too. In doubt it does.
 func (c AdapterConfig) Covers(module string) bool {
+	if c.varies.excludes(module) {
+		return false
+	}
 	if c.TargetPattern == "" {
 		return slices.ContainsFunc(c.Targets, func(t string) bool { return module == t || strings.HasSuffix(module, "."+t) })
 	}
 	if c.TargetPattern == "all-linear" {
 		return true
 	}
-	if len(c.TargetPattern) > 4096 {
+	if len(c.TargetPattern) > maxPattern {
 		return true
 	}
 	re, err := regexp.Compile(`\A(?:` + c.TargetPattern + `)\z`)

@@ -3,6 +3,7 @@ package checkpoint
 import (
 	"bytes"
 	"encoding/json"
+	"math"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -173,10 +174,25 @@ func TestAdapterConfigRefuses(t *testing.T) {
 		{`{` + minimal + `,"use_dora":true}`, "DoRA"},
 		{`{` + minimal + `,"bias":"lora_only"}`, "biases of the model"},
 		{`{` + minimal + `,"lora_bias":true}`, "bias in the adapter"},
-		{`{` + minimal + `,"rank_pattern":{"q":4}}`, "different ranks"},
-		{`{` + minimal + `,"alpha_pattern":{"q":4}}`, "different alphas"},
-		{`{` + minimal + `,"layers_to_transform":[1]}`, "some layers only"},
-		{`{` + minimal + `,"layers_to_transform":0}`, "some layers only"},
+		{`{` + minimal + `,"rank_pattern":{"q":0}}`, "rank_pattern has the rank 0"},
+		{`{` + minimal + `,"rank_pattern":{"q":1.5}}`, "rank_pattern has the rank 1.5"},
+		{`{` + minimal + `,"rank_pattern":{"q":"4"}}`, "rank_pattern must be"},
+		{`{` + minimal + `,"rank_pattern":[4]}`, "rank_pattern must be"},
+		{`{` + minimal + `,"rank_pattern":{"(?=q)":4}}`, "no regular expression of Go"},
+		{`{` + minimal + `,"rank_pattern":{"` + strings.Repeat("q", 5000) + `":4}}`, "at most 4096"},
+		{`{` + minimal + `,"alpha_pattern":{"q":0}}`, "alpha_pattern has 0"},
+		{`{` + minimal + `,"alpha_pattern":7}`, "alpha_pattern must be"},
+		{`{` + minimal + `,"layers_to_transform":"all"}`, "layers_to_transform must be"},
+		{`{` + minimal + `,"layers_to_transform":[1.5]}`, "layers_to_transform must be"},
+		{`{` + minimal + `,"layers_to_transform":[1],"layers_pattern":7}`, "layers_pattern must be"},
+		{`{` + minimal + `,"layers_to_transform":[1],"layers_pattern":["("]}`, "layers_pattern has the pattern"},
+		{`{` + minimal + `,"layers_pattern":["h"]}`, "layers_pattern goes with layers_to_transform"},
+		{`{"peft_type":"LORA","r":2,"lora_alpha":4,"target_modules":".*q","layers_to_transform":[1]}`, "target_modules as a list"},
+		{`{` + minimal + `,"exclude_modules":{"q":1}}`, "exclude_modules must be"},
+		{`{` + minimal + `,"exclude_modules":"["}`, "exclude_modules has the pattern"},
+		{`{` + minimal + `,"target_parameters":["q"]}`, "bare parameters"},
+		{`{` + minimal + `,"trainable_token_indices":[1]}`, "token embeddings"},
+		{`{` + minimal + `,"layer_replication":[[0,1]]}`, "replicated layers"},
 		{`{` + minimal + `,"modules_to_save":["lm_head"]}`, "whole modules"},
 		{`{` + minimal + `,"task_type":"SEQ_CLS"}`, "task_type"},
 		{`{` + minimal + `,"init_lora_weights":"pissa"}`, "base model's weights"},
@@ -226,7 +242,7 @@ func TestAdapterRefuses(t *testing.T) {
 		"another rank":     {[]safetensors.Tensor{z(a, 3, 3), z(b, 3, 3)}, "wrong shape for rank 2"},
 		"turned around":    {[]safetensors.Tensor{z(a, 3, 2), z(b, 2, 3)}, "wrong shape"},
 		"empty axis":       {[]safetensors.Tensor{z(a, 2, 0), z(b, 3, 2)}, "wrong shape"},
-		"another module":   {[]safetensors.Tensor{z("base_model.model.m.k.lora_A.weight", 2, 3)}, "does not name"},
+		"another module":   {[]safetensors.Tensor{z("base_model.model.m.k.lora_A.weight", 2, 3)}, "leaves out"},
 		"embedding":        {[]safetensors.Tensor{z("base_model.model.m.q.lora_embedding_A", 2, 3)}, "no LoRA weight"},
 		"a model's tensor": {[]safetensors.Tensor{z("m.q.weight", 2, 3)}, "no LoRA weight"},
 		"integers":         {[]safetensors.Tensor{safetensors.FromHost(a, tensor.Ints(make([]int32, 6), 2, 3))}, "type I32"},
@@ -266,12 +282,17 @@ func FuzzAdapterConfig(f *testing.F) {
 	f.Add([]byte("{" + minimal + "}"))
 	f.Add([]byte("{" + minimal + `,"lora_dropout":1e-9,"use_rslora":true,"fan_in_fan_out":true,"x":[{}],"base_model_name_or_path":"a"}`))
 	f.Add([]byte(`{"peft_type":"LORA","r":2,"lora_alpha":4,"target_modules":"(a*)*b"}`))
+	f.Add([]byte("{" + minimal + `,"rank_pattern":{"layers.0.q":4,"q|v":8},"alpha_pattern":{"q":1.5},"layers_to_transform":[0,2],"layers_pattern":["layers","h"],"exclude_modules":["x"]}`))
+	f.Add([]byte("{" + minimal + `,"rank_pattern":{"(a+)+$":4},"layers_to_transform":3,"exclude_modules":"(x+)+"}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		c, err := ParseAdapterConfig(data)
 		if err != nil {
 			return
 		}
 		c.Covers("model.layers.0.q")
+		if c.RankOf("model.layers.0.q") < 1 || math.IsNaN(c.ScaleOf("model.layers.0.q")) {
+			t.Fatalf("rank %d, scale %v", c.RankOf("model.layers.0.q"), c.ScaleOf("model.layers.0.q"))
+		}
 		raw, err := json.Marshal(c)
 		if err != nil {
 			t.Fatal(err)

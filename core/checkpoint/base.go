@@ -70,6 +70,17 @@ func (b *Base) Quantised(name string) bool {
 	return ok
 }
 
+// Bytes is what a weight takes on a device that stores it as told.
+func (b *Base) Bytes(p nn.Param, as tensor.DType) int64 {
+	n := tensor.Type{DType: as, Shape: p.Shape}.Bytes()
+	if as == tensor.NF4 && b.Quantised(p.Name) {
+		if _, nested := b.Weights.Lookup(b.StoredName(p.Name) + quant.BitsAndBytesNested); !nested {
+			n += quant.PlainBytes(p.Shape)
+		}
+	}
+	return n
+}
+
 // check compares the weights that config.json promises with those that are there.
 func (b *Base) check() error {
 	wanted := map[string]bool{}
@@ -132,13 +143,14 @@ func few(names []string) string {
 }
 
 // Stored is how a weight that stays as it is lies on a device. A weight that the checkpoint holds in NF4 stays in it, and
-// with quantised every linear layer's goes into it. A matrix in F16 or BF16 is kept in that type by a device that can
+// with quantised every linear layer's goes into it; but where the checkpoint is quantised, the layers that it left as they
+// were (llm_int8_skip_modules) stay so. A matrix in F16 or BF16 is kept in that type by a device that can
 // (device.Caps.Halves): half the memory, the same values. All else is F32.
 func (b *Base) Stored(p nn.Param, quantised, halves bool) tensor.DType {
 	if len(p.Shape) != 2 {
 		return tensor.F32
 	}
-	if p.Module != "" && (quantised || b.Quantised(p.Name)) {
+	if p.Module != "" && (quantised && b.Model.Config().Quantization == "" || b.Quantised(p.Name)) {
 		return tensor.NF4
 	}
 	if info, _ := b.Weights.Lookup(b.StoredName(p.Name)); halves {

@@ -26,7 +26,7 @@ func TestLoadStreams(t *testing.T) {
 		return
 	}
 	// The largest weight is 75 MB in BF16, 150 MB in F32.
-	config := `{"model_type":"llama","hidden_size":768,"num_hidden_layers":8,"num_attention_heads":12,"num_key_value_heads":12,"intermediate_size":3072,
+	config := `{"model_type":"llama","hidden_size":768,"num_hidden_layers":4,"num_attention_heads":12,"num_key_value_heads":12,"intermediate_size":3072,
 		"vocab_size":49152,"tie_word_embeddings":true,"rms_norm_eps":1e-5}`
 	dir := t.TempDir()
 	if err := InitModelAs(dir, []byte(config), 1, InitForm{DType: tensor.BF16, MaxShardSize: 100e6}); err != nil {
@@ -59,7 +59,7 @@ func TestLoadStreams(t *testing.T) {
 		}
 		took := peak - before
 		t.Logf("%s: weights of %d bytes, loading took %d", how, weights, took)
-		if weights < 100e6 || took < weights {
+		if weights < 80e6 || took < weights {
 			t.Errorf("%s: %d bytes of weights took %d; the test means nothing", how, weights, took)
 		}
 		if took > weights+constant {

@@ -16,23 +16,41 @@ type finding struct {
 
 const (
 	doubleBegin = iota
+	beginOnce
 	openEnd
+	rewritten
+	noAnswer
 	findingKinds
 )
 
 var findingTexts = [findingKinds]string{
 	doubleBegin: "begin with the begin token twice; the model will see both",
+	beginOnce:   "would begin with the begin token twice, from the chat template and from the tokenizer; one was left out",
 	openEnd:     "have an answer without an end token behind it, so the model does not learn there when to stop",
+	rewritten:   "have answers that are not learnt, since the chat template shows them otherwise once the talk goes on",
+	noAnswer:    "have an empty answer, which teaches to say nothing",
 }
 
-// look notes what is odd about an example as it was before any cut.
-func (l *loading) look(e Example) {
-	note := func(kind int) {
-		f := &l.findings[kind]
-		if f.count++; len(f.rows) < firstFew {
-			f.rows = append(f.rows, fmt.Sprintf("%s row %d", e.File, e.Row))
+// note counts a row that has a finding.
+func (l *loading) note(kind int, file string, row int) {
+	f := &l.findings[kind]
+	if f.count++; len(f.rows) < firstFew {
+		f.rows = append(f.rows, fmt.Sprintf("%s row %d", file, row))
+	}
+}
+
+// heard notes what the encoding of a conversation reported, and answers without a word.
+func (l *loading) heard(r chat.Report, silent int, file string, row int) {
+	for kind, n := range [findingKinds]int{beginOnce: r.DoubleBegin, openEnd: r.NoEnd, rewritten: r.Rewritten, noAnswer: silent} {
+		if n > 0 {
+			l.note(kind, file, row)
 		}
 	}
+}
+
+// look notes what is odd about an example that is no conversation, as it was before any cut.
+func (l *loading) look(e Example) {
+	note := func(kind int) { l.note(kind, e.File, e.Row) }
 	tok := l.opt.Tokenizer
 	if tok != nil && tok.BOS >= 0 && len(e.IDs) > 1 && e.IDs[0] == tok.BOS && e.IDs[1] == tok.BOS {
 		note(doubleBegin)

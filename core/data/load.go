@@ -60,6 +60,7 @@ type Options struct {
 type Progress struct {
 	File        string
 	Rows        int
+	Tokens      int64 // kept
 	Done, Total int64 // bytes of all files; Total 0: unknown
 }
 
@@ -78,6 +79,7 @@ type Stats struct {
 	Dropped          int      // longer than the maximum length
 	Truncated        int      // kept, but one end was cut off
 	Pieces           int      // examples that rows were cut into, beyond the first of each
+	Conversations    int      // rows that the template lays out, cut and dropped ones too
 	Unsupervised     int      // examples that teach nothing
 	UnsupervisedRows []string // the first few of them, as "file row n"
 	Tokens           int64    // of the examples
@@ -88,6 +90,7 @@ type Stats struct {
 func (s *Stats) add(o Stats) {
 	s.Rows, s.Skipped, s.Kept, s.Dropped = s.Rows+o.Rows, s.Skipped+o.Skipped, s.Kept+o.Kept, s.Dropped+o.Dropped
 	s.Truncated, s.Pieces, s.Unsupervised = s.Truncated+o.Truncated, s.Pieces+o.Pieces, s.Unsupervised+o.Unsupervised
+	s.Conversations += o.Conversations
 	s.Tokens, s.SupervisedTokens = s.Tokens+o.Tokens, s.SupervisedTokens+o.SupervisedTokens
 	s.UnsupervisedRows = append(s.UnsupervisedRows, o.UnsupervisedRows...)
 	s.UnsupervisedRows = s.UnsupervisedRows[:min(len(s.UnsupervisedRows), firstFew)]
@@ -220,7 +223,7 @@ func isText(name string) bool { return strings.HasSuffix(strings.ToLower(name), 
 func (l *loading) advance(bytes int64, rows int) {
 	l.progress.Done, l.progress.Rows = l.progress.Done+bytes, l.progress.Rows+rows
 	if now := time.Now(); l.opt.Progress != nil && now.Sub(l.told) > 100*time.Millisecond {
-		l.told = now
+		l.told, l.progress.Tokens = now, l.set.Stats.Tokens
 		l.opt.Progress(l.progress)
 	}
 }

@@ -181,26 +181,6 @@ func TestFormatsThatNeedATokenizer(t *testing.T) {
 	}
 }
 
-func TestTruncationAndUnsupervised(t *testing.T) {
-	content := `{"input_ids":[1,2,3,4]}
-{"input_ids":[1,2],"labels":[1,-100]}
-{"input_ids":[1,2,3],"labels":[-100,-100,3]}`
-	drop, err := read("f", content, Options{MaxLength: 2})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if s := drop.Stats; s.Rows != 3 || s.Kept != 1 || s.Dropped != 2 || s.Truncated != 0 || s.Unsupervised != 1 || s.SupervisedTokens != 0 {
-		t.Errorf("delete: %+v", s)
-	}
-	cut, err := read("f", content, Options{MaxLength: 2, Truncation: "right"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if s := cut.Stats; s.Kept != 3 || s.Truncated != 2 || s.Tokens != 6 || s.SupervisedTokens != 1 || !slices.Equal(s.UnsupervisedRows, []string{"f row 2", "f row 3"}) {
-		t.Errorf("right: %+v", s)
-	}
-}
-
 func TestSplit(t *testing.T) {
 	var b strings.Builder
 	for i := range 100 {

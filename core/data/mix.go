@@ -234,6 +234,12 @@ func (m Mix) interleave(s *Set) (note string, err error) {
 			sets[i] = drawn
 		}
 	}
+	tooMany := fmt.Errorf("data: interleaving until every data set has ended takes more than %d rows; raise the smallest probability, or use --stopping_strategy first_exhausted", maxInterleaved)
+	for i, p := range m.InterleaveProb {
+		if m.AllExhausted && float64(len(sets[i]))*sum/p > maxInterleaved {
+			return "", tooMany
+		}
+	}
 	key := rng.NewKey(m.Seed, rng.Mixing, 0)
 	taken, ended := make([]int, len(sets)), 0
 	var out []Example
@@ -249,8 +255,8 @@ func (m Mix) interleave(s *Set) (note string, err error) {
 				break
 			}
 		}
-		if len(out) > maxInterleaved {
-			return "", fmt.Errorf("data: interleaving until every data set has ended takes more than %d rows; raise the smallest probability, or use --stopping_strategy first_exhausted", maxInterleaved)
+		if len(out) > 2*maxInterleaved { // the draws are very far from what they are expected to be
+			return "", tooMany
 		}
 	}
 	note = fmt.Sprintf("interleaved %d rows:", len(out))
@@ -265,4 +271,4 @@ func (m Mix) interleave(s *Set) (note string, err error) {
 }
 
 // maxInterleaved bounds how often small probabilities may repeat rows.
-const maxInterleaved = 1 << 27
+const maxInterleaved = 1 << 23

@@ -37,6 +37,8 @@ type encoded struct {
 	ignored     []string
 	renamed     []string
 	ids, labels []int32
+	report      chat.Report // of a conversation
+	silent      int         // its answers that are empty
 	err         error
 }
 
@@ -97,7 +99,14 @@ func (l *loading) rows(ctx context.Context, in input) error {
 			if note := e.left(ignored); note != "" {
 				l.set.Notes = append(l.set.Notes, in.Name+": "+note)
 			}
-			l.add(Example{e.ids, e.labels, in.Name, e.row, in.source, e.times})
+			example := Example{e.ids, e.labels, in.Name, e.row, in.source, e.times}
+			if first.messages != nil {
+				l.set.Stats.Conversations++
+				l.heard(e.report, e.silent, in.Name, e.row)
+			} else {
+				l.look(example)
+			}
+			l.add(example)
 		}
 		l.advance(int64(len(p.raw)), len(p.out)+p.skipped)
 		return nil
@@ -139,7 +148,7 @@ func (l *loading) encode(file string, r rawRow, raw []byte) (e encoded) {
 		e.format, e.ignored, err = formatOf(c)
 	}
 	if err == nil {
-		e.ids, e.labels, err = l.example(e.format, c)
+		e.ids, e.labels, err = l.example(c, &e)
 	}
 	if err == nil {
 		err = l.checkIDs(e.ids, e.labels)
@@ -151,7 +160,8 @@ func (l *loading) encode(file string, r rawRow, raw []byte) (e encoded) {
 }
 
 // example makes ids and labels of a row.
-func (l *loading) example(f *format, c columns) (ids, labels []int32, err error) {
+func (l *loading) example(c columns, e *encoded) (ids, labels []int32, err error) {
+	f := e.format
 	if f.name == "pre-tokenised" {
 		return preTokenised(c)
 	}
@@ -171,6 +181,11 @@ func (l *loading) example(f *format, c columns) (ids, labels []int32, err error)
 	if err != nil {
 		return nil, nil, err
 	}
+	for _, m := range messages {
+		if m.Role == "assistant" && strings.TrimSpace(m.Content) == "" && m.More == nil {
+			e.silent++
+		}
+	}
 	if l.opt.Template == chat.Plain {
 		for i, m := range messages {
 			for name := range m.More {
@@ -178,7 +193,7 @@ func (l *loading) example(f *format, c columns) (ids, labels []int32, err error)
 			}
 		}
 	}
-	ids, labels, err = chat.Encode(tok, l.opt.Template, messages, chat.EncodeOptions{TrainOnPrompt: l.opt.TrainOnPrompt, MaskHistory: l.opt.MaskHistory})
+	ids, labels, err = chat.Encode(tok, l.opt.Template, messages, chat.EncodeOptions{TrainOnPrompt: l.opt.TrainOnPrompt, MaskHistory: l.opt.MaskHistory, Report: &e.report})
 	if err != nil {
 		err = fmt.Errorf("%s", strings.TrimPrefix(err.Error(), "chat: "))
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
-	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -90,18 +89,20 @@ func table(name string, raw []byte) []string {
 }
 
 // otherEncoding guesses which encoding bytes that are no UTF-8 have, as the end of a sentence. Text in GBK and GB18030 has
-// common characters as pairs of bytes from A1 on; it must not be UTF-8 with a fault somewhere, in which good characters
-// outnumber the bad bytes.
+// common characters as pairs of bytes from A1 on. It must not be UTF-8 with a fault somewhere: there good characters outnumber
+// the bad bytes, while in GBK those of two bytes come about by chance and longer ones hardly ever.
 func otherEncoding(raw []byte) string {
 	raw = raw[:min(len(raw), 1<<16)]
-	good, bad, pairs, others := 0, 0, 0, 0
+	two, more, bad, pairs, others := 0, 0, 0, 0, 0
 	for i := 0; i < len(raw); {
 		r, w := utf8.DecodeRune(raw[i:])
 		switch {
 		case r == utf8.RuneError && w == 1:
 			bad++
-		case w > 1:
-			good++
+		case w == 2:
+			two++
+		case w > 2:
+			more++
 		}
 		i += w
 	}
@@ -117,12 +118,10 @@ func otherEncoding(raw []byte) string {
 		i++
 	}
 	switch {
-	case bad <= good:
-		return "; a single character is damaged"
-	case pairs > 0 && pairs >= 4*others:
+	case bad > more && 8*bad > two && pairs > 0 && pairs >= 4*others:
 		return "; the file looks like GB18030 (GBK, GB2312): convert it with iconv -f GB18030 -t UTF-8"
-	case slices.Contains(raw, 0):
-		return "; the file is no text"
+	case bad <= two+more:
+		return "; a single character is damaged"
 	}
 	return "; save the file as UTF-8"
 }

@@ -16,7 +16,6 @@ var Truncations = []string{"delete", "left", "right", "split"}
 func (l *loading) add(e Example) {
 	st := &l.set.Stats
 	st.Rows++
-	l.look(e)
 	limit := l.opt.MaxLength
 	if limit <= 0 || len(e.IDs) <= limit {
 		st.Kept++

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"path/filepath"
 	"regexp"
 	"strings"
 )
@@ -66,7 +67,10 @@ func (e *environment) resolve(k kind, name string) ([]reference, error) {
 		if k == datasets {
 			what = "there is no such file or folder"
 		}
-		return nil, &failure{fs.ErrNotExist, fmt.Sprintf("%v %s: %s, and it is no id of a hub either: that is org/name, as in Qwen/Qwen2.5-0.5B", k, name, what)}
+		if !filepath.IsAbs(name) && !strings.HasPrefix(name, ".") && !rowFiles[strings.ToLower(path.Ext(name))] {
+			what += ", and it is no id of a hub either: that is org/name, as in Qwen/Qwen2.5-0.5B"
+		}
+		return nil, &failure{fs.ErrNotExist, fmt.Sprintf("%v %s: %s", k, name, what)}
 	}
 	if r.revision == "" && e.Revision != "" {
 		if !validRevision(e.Revision) {
@@ -125,6 +129,12 @@ func (e *environment) resolve(k kind, name string) ([]reference, error) {
 func (r reference) at(hub string) reference {
 	r.hub = hub
 	return r
+}
+
+// IsName says whether a text has the form of a name that a hub may know. A path may have it, too.
+func IsName(s string) bool {
+	_, ok := parse(datasets, s)
+	return ok
 }
 
 // Label is the last part of a name or path without its revision: runs of the model are filed under it.

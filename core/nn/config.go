@@ -82,10 +82,10 @@ type baseConfig struct {
 }
 
 type quantizationIn struct {
-	Method      string `json:"quant_method"`
-	LoadIn4Bit  bool   `json:"load_in_4bit"`
-	QuantType   string `json:"bnb_4bit_quant_type"`
-	DoubleQuant bool   `json:"bnb_4bit_use_double_quant"`
+	Method        string `json:"quant_method"`
+	LoadIn4Bit    bool   `json:"load_in_4bit"`
+	PrivateIn4Bit bool   `json:"_load_in_4bit"` // as some versions write it
+	QuantType     string `json:"bnb_4bit_quant_type"`
 }
 
 // oneOrMore reads a token id that may be a number, a list of numbers, or null.
@@ -119,9 +119,15 @@ func (b baseConfig) config(architecture string) Config {
 	}
 	c.DType = strings.TrimPrefix(c.DType, "torch.")
 	if q := b.Quantization; q != nil {
-		c.Quantization = q.Method
-		if q.Method == "bitsandbytes" && q.LoadIn4Bit && q.QuantType == "nf4" && q.DoubleQuant {
-			c.Quantization = "bitsandbytes nf4"
+		switch c.Quantization = q.Method; {
+		case q.Method == "bitsandbytes" && !q.LoadIn4Bit && !q.PrivateIn4Bit:
+			c.Quantization = "bitsandbytes in 8 bits"
+		case q.Method == "bitsandbytes" && q.QuantType == "": // bitsandbytes' own default
+			c.Quantization = "bitsandbytes fp4"
+		case q.Method == "bitsandbytes":
+			c.Quantization = "bitsandbytes " + q.QuantType
+		case q.Method == "":
+			c.Quantization = "without a quant_method"
 		}
 	}
 	return c
@@ -145,7 +151,7 @@ func (c Config) check() error {
 		return fmt.Errorf("num_attention_heads %d is no multiple of num_key_value_heads %d", c.Heads, c.KVHeads)
 	}
 	if c.Quantization != "" && c.Quantization != "bitsandbytes nf4" {
-		return fmt.Errorf("quantization_config %q is not supported; supported is bitsandbytes in 4 bits, nf4 with double quantisation", c.Quantization)
+		return fmt.Errorf("quantization_config %q is not supported; supported is bitsandbytes in 4 bits of type nf4", c.Quantization)
 	}
 	return nil
 }

@@ -26,6 +26,8 @@ type LoRA struct {
 	modules []string       // attached to, in the model's order
 	index   map[string]int // place in modules
 	sizes   [][2]int       // in, out of each
+	ranks   []int          // of each, where they differ; nil: Rank
+	alphas  []float64      // of each, where they differ; nil: Alpha
 	turned  bool           // the checkpoint holds the weight of one as [in, out]
 }
 
@@ -83,12 +85,30 @@ func Targets(model nn.Model, targets []string) []string {
 	return names
 }
 
-// Scale is the factor of the adapter's output.
-func (l *LoRA) Scale() float64 {
-	if l.RSLoRA {
-		return l.Alpha / math.Sqrt(float64(l.Rank))
+// Vary gives every module a rank and an alpha of its own (rank_pattern and alpha_pattern of PEFT).
+func (l *LoRA) Vary(rank func(module string) int, alpha func(module string) float64) {
+	l.ranks, l.alphas = nil, nil
+	for _, m := range l.modules {
+		l.ranks, l.alphas = append(l.ranks, rank(m)), append(l.alphas, alpha(m))
 	}
-	return l.Alpha / float64(l.Rank)
+}
+
+// Scale is the factor of the adapter's output, where modules do not vary.
+func (l *LoRA) Scale() float64 { return l.scale(l.Rank, l.Alpha) }
+
+func (l *LoRA) scale(rank int, alpha float64) float64 {
+	if l.RSLoRA {
+		return alpha / math.Sqrt(float64(rank))
+	}
+	return alpha / float64(rank)
+}
+
+// of gives the rank and the alpha of module i.
+func (l *LoRA) of(i int) (rank int, alpha float64) {
+	if l.ranks == nil {
+		return l.Rank, l.Alpha
+	}
+	return l.ranks[i], l.alphas[i]
 }
 
 // FanInFanOut is what PEFT wants to know of layers whose weights the checkpoint holds as [in, out], GPT-2's Conv1D. A and B
@@ -100,9 +120,10 @@ func (l *LoRA) Params() []Param {
 	var list []Param
 	for i, m := range l.modules {
 		in, out := l.sizes[i][0], l.sizes[i][1]
+		rank, _ := l.of(i)
 		list = append(list,
-			Param{Name: loraName(m, "A"), Shape: tensor.Shape{l.Rank, in}, Init: l.initA(i, in)},
-			Param{Name: loraName(m, "B"), Shape: tensor.Shape{out, l.Rank}, Init: func(dst []float32) { clear(dst) }})
+			Param{Name: loraName(m, "A"), Shape: tensor.Shape{rank, in}, Init: l.initA(i, in)},
+			Param{Name: loraName(m, "B"), Shape: tensor.Shape{out, rank}, Init: func(dst []float32) { clear(dst) }})
 	}
 	return list
 }
@@ -132,7 +153,21 @@ func (l *LoRA) Linear(c *nn.Context, module string, x, y ir.Value) ir.Value {
 	if l.Dropout > 0 && c.DropoutKey != ir.None {
 		x = op.Dropout(b, x, c.DropoutKey, l.Dropout, i)
 	}
-	down := c.State(c.Prefix+loraName(module, "A"), tensor.Of(tensor.F32, l.Rank, l.sizes[i][0]))
-	up := c.State(c.Prefix+loraName(module, "B"), tensor.Of(tensor.F32, l.sizes[i][1], l.Rank))
-	return op.MatMul(b, op.Linear(b, x, down), up, y, op.Orientation{B: true}, l.Scale())
+	rank, alpha := l.of(i)
+	down := c.State(c.Prefix+loraName(module, "A"), tensor.Of(tensor.F32, rank, l.sizes[i][0]))
+	up := c.State(c.Prefix+loraName(module, "B"), tensor.Of(tensor.F32, l.sizes[i][1], rank))
+	return op.MatMul(b, op.Linear(b, x, down), up, y, op.Orientation{B: true}, l.scale(rank, alpha))
 }
+
+// Adapted gives the rank and the scale of a module's adapter; false for a module without one.
+func (l *LoRA) Adapted(module string) (rank int, scale float64, ok bool) {
+	i, ok := l.index[module]
+	if !ok {
+		return 0, 0, false
+	}
+	rank, alpha := l.of(i)
+	return rank, l.scale(rank, alpha), true
+}
+
+// Names are the parameters of a module's adapter, A [rank, in] and B [out, rank].
+func Names(module string) (a, b string) { return loraName(module, "A"), loraName(module, "B") }

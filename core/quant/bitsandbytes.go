@@ -22,9 +22,12 @@ const (
 // the checkpoint has a tensor named W + BitsAndBytesMark.
 const BitsAndBytesMark = suffixState
 
+// BitsAndBytesNested is the suffix of a tensor that a weight has only with double quantisation.
+const BitsAndBytesNested = suffixNestedAbsmax
+
 // FromBitsAndBytes reads one NF4 weight of a bitsandbytes checkpoint. The function get is asked for the tensor called name plus the
-// suffix (the empty suffix for the codes) and gives its safetensors dtype and its bytes. Weights whose code table, block sizes or
-// double quantisation are other than bitsandbytes' defaults for QLoRA are refused.
+// suffix (the empty suffix for the codes) and gives its safetensors dtype and its bytes. The weight may have double quantisation
+// or not; one whose code table or block sizes are other than bitsandbytes' defaults is refused.
 func FromBitsAndBytes(name string, get func(suffix string) (dtype string, data []byte, err error)) (*NF4, error) {
 	q, err := fromBitsAndBytes(get)
 	if err != nil {
@@ -55,6 +58,9 @@ func fromBitsAndBytes(get func(string) (string, []byte, error)) (*NF4, error) {
 	// The codes are bytes, whatever type bnb_4bit_quant_storage has stored them as.
 	if _, q.Codes, err = get(""); err != nil {
 		return nil, err
+	}
+	if q.Plain != nil { // no double quantisation
+		return q, q.readPlain(part)
 	}
 	if q.Absmax, err = part(suffixAbsmax, "U8"); err != nil {
 		return nil, err
@@ -87,6 +93,26 @@ func fromBitsAndBytes(get func(string) (string, []byte, error)) (*NF4, error) {
 	return q, q.check()
 }
 
+// readPlain completes a weight whose block scales are not quantised.
+func (q *NF4) readPlain(part func(suffix, dtype string) ([]byte, error)) error {
+	var numbers [2][]float32
+	for i, suffix := range []string{suffixAbsmax, suffixTable} {
+		b, err := part(suffix, "F32")
+		if err == nil && len(b)%4 != 0 {
+			err = fmt.Errorf("%d bytes are no whole number of float32", len(b))
+		}
+		if err != nil {
+			return fmt.Errorf("its tensor %s: %w", suffix, err)
+		}
+		numbers[i] = floats(b)
+	}
+	if err := checkTable(numbers[1]); err != nil {
+		return fmt.Errorf("its tensor %s: %w", suffixTable, err)
+	}
+	q.Plain = numbers[0]
+	return q.check()
+}
+
 func checkTable(v []float32) error {
 	if len(v) != len(NF4Table) {
 		return fmt.Errorf("it has %d codes, NF4 has %d", len(v), len(NF4Table))
@@ -99,7 +125,8 @@ func checkTable(v []float32) error {
 	return nil
 }
 
-// parseQuantState reads the JSON that bitsandbytes stores as a tensor of bytes. It gives a weight with shape and offset.
+// parseQuantState reads the JSON that bitsandbytes stores as a tensor of bytes. It gives a weight with shape and
+// offset, or with an empty Plain when its block scales are not quantised.
 func parseQuantState(raw []byte) (*NF4, error) {
 	var state struct {
 		QuantType       string   `json:"quant_type"`
@@ -117,16 +144,19 @@ func parseQuantState(raw []byte) (*NF4, error) {
 		return nil, fmt.Errorf("the weight is in %.40q; only nf4 can be read", state.QuantType)
 	case state.BlockSize != BlockSize:
 		return nil, fmt.Errorf("blocks have %d elements; only %d can be read, so quantise the model again with that size", state.BlockSize, BlockSize)
-	case state.NestedOffset == nil:
-		return nil, errors.New("the weight has no double quantisation; quantise the model again with bnb_4bit_use_double_quant, or start from the unquantised one")
+	case state.NestedOffset == nil && state.NestedBlockSize != 0:
+		return nil, errors.New("it has a nested_blocksize, but no nested_offset")
+	case state.NestedOffset == nil && state.Shape != nil: // no double quantisation
+		_, err := sizesOf(state.Shape)
+		return &NF4{Shape: tensor.Shape(state.Shape), Plain: []float32{}}, err
+	case state.Shape == nil:
+		return nil, errors.New("it gives no shape")
 	case state.NestedBlockSize != NestedSize:
 		return nil, fmt.Errorf("nested blocks have %d scales; only %d can be read", state.NestedBlockSize, NestedSize)
 	case state.NestedDType != "float32":
 		return nil, fmt.Errorf("nested scales are of type %.40q; only float32 can be read", state.NestedDType)
 	case math.Abs(*state.NestedOffset) > math.MaxFloat32:
 		return nil, fmt.Errorf("nested_offset %v is beyond float32", *state.NestedOffset)
-	case state.Shape == nil:
-		return nil, errors.New("it gives no shape")
 	}
 	if _, err := sizesOf(state.Shape); err != nil {
 		return nil, err

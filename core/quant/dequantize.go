@@ -32,6 +32,10 @@ func (q *NF4) Dequantize(dst []float32, from int) {
 
 // Scales writes the float32 scales of the blocks firstBlock, firstBlock+1, … to dst. It panics when the weight has fewer.
 func (q *NF4) Scales(dst []float32, firstBlock int) {
+	if q.Plain != nil {
+		copy(dst, q.Plain[firstBlock:firstBlock+len(dst)])
+		return
+	}
 	if n := len(q.Absmax); firstBlock < 0 || firstBlock > n || len(dst) > n-firstBlock {
 		panic(fmt.Sprintf("quant: %d blocks from %d on of a weight of shape %v", len(dst), firstBlock, q.Shape))
 	}

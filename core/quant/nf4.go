@@ -18,13 +18,14 @@ const (
 )
 
 // NF4 is a weight of 4-bit codes. With b = i/64, element i has the value NF4Table[code i] * a, where its block's scale is
-// a = Map[Absmax[b]] * NestedAbsmax[b/256] + Offset, every operation rounded to float32.
+// a = Map[Absmax[b]] * NestedAbsmax[b/256] + Offset, every operation rounded to float32; or a = Plain[b].
 type NF4 struct {
 	Shape        tensor.Shape
 	Codes        []byte        // two a byte, the element of even number in the high half; an odd tail is filled up with code 7
 	Absmax       []byte        // one for each 64 elements: the place of the block's scale in Map
 	NestedAbsmax []float32     // one for each 256 blocks
 	Offset       float32       // mean of the block scales
+	Plain        []float32     // without double quantisation the block scales themselves; the parts above but Codes are empty then
 	Map          *[256]float32 // values of Absmax; DefaultMap unless a checkpoint brings its own, nil counts as DefaultMap
 }
 
@@ -49,9 +50,19 @@ func sizesOf(shape tensor.Shape) (sizes, error) {
 // Elements is the number of weights.
 func (q *NF4) Elements() int { return q.Shape.Elements() }
 
-// Bytes is what the weight takes, the same as tensor.Type.Bytes. A map of its own (1024 bytes) is not counted.
+// Bytes is what the weight takes: with double quantisation the same as tensor.Type.Bytes, without it PlainBytes more. A map
+// of its own (1024 bytes) is not counted.
 func (q *NF4) Bytes() int64 {
+	if q.Plain != nil {
+		return int64(len(q.Codes)) + 4*int64(len(q.Plain))
+	}
 	return int64(len(q.Codes)) + int64(len(q.Absmax)) + 4*int64(len(q.NestedAbsmax)) + 4
+}
+
+// PlainBytes is how many bytes more a weight of this shape takes without double quantisation: 4.5 bits a parameter.
+func PlainBytes(shape tensor.Shape) int64 {
+	blocks := int64((shape.Elements() + BlockSize - 1) / BlockSize)
+	return 3*blocks - 4*((blocks+NestedSize-1)/NestedSize) - 4
 }
 
 // check is for weights that come from outside: the parts must have the lengths that the shape asks for, and every number must be
@@ -69,6 +80,17 @@ func (q *NF4) check() error {
 
 // checkScales is check for all but the codes.
 func (q *NF4) checkScales(s sizes) error {
+	if q.Plain != nil {
+		if len(q.Plain) != s.blocks {
+			return fmt.Errorf("%d block scales, but shape %v has %d", len(q.Plain), q.Shape, s.blocks)
+		}
+		for i, v := range q.Plain {
+			if !finite(v) {
+				return fmt.Errorf("block scale %d is %v; a weight was not finite before it was quantised", i, v)
+			}
+		}
+		return nil
+	}
 	for _, part := range []struct {
 		name       string
 		have, want int

@@ -13,15 +13,19 @@ import (
 
 // The serialised form of an NF4 weight, in which devices receive it. Numbers are little-endian; the shape goes beside it.
 //
-//	4 bytes           "NF4" and a byte of flags: bit 0 set when a map follows at the end; the other bits are 0
+//	4 bytes           "NF4" and a byte of flags: bit 0 set when a map follows at the end, bit 1 when the block scales are not
+//	                  quantised; the other bits are 0
 //	(elements+1)/2    codes
 //	blocks            absmax
 //	4 × nested        nested absmax, float32
 //	4                 offset, float32
 //	4 × 256           the map, float32; only with flag bit 0, otherwise it is DefaultMap
+//
+// With bit 1 there are 4 × blocks bytes of block scales, float32, behind the codes and nothing else.
 const (
-	magic   = "NF4"
-	flagMap = 1
+	magic     = "NF4"
+	flagMap   = 1
+	flagPlain = 2
 )
 
 // StreamBytes is how many bytes WriteTo writes.
@@ -52,7 +56,10 @@ type Stream struct {
 // Stream begins to read the serialised form.
 func (q *NF4) Stream() *Stream {
 	flags, numbers := byte(0), append(slices.Clone(q.NestedAbsmax), q.Offset)
-	if q.ownMap() {
+	switch {
+	case q.Plain != nil:
+		flags, numbers = flagPlain, q.Plain
+	case q.ownMap():
 		flags, numbers = flagMap, append(numbers, q.Map[:]...)
 	}
 	tail := make([]byte, 0, 4*len(numbers))
@@ -115,7 +122,7 @@ func streamNF4(r io.Reader, shape tensor.Shape, take func(codes []byte) error) (
 		return nil, err
 	}
 	flags := head[len(magic)]
-	if string(head[:len(magic)]) != magic || flags&^flagMap != 0 {
+	if string(head[:len(magic)]) != magic || flags > flagPlain {
 		return nil, fmt.Errorf("it begins with % x, not with %q and known flags; it comes from another program or a newer version", head, magic)
 	}
 	q := &NF4{Shape: append(tensor.Shape{}, shape...), Map: DefaultMap}
@@ -132,6 +139,14 @@ func streamNF4(r io.Reader, shape tensor.Shape, take func(codes []byte) error) (
 		if err := take(p); err != nil {
 			return nil, err
 		}
+	}
+	if flags == flagPlain {
+		raw, err := readPart(r, 4*s.blocks, "block scales")
+		if err != nil {
+			return nil, err
+		}
+		q.Map, q.Plain = nil, floats(raw)
+		return q, q.checkScales(s)
 	}
 	if q.Absmax, err = readPart(r, s.blocks, "block scales"); err != nil {
 		return nil, err

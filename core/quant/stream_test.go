@@ -35,7 +35,8 @@ func stream(t testing.TB, q *NF4) []byte {
 
 func same(a, b *NF4) bool {
 	return a.Shape.Equal(b.Shape) && bytes.Equal(a.Codes, b.Codes) && bytes.Equal(a.Absmax, b.Absmax) &&
-		slices.Equal(a.NestedAbsmax, b.NestedAbsmax) && a.Offset == b.Offset && *a.scaleMap() == *b.scaleMap()
+		slices.Equal(a.NestedAbsmax, b.NestedAbsmax) && a.Offset == b.Offset && *a.scaleMap() == *b.scaleMap() &&
+		(a.Plain == nil) == (b.Plain == nil) && slices.Equal(a.Plain, b.Plain)
 }
 
 func TestStreamRoundTrip(t *testing.T) {
@@ -96,7 +97,8 @@ func TestHostileStreams(t *testing.T) {
 		want  string
 	}{
 		{"other magic", edit(0, 'X'), tensor.Shape{100}, "another program"},
-		{"unknown flag", edit(3, 2), tensor.Shape{100}, "newer version"},
+		{"unknown flag", edit(3, 4), tensor.Shape{100}, "newer version"},
+		{"two flags", edit(3, 3), tensor.Shape{100}, "newer version"},
 		{"flag without map", edit(3, 1), tensor.Shape{100}, "1024 bytes too early, in its map"},
 		{"NaN offset", edit(len(good)-4, nan...), tensor.Shape{100}, "offset of the block scales is NaN"},
 		{"NaN scale", edit(len(good)-8, nan...), tensor.Shape{100}, "nested scale 0 is NaN"},
@@ -222,7 +224,8 @@ func TestFromBitsAndBytes(t *testing.T) {
 		{"block size", madeUp(q, map[string]any{"blocksize": 128}), "blocks have 128 elements; only 64"},
 		{"nested block size", madeUp(q, map[string]any{"nested_blocksize": 128}), "have 128 scales; only 256"},
 		{"nested type", madeUp(q, map[string]any{"nested_dtype": "float16"}), "only float32"},
-		{"no double quantisation", madeUp(q, map[string]any{"nested_offset": nil}), "bnb_4bit_use_double_quant"},
+		{"half of double quantisation", madeUp(q, map[string]any{"nested_offset": nil}), "no nested_offset"},
+		{"no double quantisation but its scales", madeUp(q, map[string]any{"nested_offset": nil, "nested_blocksize": nil}), "has type U8, want F32"},
 		{"offset too large", madeUp(q, map[string]any{"nested_offset": 1e39}), "beyond float32"},
 		{"no shape", madeUp(q, map[string]any{"shape": nil}), "no shape"},
 		{"negative shape", madeUp(q, map[string]any{"shape": []int{-7, -53}}), "negative"},
@@ -252,6 +255,7 @@ func FuzzReadNF4(f *testing.F) {
 	f.Add(stream(f, q), 7, 53)
 	q.Map = otherMap()
 	f.Add(stream(f, q), 7, 53)
+	f.Add(stream(f, plain(q)), 7, 53)
 	f.Add([]byte("NF4\x00\x00\x00\x00\x00"), 0, 1<<62)
 	f.Fuzz(func(t *testing.T, b []byte, rows, columns int) {
 		q, err := ReadNF4(bytes.NewReader(b), tensor.Shape{rows, columns})
@@ -274,6 +278,7 @@ func FuzzQuantState(f *testing.F) {
 	q := QuantizeNF4(normals(371, 14), tensor.Shape{7, 53})
 	good := madeUp(q, nil)
 	f.Add(good[suffixState].data)
+	f.Add([]byte(`{"quant_type":"nf4","blocksize":64,"dtype":"float32","shape":[7,53]}`))
 	f.Add([]byte(`{"quant_type":"nf4","blocksize":64,"shape":[371],"nested_blocksize":256,"nested_dtype":"float32","nested_offset":-1}`))
 	f.Add([]byte(`{"quant_type":"nf4","blocksize":64,"shape":[0,9223372036854775807],"nested_blocksize":256,"nested_dtype":"float32","nested_offset":0}`))
 	f.Fuzz(func(t *testing.T, state []byte) {

@@ -62,6 +62,7 @@ var aliases = map[string]string{
 	"custom_train_dataset_path": "dataset",
 	"dataset_test_ratio":        "split_dataset_ratio",
 	"val_size":                  "split_dataset_ratio",
+	"use_hf":                    "hub",
 	"cutoff_len":                "max_length",
 	"max_seq_length":            "max_length",
 	"eval_dataset":              "val_dataset",
@@ -74,6 +75,10 @@ var aliases = map[string]string{
 
 // valueAliases are other tools' words for a choice.
 var valueAliases = map[string]string{
+	"hub=true":                "hf",
+	"hub=1":                   "hf",
+	"hub=false":               "ms",
+	"hub=0":                   "ms",
 	"optim=adamw_torch":       "adamw",
 	"optim=adamw_torch_fused": "adamw",
 	"optim=adamw_hf":          "adamw",
@@ -266,6 +271,14 @@ func parseSwitch(s string) (value, ok bool) {
 		return false, true
 	}
 	return false, false
+}
+
+// Text is a setting's value as a flag would have it; "" for a name that is none.
+func (r Recipe) Text(name string) string {
+	if f := field(canonical(name)); f != nil {
+		return f.text(&r)
+	}
+	return ""
 }
 
 // text writes a field's value as a flag would have it.

@@ -41,7 +41,7 @@ func TestDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Recipe{
-		Model: "m", Dataset: []string{"d.jsonl"}, DatasetShuffle: true, Seed: 42,
+		Model: "m", Hub: "auto", Dataset: []string{"d.jsonl"}, DatasetShuffle: true, Seed: 42,
 		Template: "auto", TruncationStrategy: "delete", TrainDatasetSample: -1, ValDatasetSample: -1, StoppingStrategy: "first_exhausted",
 		TrainType: "lora", LoRARank: 8, LoRAAlpha: 32, LoRADropout: 0.05, LoRATargetModules: []string{"all-linear"},
 		PerDeviceTrainBatchSize: 1, GradientAccumulationSteps: 16, NumTrainEpochs: 3, MaxSteps: -1, GradientCheckpointing: true,

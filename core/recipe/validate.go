@@ -68,7 +68,7 @@ func (r Recipe) Validate() error {
 			wrong = append(wrong, err)
 		}
 	}
-	if r.Model == "" {
+	if r.Model == "" && r.ModelType == "" {
 		bad("model is missing: --model DIR names the model to tune")
 	}
 	if len(r.Dataset) == 0 {

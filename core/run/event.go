@@ -5,6 +5,8 @@ package run
 import (
 	"strconv"
 	"time"
+
+	"hone/core/hub"
 )
 
 // Seconds is a stretch of time that JSON writes in seconds.
@@ -28,6 +30,9 @@ type Started struct {
 	StartStep  int    `json:"start_step"` // steps done before, when resumed
 	TotalSteps int    `json:"total_steps"`
 }
+
+// Downloading says how far a model or data set that was named by its id has come; many of them come before Started.
+type Downloading hub.Progress
 
 // Loading says how far reading the rows has come; many of them come before Started.
 type Loading struct {
@@ -110,11 +115,12 @@ type Finished struct {
 	Planned   int64   `json:"planned"` // what the plan said that the run would add
 }
 
-func (Loading) event()   {}
-func (Started) event()   {}
-func (Stepped) event()   {}
-func (Progress) event()  {}
-func (Evaluated) event() {}
-func (Saved) event()     {}
-func (Warning) event()   {}
-func (Finished) event()  {}
+func (Downloading) event() {}
+func (Loading) event()     {}
+func (Started) event()     {}
+func (Stepped) event()     {}
+func (Progress) event()    {}
+func (Evaluated) event()   {}
+func (Saved) event()       {}
+func (Warning) event()     {}
+func (Finished) event()    {}

@@ -12,7 +12,7 @@ import (
 func (j *Job) openData(ctx context.Context) error {
 	r, cfg := &j.Recipe, j.Base.Model.Config()
 	settle(r, j.Base.Model)
-	mix, err := j.mix()
+	mix, err := j.mix(ctx)
 	if err != nil {
 		return err
 	}
@@ -25,10 +25,15 @@ func (j *Job) openData(ctx context.Context) error {
 	}
 	opt := data.Options{Tokenizer: j.Tokenizer, Template: j.template, TrainOnPrompt: r.TrainOnPrompt, MaskHistory: r.MaskHistory, Ends: cfg.EOS,
 		VocabSize: cfg.VocabSize, MaxLength: r.MaxLength, Truncation: r.TruncationStrategy, Columns: columns}
-	if j.sink != nil {
-		opt.Progress = func(p data.Progress) { j.sink(Loading{p.File, p.Rows, p.Done, p.Total}) }
+	restore := boundGarbage(0)
+	opt.Progress = func(p data.Progress) {
+		boundGarbage(p.Tokens) // an id and its label take 8 bytes, so what lies about stays within 8 · ownMemory
+		if j.sink != nil {
+			j.sink(Loading{p.File, p.Rows, p.Done, p.Total})
+		}
 	}
 	sets, err := mix.Load(ctx, opt)
+	restore()
 	if err != nil {
 		return err
 	}
@@ -59,7 +64,7 @@ func (j *Job) openData(ctx context.Context) error {
 }
 
 // mix is what the recipe says of the data sets.
-func (j *Job) mix() (data.Mix, error) {
+func (j *Job) mix(ctx context.Context) (data.Mix, error) {
 	r := &j.Recipe
 	m := data.Mix{TrainSample: max(r.TrainDatasetSample, 0), ValSample: max(r.ValDatasetSample, 0), SplitRatio: r.SplitDatasetRatio,
 		Seed: uint64(r.Seed), Shuffle: r.DatasetShuffle, AllExhausted: r.StoppingStrategy == "all_exhausted"}
@@ -67,24 +72,27 @@ func (j *Job) mix() (data.Mix, error) {
 	if m.InterleaveProb, err = r.Probabilities(); err != nil {
 		return m, err
 	}
-	if m.Train, err = j.specs(r.Dataset); err != nil {
-		return m, fmt.Errorf("--dataset %w", err)
+	if m.Train, err = j.specs(ctx, "--dataset", r.Dataset); err != nil {
+		return m, err
 	}
-	if m.Val, err = j.specs(r.ValDataset); err != nil {
-		return m, fmt.Errorf("--val_dataset %w", err)
+	if m.Val, err = j.specs(ctx, "--val_dataset", r.ValDataset); err != nil {
+		return m, err
 	}
 	return m, nil
 }
 
 // specs are the entries of a list of data sets with the files that they stand for.
-func (j *Job) specs(entries []string) ([]data.Spec, error) {
+func (j *Job) specs(ctx context.Context, flag string, entries []string) ([]data.Spec, error) {
 	var out []data.Spec
 	for _, e := range entries {
 		name, sample, err := data.ParseSpec(e)
 		if err != nil {
+			return nil, fmt.Errorf("%s %w", flag, err)
+		}
+		s := data.Spec{Name: name, Sample: sample}
+		if s.Files, err = j.names.dataset(ctx, name); err != nil {
 			return nil, err
 		}
-		s := data.Spec{Name: name, Files: []string{name}, Sample: sample}
 		j.files = append(j.files, s.Files...)
 		out = append(out, s)
 	}
@@ -124,6 +132,18 @@ func (j *Job) countRows(sets *data.Sets) error {
 	}
 	j.Rows = Rows{Read: s.Rows, SampledOut: s.Skipped, Kept: s.Kept, Dropped: s.Dropped, Truncated: s.Truncated, Pieces: s.Pieces, Unsupervised: s.Unsupervised,
 		UnsupervisedRows: s.UnsupervisedRows, Train: len(sets.Train.Examples), Tokens: s.Tokens, Supervised: s.SupervisedTokens}
+	if s.Conversations > 0 {
+		j.layout = j.template.Name()
+		for _, n := range chat.Notes(j.Tokenizer, j.template) {
+			j.warn("%s", n)
+		}
+	} else {
+		for _, name := range []string{"template", "train_on_prompt", "mask_history"} {
+			if r.Given(name) {
+				j.warn("%s does nothing: no row is a conversation", name)
+			}
+		}
+	}
 	if sets.Held != nil {
 		j.Rows.HeldOut = len(sets.Held.Examples)
 	}
@@ -141,9 +161,6 @@ func (j *Job) countRows(sets *data.Sets) error {
 	}
 	if s.Pieces > 0 {
 		j.warn("rows longer than max_length %d are cut into pieces, %d more than there are rows; only the first of a row has its beginning", r.MaxLength, s.Pieces)
-	}
-	if t := j.Tokenizer; t != nil && t.Pad >= 0 && t.Pad == t.EOS {
-		j.warn("the padding token is also the end token (id %d): padding is told by its position, so the end is learnt all the same", t.EOS)
 	}
 	return nil
 }

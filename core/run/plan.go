@@ -1,8 +1,8 @@
 package run
 
 import (
+	"hone/core/checkpoint"
 	"hone/core/device"
-	"hone/core/nn"
 	"hone/core/tensor"
 	"hone/core/train"
 )
@@ -34,14 +34,15 @@ func (p Plan) Total() int64 {
 }
 
 // memory fills in the sizes.
-func (p *Plan) memory(model nn.Model, s *train.Setup, costs []device.Cost) {
+func (p *Plan) memory(base *checkpoint.Base, s *train.Setup, costs []device.Cost) {
 	var quantised, bytes int64
-	for _, w := range model.Params() {
+	for _, w := range base.Model.Params() {
 		t := s.Storage(w.Name, w.Shape)
-		p.Weights += t.Bytes()
+		size := base.Bytes(w, t.DType)
+		p.Weights += size
 		p.Parameters += int64(w.Shape.Elements())
 		if t.DType == tensor.NF4 {
-			quantised, bytes = quantised+int64(w.Shape.Elements()), bytes+t.Bytes()
+			quantised, bytes = quantised+int64(w.Shape.Elements()), bytes+size
 		}
 	}
 	if quantised > 0 {

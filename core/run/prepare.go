@@ -13,6 +13,7 @@ import (
 	"hone/core/checkpoint"
 	"hone/core/data"
 	"hone/core/device"
+	"hone/core/hub"
 	"hone/core/nn"
 	"hone/core/op"
 	"hone/core/optim"
@@ -34,41 +35,50 @@ type Job struct {
 
 	dev     device.Device
 	setup   *train.Setup
-	lora    *peft.LoRA             // nil: full fine-tuning
-	adapter map[string]tensor.Host // what the adapter starts from; nil: fresh
+	lora    *peft.LoRA                // nil: full fine-tuning
+	adapter map[string]tensor.Host    // what the adapter starts from; nil: fresh
+	origin  *checkpoint.AdapterConfig // of the adapter that the run goes on with; nil: its own
 	trainer *train.Trainer
 
 	loader, held *data.Loader
 	train        *data.Set
 	heldSet      *data.Set
+	asked        recipe.Recipe // the recipe with its names, where Recipe has paths
+	names        *locator
+	baseName     string        // the model's id or path, which an adapter names as its base
 	files        []string      // of the data sets, in order
 	template     chat.Template // of conversations
+	layout       string        // name of the template, if some row is a conversation
 	sink         func(Event)   // hears how far reading has come; may be nil
 	spans        []span        // the epochs, cut where max_steps ends
 	schedule     optim.Schedule
 	warnings     []string
-	resuming     bool
+	from         string // the checkpoint that the run resumes from
 }
 
 // Prepare opens and checks everything that a recipe names, and compiles its programs for the device.
 func Prepare(ctx context.Context, r recipe.Recipe, dev device.Device) (*Job, error) {
-	return prepare(ctx, r, dev, false, nil)
+	return prepare(ctx, r, dev, resumption{}, nil)
 }
 
-// prepare is Prepare; a run that resumes takes its adapter from the checkpoint, not from where it once began.
-func prepare(ctx context.Context, r recipe.Recipe, dev device.Device, resuming bool, sink func(Event)) (*Job, error) {
+// resumption is what a run that goes on knows of its beginning.
+type resumption struct {
+	dir     string // the checkpoint
+	sources []checkpoint.Source
+}
+
+// prepare is Prepare; a run that resumes takes its adapter from a checkpoint, not from where it once began. sink hears of
+// what takes long; it may be nil.
+func prepare(ctx context.Context, r recipe.Recipe, dev device.Device, from resumption, sink func(Event)) (*Job, error) {
 	if err := r.Validate(); err != nil {
 		return nil, err
 	}
-	if r.Model == "" {
-		return nil, errors.New("--model is missing: name the directory of the model to tune")
+	j := &Job{Recipe: r, dev: dev, from: from.dir, sink: sink}
+	if err := j.locate(ctx, from.sources, sink); err != nil {
+		return nil, err
 	}
-	if len(r.Dataset) == 0 {
-		return nil, errors.New("--dataset is missing: name a file of rows to train on")
-	}
-	j := &Job{Recipe: r, dev: dev, resuming: resuming, sink: sink}
 	var err error
-	if j.Base, err = checkpoint.OpenBase(r.Model); err != nil {
+	if j.Base, err = checkpoint.OpenBase(j.Recipe.Model); err != nil {
 		return nil, err
 	}
 	for _, step := range []func() error{j.openTokenizer, j.attach, func() error { return j.openData(ctx) }, j.countSteps} {
@@ -135,12 +145,19 @@ func (j *Job) attach() error {
 		return fmt.Errorf("--freeze_parameters goes with --train_type full; with %s the whole base is frozen", r.TrainType)
 	}
 	settle(r, m)
-	if r.Adapter != "" && !j.resuming {
+	switch {
+	case j.from != "":
+		c, err := checkpoint.ReadAdapterConfig(j.from)
+		if err != nil {
+			return err
+		}
+		j.origin = &c
+	case r.Adapter != "":
 		if err := j.adopt(); err != nil {
 			return err
 		}
 	}
-	lora, err := peft.NewLoRA(m, r.LoRARank, r.LoRAAlpha, r.LoRATargetModules)
+	lora, err := loraFor(m, r.LoRARank, r.LoRAAlpha, r.LoRATargetModules, j.origin)
 	if err != nil {
 		if j.adapter != nil {
 			err = fmt.Errorf("adapter %s: %w; was it made for another model?", r.Adapter, err)
@@ -166,29 +183,6 @@ func settle(r *recipe.Recipe, m nn.Model) {
 	if most := m.Config().MaxPositions; r.MaxLength == 0 || m.Config().LearnedPositions && r.MaxLength > most {
 		r.MaxLength = most
 	}
-}
-
-// adopt opens the adapter that the run starts from and takes over its settings.
-func (j *Job) adopt() error {
-	r := &j.Recipe
-	cfg, tensors, err := checkpoint.ReadAdapter(r.Adapter)
-	if err != nil {
-		return err
-	}
-	targets := cfg.Targets
-	if cfg.TargetPattern != "" { // a pattern: the modules of this model that it fits
-		targets = nil
-		for _, p := range j.Base.Model.Params() {
-			if p.Module != "" && len(p.Shape) == 2 && cfg.Covers(p.Module) {
-				targets = append(targets, p.Module)
-			}
-		}
-		if cfg.TargetPattern == recipe.AllLinear {
-			targets = peft.Targets(j.Base.Model, nil)
-		}
-	}
-	j.adapter = tensors
-	return r.AdoptAdapter(cfg.Rank, cfg.Alpha, cfg.RSLoRA, cfg.Dropout, targets)
 }
 
 // attachNothing is full fine-tuning: all weights train, in F32, but those that are frozen by name.
@@ -220,27 +214,6 @@ func (j *Job) attachNothing(stored map[string]tensor.DType) error {
 	}
 	if len(j.setup.Trained) == 0 {
 		return fmt.Errorf("--freeze_parameters leaves nothing to train")
-	}
-	return nil
-}
-
-// MatchAdapter checks that the tensors of an adapter are those of the tuner.
-func MatchAdapter(dir string, lora *peft.LoRA, tensors map[string]tensor.Host) error {
-	wanted := map[string]bool{}
-	for _, p := range lora.Params() {
-		wanted[p.Name] = true
-		h, ok := tensors[p.Name]
-		if !ok {
-			return fmt.Errorf("adapter %s has no tensor %s; was it made for another model?", dir, p.Name)
-		}
-		if !h.Type.Shape.Equal(p.Shape) {
-			return fmt.Errorf("adapter %s: tensor %s has shape %v, this model wants %v; was it made for another model?", dir, p.Name, h.Type.Shape, p.Shape)
-		}
-	}
-	for name := range tensors {
-		if !wanted[name] {
-			return fmt.Errorf("adapter %s has the tensor %s, for which this model has no place; was it made for another model?", dir, name)
-		}
 	}
 	return nil
 }
@@ -300,7 +273,7 @@ func (j *Job) compile(ctx context.Context) error {
 	if j.trainer, err = train.Compile(ctx, j.setup, j.dev, p.Shapes, shapes(j.held)); err != nil {
 		return fmt.Errorf("model %s: %w", j.Recipe.Model, err)
 	}
-	p.memory(j.Base.Model, j.setup, j.trainer.Costs())
+	p.memory(j.Base, j.setup, j.trainer.Costs())
 	p.Data = j.dataBytes()
 	for _, s := range j.spans {
 		last := min(s.batches, s.steps*j.Recipe.GradientAccumulationSteps)
@@ -362,8 +335,14 @@ func Size(n int64) string {
 	return fmt.Sprintf("%d bytes", n)
 }
 
-// modelName is the last part of the model's path: runs are filed under it.
+// modelName is the model_type, or the last part of the model's path or id: runs are filed under it.
 func (j *Job) modelName() string {
+	if j.asked.ModelType != "" {
+		return j.asked.ModelType
+	}
+	if j.asked.Model != j.Recipe.Model {
+		return hub.Label(j.asked.Model)
+	}
 	abs, err := filepath.Abs(j.Recipe.Model)
 	if err != nil {
 		abs = j.Recipe.Model

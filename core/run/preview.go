@@ -12,7 +12,7 @@ import (
 type Preview struct {
 	Rows     Rows
 	Warnings []string
-	Template string // by which conversations are laid out
+	Template string // by which conversations are laid out; empty when no row is one
 	Shown    []PreviewRow
 }
 
@@ -32,8 +32,11 @@ func OpenPreview(ctx context.Context, r recipe.Recipe, n int, sink func(Event)) 
 		return nil, err
 	}
 	j := &Job{Recipe: r, sink: sink}
-	var err error
-	if j.Base, err = checkpoint.OpenBase(r.Model); err != nil {
+	err := j.locate(ctx, nil, sink)
+	if err != nil {
+		return nil, err
+	}
+	if j.Base, err = checkpoint.OpenBase(j.Recipe.Model); err != nil {
 		return nil, err
 	}
 	defer j.Base.Close()
@@ -43,7 +46,7 @@ func OpenPreview(ctx context.Context, r recipe.Recipe, n int, sink func(Event)) 
 	if err := j.openData(ctx); err != nil {
 		return nil, err
 	}
-	p := &Preview{Rows: j.Rows, Warnings: j.warnings, Template: j.template.Name()}
+	p := &Preview{Rows: j.Rows, Warnings: j.warnings, Template: j.layout}
 	for _, e := range j.train.Examples[:min(n, len(j.train.Examples))] {
 		p.Shown = append(p.Shown, PreviewRow{e.File, e.Row, len(e.IDs), e.Supervised(), j.loader.Bucket(len(e.IDs)), e.Runs(j.Tokenizer)})
 	}

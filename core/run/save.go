@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"hone/core/chat"
 	"hone/core/checkpoint"
 	"hone/core/safetensors"
 	"hone/core/tensor"
@@ -77,10 +78,13 @@ func (s *session) writeTensors(dir string) error {
 		}
 	}
 	if j.lora != nil {
-		r := j.Recipe
-		c := checkpoint.NewAdapterConfig(r.Model, r.LoRARank, r.LoRAAlpha, r.LoRADropout, r.UseRSLoRA, r.LoRATargetModules)
-		c.FanInFanOut = j.lora.FanInFanOut()
-		return checkpoint.WriteAdapter(dir, c, trained)
+		// Beside the adapter, as transformers puts it there: who asks the tuned model otherwise than it was taught gets worse answers.
+		if source := chat.Source(j.template); source != "" && j.layout != "" {
+			if err := os.WriteFile(filepath.Join(dir, "chat_template.jinja"), []byte(source), 0o666); err != nil {
+				return err
+			}
+		}
+		return checkpoint.WriteAdapter(dir, j.adapterConfig(), trained)
 	}
 	return s.writeModel(dir)
 }

@@ -45,7 +45,7 @@ func start(ctx context.Context, r recipe.Recipe, dev device.Device, sink func(Ev
 		return resume(ctx, r, dev, sink)
 	}
 	before, _ := Resident()
-	j, err := prepare(ctx, r, dev, false, sink)
+	j, err := prepare(ctx, r, dev, resumption{}, sink)
 	if err != nil {
 		return Result{}, err
 	}
@@ -97,8 +97,16 @@ func resume(ctx context.Context, r recipe.Recipe, dev device.Device, sink func(E
 	if err != nil {
 		return Result{}, err
 	}
+	was, err := run.ReadManifest()
+	if err != nil && !errors.Is(err, fs.ErrNotExist) { // without it, names mean what they mean today
+		return Result{}, fmt.Errorf("resuming %s: %w", from.Dir, err)
+	}
 	// The run recorded the names that all-linear stands for, and the length that 0 stands for.
-	if base, err := checkpoint.OpenBase(old.Model); err == nil {
+	then := &Job{Recipe: old, from: from.Dir}
+	if err := then.locate(ctx, was.Sources, sink); err != nil {
+		return Result{}, fmt.Errorf("resuming %s: %w", from.Dir, err)
+	}
+	if base, err := checkpoint.OpenBase(then.Recipe.Model); err == nil {
 		settle(&r, base.Model)
 		base.Close()
 	}
@@ -110,7 +118,7 @@ func resume(ctx context.Context, r recipe.Recipe, dev device.Device, sink func(E
 		_ = c.Choose(state.KernelVariant) // kernels of another device are told of below
 	}
 	before, _ := Resident()
-	j, err := prepare(ctx, merged, dev, true, sink)
+	j, err := prepare(ctx, merged, dev, resumption{from.Dir, was.Sources}, sink)
 	if err != nil {
 		return Result{}, err
 	}
@@ -132,26 +140,6 @@ func resume(ctx context.Context, r recipe.Recipe, dev device.Device, sink func(E
 		return Result{}, err
 	}
 	return s.train(ctx, state, from)
-}
-
-// absolute makes the paths of a recipe independent of where the program was started.
-func absolute(r *recipe.Recipe) error {
-	fix := func(p *string) error {
-		if *p == "" {
-			return nil
-		}
-		abs, err := filepath.Abs(*p)
-		*p = abs
-		return err
-	}
-	errs := []error{fix(&r.Model), fix(&r.Adapter), fix(&r.OutputDir)}
-	for _, list := range []*[]string{&r.Dataset, &r.ValDataset} {
-		*list = append([]string(nil), *list...)
-		for i := range *list {
-			errs = append(errs, fix(&(*list)[i]))
-		}
-	}
-	return errors.Join(errs...)
 }
 
 // session is a job with its run directory.
@@ -187,7 +175,9 @@ func (s *session) hash() error {
 
 // record writes what the run is made of.
 func (s *session) record() error {
-	args, err := s.j.Recipe.ToJSON()
+	r := s.j.Recipe // as it was settled, but with the names that were asked for
+	r.Model, r.Adapter = s.j.asked.Model, s.j.asked.Adapter
+	args, err := r.ToJSON()
 	if err != nil {
 		return err
 	}
@@ -199,7 +189,8 @@ func (s *session) record() error {
 	if m.Rows, err = json.Marshal(s.j.Rows); err != nil {
 		return err
 	}
-	m.Template = s.j.template.Name()
+	m.Template = s.j.layout
+	m.Sources = s.j.names.sources
 	return s.run.WriteManifest(m)
 }
 
@@ -245,7 +236,7 @@ func (s *session) train(ctx context.Context, state *checkpoint.State, from check
 			l.best = b
 		}
 	}
-	s.sink(Started{Model: j.Recipe.Model, Device: s.dev.Caps().Name, Directory: s.run.Dir, Plan: j.Plan, Rows: j.Rows, StartStep: l.step, TotalSteps: j.Plan.Steps})
+	s.sink(Started{Model: j.baseName, Device: s.dev.Caps().Name, Directory: s.run.Dir, Plan: j.Plan, Rows: j.Rows, StartStep: l.step, TotalSteps: j.Plan.Steps})
 	if v := s.dev.Caps().Variant; state != nil && state.KernelVariant != v {
 		j.warn("the checkpoint was computed with the %s kernels, this device has %s: what follows equals the uninterrupted run but for the last bits", state.KernelVariant, v)
 	}

@@ -41,7 +41,7 @@ func demo(e env, args []string) error {
 	if err := answerHeldOut(e, r, result.Directory, held); err != nil {
 		return err
 	}
-	fmt.Fprintf(e.out, "\nAsk your own:\n  bin/hone compare --model %s --adapter %s --prompt %q\n", r.Model, result.Directory, held[0].Prompt())
+	fmt.Fprintf(e.out, "\nAsk your own:\n  hone compare --run %s --prompt %q\n", quoteForShell(near(result.Directory)), held[0].Prompt())
 	return nil
 }
 
@@ -53,11 +53,7 @@ func answerHeldOut(e env, r recipe.Recipe, adapter string, held []world.Question
 		return err
 	}
 	defer dev.Close()
-	capacity, err := run.Capacity(r.Model, 256)
-	if err != nil {
-		return err
-	}
-	p, err := run.OpenPair(e.ctx, dev, r.Model, adapter, false, capacity)
+	p, err := run.OpenPair(e.ctx, dev, r.Model, adapter, run.LoadOptions{Capacity: 256})
 	if err != nil {
 		return err
 	}
@@ -65,7 +61,7 @@ func answerHeldOut(e env, r recipe.Recipe, adapter string, held []world.Question
 	fmt.Fprintln(e.out, "\nQuestions that tuning has not seen:")
 	right := [2]int{}
 	for i, q := range held {
-		base, tuned, err := p.Answer(e.ctx, q.Prompt(), generate.Options{MaxNewTokens: 24})
+		base, tuned, err := p.Answer(e.ctx, run.Question(q.Prompt()), generate.TextOptions{Options: generate.Options{MaxNewTokens: 24}})
 		if err != nil {
 			return err
 		}

@@ -22,6 +22,9 @@ func plan(e env, args []string) error {
 		return err
 	}
 	defer dev.Close()
+	if err := run.Fetch(e.ctx, r, newProgress(e.err, "auto").show); err != nil {
+		return err
+	}
 	j, err := run.Prepare(e.ctx, r, dev)
 	if err != nil {
 		return err
@@ -30,10 +33,11 @@ func plan(e env, args []string) error {
 	p := j.Plan
 	if r.LogFormat == "json" {
 		raw, err := json.MarshalIndent(struct {
-			Plan  run.Plan `json:"plan"`
-			Total int64    `json:"total"` // bytes
-			Rows  run.Rows `json:"rows"`
-		}{p, p.Total(), j.Rows}, "", "  ")
+			Plan     run.Plan `json:"plan"`
+			Total    int64    `json:"total"` // bytes
+			Rows     run.Rows `json:"rows"`
+			Warnings []string `json:"warnings"`
+		}{p, p.Total(), j.Rows, append([]string{}, j.Warnings()...)}, "", "  ")
 		if err != nil {
 			return err
 		}

@@ -27,9 +27,17 @@ func preview(e env, r recipe.Recipe, n int) error {
 	if dim {
 		how = "what is not learnt is dimmed"
 	}
+	if p.Template == "" {
+		p.Template = "none is used"
+	}
 	show.line("chat template: %s; %s", p.Template, how)
-	for _, row := range p.Shown {
-		fmt.Fprintf(e.out, "\n%s row %d: %d tokens, %d supervised, bucket %d\n", row.File, row.Row, row.Tokens, row.Supervised, row.Bucket)
+	return showRows(e.out, p.Shown, dim)
+}
+
+// showRows writes rows with the part that is not learnt dimmed, or with the learnt part between brackets.
+func showRows(w io.Writer, rows []run.PreviewRow, dim bool) error {
+	for _, row := range rows {
+		fmt.Fprintf(w, "\n%s row %d: %d tokens, %d supervised, bucket %d\n", row.File, row.Row, row.Tokens, row.Supervised, row.Bucket)
 		for _, s := range row.Runs {
 			text := printable(s.Text)
 			if s.Unknown {
@@ -41,11 +49,11 @@ func preview(e env, r recipe.Recipe, n int) error {
 			case !dim && s.Learnt:
 				text = "⟦" + text + "⟧"
 			}
-			if _, err := io.WriteString(e.out, text); err != nil {
-				return err
-			}
+			io.WriteString(w, text)
 		}
-		fmt.Fprintln(e.out)
+		if _, err := fmt.Fprintln(w); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -16,6 +16,8 @@ type progress struct {
 	format string // bar, plain or json
 	total  int
 	drawn  bool
+
+	download download
 }
 
 // newProgress resolves log_format auto by looking whether out is a terminal.
@@ -53,6 +55,8 @@ func (p *progress) show(e run.Event) {
 		return
 	}
 	switch e := e.(type) {
+	case run.Downloading:
+		p.downloading(e)
 	case run.Loading:
 		p.loading(e)
 	case run.Started:

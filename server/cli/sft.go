@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -68,6 +70,18 @@ func trainRecipe(e env, command string, r recipe.Recipe) (run.Result, error) {
 		err = fmt.Errorf("%w; go on with:\n  hone %s --resume_from_checkpoint %s", err, command, quoteForShell(lost.Run))
 	}
 	return result, err
+}
+
+// near writes a path as it is seen from the working directory, where that is shorter and does not lead out of it.
+func near(path string) string {
+	here, err := os.Getwd()
+	if err != nil {
+		return path
+	}
+	if rel, err := filepath.Rel(here, path); err == nil && filepath.IsLocal(rel) {
+		return rel
+	}
+	return path
 }
 
 // quoteForShell writes a path so that a shell reads it as one word.

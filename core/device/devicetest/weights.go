@@ -2,9 +2,11 @@ package devicetest
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"math"
 
+	"hone/core/device"
 	"hone/core/ir"
 	"hone/core/op"
 	"hone/core/quant"
@@ -76,4 +78,32 @@ func lossCases() []Case {
 		}
 	}
 	return cases
+}
+
+// Norms is a program of n kernels, one behind the other.
+func Norms(n int) Case {
+	return newCase(fmt.Sprintf("%d norms", n), chainTolerance, func(d *draft) {
+		h, w := d.feed("x", 1, 4, 8), d.state("w", 1, 8)
+		for range n {
+			h = op.RMSNorm(d.Builder, h, w, 1e-5)
+		}
+		d.Output("y", h)
+	})
+}
+
+// Upload brings the states of a case to a device.
+func Upload(ctx context.Context, d device.Device, c Case) (states map[string]device.Buffer, free func(), err error) {
+	states, err = upload(ctx, d, c.States)
+	return states, func() { release(states) }, err
+}
+
+// Product is a product of a matrix of rows with a weight that may lie transposed, for timing.
+func Product(m, k, n int, transposed bool) Case {
+	return newCase(fmt.Sprintf("matmul %dx%dx%d", m, k, n), matMulTolerance, func(d *draft) {
+		w := []int{k, n}
+		if transposed {
+			w = []int{n, k}
+		}
+		d.Assign("y", op.MatMul(d.Builder, d.state("x", 1, m, k), d.weight("w", k, w...), d.state("y", 1, m, n), op.Orientation{B: transposed}, 1))
+	})
 }

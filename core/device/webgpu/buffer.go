@@ -228,6 +228,9 @@ func uploadNF4(s *sink, r io.Reader) error {
 	if err != nil {
 		return err
 	}
+	if q.Plain != nil {
+		return fmt.Errorf("webgpu: NF4 weights without double quantisation are not supported yet; take --device cpu, or quantise with bnb_4bit_use_double_quant")
+	}
 	m := q.Map
 	if m == nil {
 		m = quant.DefaultMap

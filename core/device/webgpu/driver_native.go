@@ -32,9 +32,8 @@ type nativeDriver struct {
 	gone    error
 }
 
-// waitLimit is what Poll waits at most. After it Poll claims that the work is done; it is not, and touching results
-// then crashes the driver.
-const waitLimit = 5 * time.Second
+// waitLimit is how long a submission may take before the device counts as lost. Watchdogs of real GPUs are much quicker.
+const waitLimit = 60 * time.Second
 
 // writesHeld is how many bytes of writes may be outstanding in the implementation's own copies.
 const writesHeld = 64 << 20
@@ -86,8 +85,15 @@ func (d *nativeDriver) open(realGPU bool) error {
 		return fmt.Errorf("webgpu: adapter %s gives no device: %w", gpu.GetInfo().DriverDescription, err)
 	}
 	d.dev, d.queue = dev, dev.GetQueue()
-	info := gpu.GetInfo()
-	d.about = adapter{
+	others := d.about.others
+	d.about = describe(gpu)
+	d.about.others = others
+	return nil
+}
+
+func describe(gpu *wgpu.Adapter) adapter {
+	info, limits := gpu.GetInfo(), gpu.GetLimits().Limits
+	a := adapter{
 		name:       info.DriverDescription, // in this version Name is a number
 		software:   info.AdapterType == wgpu.AdapterTypeCPU,
 		maxBuffer:  clampLimit(limits.MaxBufferSize),
@@ -96,10 +102,13 @@ func (d *nativeDriver) open(realGPU bool) error {
 		maxStorage: int(limits.MaxStorageBuffersPerShaderStage),
 		maxGroups:  int(limits.MaxComputeWorkgroupsPerDimension),
 	}
-	return nil
+	for _, f := range gpu.EnumerateFeatures() {
+		a.features = append(a.features, f.String())
+	}
+	return a
 }
 
-// choose prefers real hardware, the first of its kind, and releases the others.
+// choose prefers real hardware, the first of its kind, and notes and releases the others.
 func (d *nativeDriver) choose(found []*wgpu.Adapter) (best *wgpu.Adapter) {
 	rank := map[wgpu.AdapterType]int{wgpu.AdapterTypeDiscreteGPU: 3, wgpu.AdapterTypeIntegratedGPU: 2, wgpu.AdapterTypeCPU: 1}
 	at := -1
@@ -110,6 +119,7 @@ func (d *nativeDriver) choose(found []*wgpu.Adapter) (best *wgpu.Adapter) {
 	}
 	for i, a := range found {
 		if i != at {
+			d.about.others = append(d.about.others, describe(a))
 			a.Release()
 		}
 	}
@@ -142,7 +152,14 @@ func (d *nativeDriver) createBuffer(label string, bytes int64, u usage) (id buff
 	return id, d.failed(err)
 }
 
-func (d *nativeDriver) releaseBuffer(id bufferID) { d.do(func() { d.objects.releaseBuffer(id) }) }
+// releaseBuffer leaves the memory of a lost device alone: its last submission may still be running.
+func (d *nativeDriver) releaseBuffer(id bufferID) {
+	d.do(func() {
+		if d.gone == nil {
+			d.objects.releaseBuffer(id)
+		}
+	})
+}
 
 func (d *nativeDriver) createPipeline(label, wgsl string, kinds []access) (id pipelineID, err error) {
 	d.do(func() { id, err = d.objects.createPipeline(label, wgsl, kinds) })
@@ -154,7 +171,13 @@ func (d *nativeDriver) createGroup(p pipelineID, bindings []binding) (id groupID
 	return id, d.failed(err)
 }
 
-func (d *nativeDriver) releaseGroup(id groupID) { d.do(func() { d.objects.releaseGroup(id) }) }
+func (d *nativeDriver) releaseGroup(id groupID) {
+	d.do(func() {
+		if d.gone == nil {
+			d.objects.releaseGroup(id)
+		}
+	})
+}
 
 // scope has nothing to add: every call of the native binding has an error scope of its own.
 func (d *nativeDriver) scope(f func() error) error { return f() }
@@ -188,11 +211,16 @@ func (d *nativeDriver) submit(work ...*wgpu.CommandBuffer) error {
 	return d.wait()
 }
 
+// wait asks again and again whether the work is done. Poll could wait by itself, but after five seconds it claims that
+// the work is done when it is not, and touching results then crashes the driver.
 func (d *nativeDriver) wait() error {
-	start := time.Now()
-	d.dev.Poll(true, nil)
-	if took := time.Since(start); took > waitLimit-100*time.Millisecond {
-		return d.lose(fmt.Errorf("a submission ran for more than %.1f s", took.Seconds()))
+	pause, start := 10*time.Microsecond, time.Now()
+	for !d.dev.Poll(false, nil) {
+		if time.Since(start) > waitLimit {
+			return d.lose(fmt.Errorf("a submission ran for more than %.0f s", waitLimit.Seconds()))
+		}
+		time.Sleep(pause)
+		pause = min(pause*5/4, 100*time.Microsecond)
 	}
 	return nil
 }
@@ -356,6 +384,9 @@ func (d *nativeDriver) close() error {
 		return errors.New("webgpu: the device is closed already")
 	}
 	d.do(func() {
+		if d.gone != nil {
+			return // as in releaseBuffer
+		}
 		d.objects.release()
 		if d.queue != nil {
 			d.queue.Release()

@@ -35,7 +35,6 @@ type exec struct {
 	made    int  // Device.remade when the groups were made
 	current bool // the groups fit the states
 	cuts    int  // between submissions
-	runs    int
 }
 
 func newExec(d *Device, p *program) *exec {

@@ -108,16 +108,14 @@ func (d *Device) timeProduct(ctx context.Context, n int) (time.Duration, error) 
 	return best, nil
 }
 
-// adapt learns from the longest submission of a run how much one may be. The first run of a program says little: drivers
-// compile kernels when they first use them.
+// adapt learns from the longest submission of a run how much one may be.
 func (e *exec) adapt(longest time.Duration) {
 	d := e.d
-	e.runs++
 	switch {
-	case longest > 20*submissionTime || longest > 2*submissionTime && e.runs > 1:
+	case longest > 2*submissionTime:
 		shrink := max(float64(submissionTime)/float64(longest), 0.125)
 		d.submissionFLOPs = max(1e6, int64(float64(min(d.submissionFLOPs, e.p.budget))*shrink))
-	case longest < submissionTime/4 && e.cuts > 0 && e.runs > 1 && e.p.budget >= d.submissionFLOPs:
+	case longest < submissionTime/4 && e.cuts > 0 && e.p.budget >= d.submissionFLOPs:
 		d.submissionFLOPs *= 2
 	}
 }

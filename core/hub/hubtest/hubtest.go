@@ -111,7 +111,7 @@ func (s *Server) find(kind, id, revision string) (*Repo, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	known := false
-	for _, r := range s.repos {
+	for _, r := range slices.Backward(s.repos) { // the branch is where the last Add left it
 		if r.Kind == kind && r.ID == id {
 			known = true
 			if revision == "main" || revision == "master" || revision == r.Commit {
