@@ -3,4 +3,4 @@
 package devicetest
 
 // draws is how many random cases the suite runs.
-const draws = 2000
+const draws = 600
