@@ -15,7 +15,7 @@ endif
 DEVICE ?= cpu
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build run check test golden soak bench-cpu base-model clean
+.PHONY: help deps build run check test golden wgsl soak bench-cpu base-model clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -37,6 +37,9 @@ test: deps ## every suite with its time
 
 golden: ## compare with the PyTorch reference runs, on DEVICE=cpu
 	@HONE_DEVICE=$(DEVICE) go run .ci/suites.go golden
+
+wgsl: ## write out every variant of every kernel to .build/wgsl, compile them natively, show them to tint and naga
+	HONE_REQUIRE_WEBGPU=1 HONE_WGSL=$(CURDIR)/.build/wgsl go test -count=1 -run '^(TestPermutations|TestValidators)$$' -v ./core/device/webgpu
 
 soak: ## the long property and chaos runs, of which `make test` runs a fixed part
 	HONE_REQUIRE_WEBGPU=1 go test -tags soak -count=1 -timeout 3h ./...

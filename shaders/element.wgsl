@@ -18,3 +18,14 @@ fn sum_of(v: E) -> f32 {
     return v;
 }
 #endif
+
+// The largest of what an invocation handles.
+#ifdef VEC4
+fn max_of(v: E) -> f32 {
+    return max(max(v.x, v.y), max(v.z, v.w));
+}
+#else
+fn max_of(v: E) -> f32 {
+    return v;
+}
+#endif

@@ -29,6 +29,20 @@ fn across(v: f32, lane: u32) -> f32 {
     return meeting[0];
 }
 
+// The largest of what the lanes of a row bring.
+fn across_max(v: f32, lane: u32) -> f32 {
+    workgroupBarrier();
+    meeting[lane] = v;
+    workgroupBarrier();
+    for (var half = LANES / 2u; half > 0u; half = half / 2u) {
+        if (lane < half) {
+            meeting[lane] = max(meeting[lane], meeting[lane + half]);
+        }
+        workgroupBarrier();
+    }
+    return meeting[0];
+}
+
 #else
 
 fn row_of(id: u32, group: u32) -> u32 {
@@ -40,6 +54,11 @@ fn lane_of(local: u32) -> u32 {
 }
 
 fn across(v: f32, lane: u32) -> f32 {
+    return v;
+}
+
+
+fn across_max(v: f32, lane: u32) -> f32 {
     return v;
 }
 

@@ -1,6 +1,7 @@
-// C = alpha · op(A) · op(B) + D. One invocation keeps a tile of C of 8 columns and 8 rows (4 without ROWS_8) in
-// registers and shares nothing with others: on software adapters ten times faster than tiles in workgroup memory.
+// C = alpha · op(A) · op(W) + D. One invocation keeps a tile of C of 8 columns and 8 rows (4 without ROWS_8) in registers.
 //
+// TILED: a workgroup of 8×8 invocations brings 64 rows of A, 64 columns of W and 16 terms at a time into its own memory:
+// the shape for GPUs. Without it invocations share nothing: on software adapters ten times faster.
 // VEC4_C: n is a multiple of four.
 // ADD: D is bound. ADD_IN_PLACE: D lies where C is to be.
 
@@ -13,20 +14,28 @@
 #endif
 
 #ifdef ADD
+#ifdef W_NF4
+#ifdef VEC4_C
+@group(0) @binding(5) var<storage, read> d: array<vec4f>;
+#else
+@group(0) @binding(5) var<storage, read> d: array<f32>;
+#endif
+#else
 #ifdef VEC4_C
 @group(0) @binding(4) var<storage, read> d: array<vec4f>;
 #else
 @group(0) @binding(4) var<storage, read> d: array<f32>;
 #endif
 #endif
+#endif
 
 #ifdef VEC4_C
 
 fn store(row: u32, col: u32, sum: vec4f) {
-    if (row >= p.m || col >= p.n) {
+    if (row >= p.m || col >= p.end_col) {
         return;
     }
-    let at = row * (p.n / 4u) + col / 4u;
+    let at = (row + p.c_first) * (p.n / 4u) + col / 4u;
     var v = p.alpha * sum;
 #ifdef ADD
     v += d[at];
@@ -40,10 +49,10 @@ fn store(row: u32, col: u32, sum: vec4f) {
 #else
 
 fn store_one(row: u32, col: u32, sum: f32) {
-    if (row >= p.m || col >= p.n) {
+    if (row >= p.m || col >= p.end_col) {
         return;
     }
-    let at = row * p.n + col;
+    let at = (row + p.c_first) * p.n + col;
     var v = p.alpha * sum;
 #ifdef ADD
     v += d[at];
@@ -63,17 +72,28 @@ fn store(row: u32, col: u32, sum: vec4f) {
 
 #endif
 
-@compute @workgroup_size(8, 8)
-fn main(@builtin(global_invocation_id) id: vec3u) {
+#ifdef TILED
+// Number 16·t + i of a tile is term t of four rows or columns from 4i on.
+var<workgroup> a_tile: array<vec4f, 256>;
+var<workgroup> w_tile: array<vec4f, 256>;
+#endif
+
+@compute @workgroup_size(ACROSS, DOWN)
+fn main(@builtin(global_invocation_id) id: vec3u, @builtin(local_invocation_index) local: u32) {
     let col = p.first_col + id.x * 8u;
 #ifdef ROWS_8
     let row = p.first_row + id.y * 8u;
 #else
     let row = p.first_row + id.y * 4u;
 #endif
-    if (row >= p.m || col >= p.n) {
+#ifdef TILED
+    let across = 2u * (local % 8u);
+    let down = 2u * (local / 8u);
+#else
+    if (row >= p.m || col >= p.end_col) {
         return;
     }
+#endif
     var l0 = vec4f();
     var l1 = vec4f();
     var l2 = vec4f();
@@ -92,9 +112,49 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     var r6 = vec4f();
     var r7 = vec4f();
 #endif
-    for (var k = 0u; k < p.k; k += 4u) {
-        let left = b_block(k, col);
-        let right = b_block(k, col + 4u);
+#ifdef TILED
+    // Each invocation brings one block of either operand: four terms, four rows or columns.
+    let term = 4u * (local / 16u);
+    let place = local % 16u;
+    let block_row = row - 4u * down + 4u * place;
+    let block_col = col - 4u * across + 4u * place;
+    for (var k = p.first_k; k < p.end_k; k += 16u) {
+        var a_part = transpose(a_block(block_row, k + term));
+        var w_part = w_block(k + term, block_col);
+        for (var i = 0u; i < 4u; i++) {
+            // Beyond k the operands that lie along it are not zero: they are of the next row.
+            a_tile[16u * (term + i) + place] = select(vec4f(), a_part[i], k + term + i < p.end_k);
+            w_tile[16u * (term + i) + place] = select(vec4f(), w_part[i], k + term + i < p.end_k);
+        }
+        workgroupBarrier();
+        for (var t = 0u; t < 16u; t++) {
+            let left = w_tile[16u * t + across];
+            let right = w_tile[16u * t + across + 1u];
+            let upper = a_tile[16u * t + down];
+            let lower = a_tile[16u * t + down + 1u];
+            l0 += left * upper.x;
+            l1 += left * upper.y;
+            l2 += left * upper.z;
+            l3 += left * upper.w;
+            r0 += right * upper.x;
+            r1 += right * upper.y;
+            r2 += right * upper.z;
+            r3 += right * upper.w;
+            l4 += left * lower.x;
+            l5 += left * lower.y;
+            l6 += left * lower.z;
+            l7 += left * lower.w;
+            r4 += right * lower.x;
+            r5 += right * lower.y;
+            r6 += right * lower.z;
+            r7 += right * lower.w;
+        }
+        workgroupBarrier();
+    }
+#else
+    for (var k = p.first_k; k < p.end_k; k += 4u) {
+        let left = w_left(k, col);
+        let right = w_right(k, col);
         let upper = a_block(row, k);
         l0 += left * upper[0];
         l1 += left * upper[1];
@@ -116,6 +176,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
         r7 += right * lower[3];
 #endif
     }
+#endif
     store(row, col, l0);
     store(row, col + 4u, r0);
     store(row + 1u, col, l1);

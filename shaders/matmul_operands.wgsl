@@ -1,8 +1,11 @@
-// The operands of a product op(A) [m, k] · op(B) [k, n], read in blocks of 4×4. A block that sticks out of the matrix
-// is read from rows that are inside it (their products are thrown away), but has zeros beyond k, which is summed over.
+// The operands of a product op(A) [m, k] · op(W) [k, n], read in blocks of 4×4. A block that sticks out of the matrix is
+// read from rows that are inside it (their products are thrown away), but has zeros beyond k, which is summed over.
 //
-// TRANSPOSE_A, TRANSPOSE_B: the matrix lies as [k, m], [n, k].
-// VEC4_A, VEC4_B: its rows, as they lie, are a multiple of four long.
+// A dispatch may see some rows of W only, because W lies in several buffers or is taken a piece at a time: they belong to
+// a range of the terms k or, transposed, of the columns.
+//
+// TRANSPOSE_A, TRANSPOSE_W: the matrix lies as [k, m], [n, k].
+// VEC4_A, VEC4_W: its rows, as they lie, are a multiple of four long.
 
 struct Params {
     m: u32,
@@ -11,6 +14,12 @@ struct Params {
     first_row: u32,  // where in C this dispatch starts
     first_col: u32,
     alpha: f32,
+    first_k: u32,  // the terms that it sums
+    end_k: u32,
+    end_col: u32,
+    w_first: u32,   // the term or column to which row 0 of the buffer of W belongs; it may be negative, and wraps
+    w_origin: u32,  // the element of the whole of W with which its buffer begins
+    c_first: u32,   // the row of the buffer of C with which C begins
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
@@ -21,19 +30,21 @@ struct Params {
 @group(0) @binding(1) var<storage, read> a: array<f32>;
 #endif
 
-#ifdef VEC4_B
-@group(0) @binding(2) var<storage, read> b: array<vec4f>;
-#else
-@group(0) @binding(2) var<storage, read> b: array<f32>;
+#import weight_binding
+
+#ifdef W_NF4
+@group(0) @binding(4) var<storage, read> scales: array<u32>;
 #endif
+
+#import weights
 
 #ifdef VEC4_A
 #ifdef TRANSPOSE_A
 
 // Four neighbours in row `at` of the stored matrix, zero below it.
 fn a_stored(at: u32, row: u32) -> vec4f {
-    let v = a[min(at, p.k - 1u) * (p.m / 4u) + min(row, p.m - 4u) / 4u];
-    return select(vec4f(), v, at < p.k);
+    let v = a[min(at, p.end_k - 1u) * (p.m / 4u) + min(row, p.m - 4u) / 4u];
+    return select(vec4f(), v, at < p.end_k);
 }
 
 // Column i of the block is op(A)[row + i, k .. k + 3].
@@ -56,11 +67,11 @@ fn a_block(row: u32, k: u32) -> mat4x4f {
 
 fn a_at(row: u32, k: u32) -> f32 {
     let r = min(row, p.m - 1u);
-    let c = min(k, p.k - 1u);
+    let c = min(k, p.end_k - 1u);
 #ifdef TRANSPOSE_A
-    return select(0.0, a[c * p.m + r], k < p.k);
+    return select(0.0, a[c * p.m + r], k < p.end_k);
 #else
-    return select(0.0, a[r * p.k + c], k < p.k);
+    return select(0.0, a[r * p.k + c], k < p.end_k);
 #endif
 }
 
@@ -74,48 +85,96 @@ fn a_block(row: u32, k: u32) -> mat4x4f {
 
 #endif
 
-#ifdef VEC4_B
-#ifdef TRANSPOSE_B
+#ifdef VEC4_W
+#ifdef TRANSPOSE_W
 
-fn b_stored(col: u32, k: u32) -> vec4f {
-    return b[min(col, p.n - 1u) * (p.k / 4u) + k / 4u];
+fn w_place(col: u32, k: u32) -> u32 {
+    return (min(col, p.end_col - 1u) - p.w_first) * p.k + k;
 }
 
-// Column i of the block is op(B)[k + i, col .. col + 3].
-fn b_block(k: u32, col: u32) -> mat4x4f {
-    return transpose(mat4x4f(b_stored(col, k), b_stored(col + 1u, k), b_stored(col + 2u, k), b_stored(col + 3u, k)));
+fn w_stored(col: u32, k: u32) -> vec4f {
+    return w_four(w_place(col, k), p.w_origin);
 }
+
+// Column i of the block is op(W)[k + i, col .. col + 3].
+fn w_block(k: u32, col: u32) -> mat4x4f {
+    return transpose(mat4x4f(w_stored(col, k), w_stored(col + 1u, k), w_stored(col + 2u, k), w_stored(col + 3u, k)));
+}
+
+#ifdef W_NF4
+
+// Along k the scale of a column changes only every SPAN terms.
+var<private> left_scales: vec4f;
+var<private> right_scales: vec4f;
+
+fn w_four_scales(k: u32, col: u32) -> vec4f {
+    let origin = p.w_origin;
+    return vec4f(w_scale(w_place(col, k), origin), w_scale(w_place(col + 1u, k), origin),
+        w_scale(w_place(col + 2u, k), origin), w_scale(w_place(col + 3u, k), origin));
+}
+
+fn w_scaled(k: u32, col: u32, by: vec4f) -> mat4x4f {
+    return transpose(mat4x4f(w_codes(w_place(col, k)) * by.x, w_codes(w_place(col + 1u, k)) * by.y,
+        w_codes(w_place(col + 2u, k)) * by.z, w_codes(w_place(col + 3u, k)) * by.w));
+}
+
+fn w_left(k: u32, col: u32) -> mat4x4f {
+    if (k % SPAN == 0u) {
+        left_scales = w_four_scales(k, col);
+        right_scales = w_four_scales(k, col + 4u);
+    }
+    return w_scaled(k, col, left_scales);
+}
+
+fn w_right(k: u32, col: u32) -> mat4x4f {
+    return w_scaled(k, col + 4u, right_scales);
+}
+
+#endif
 
 #else
 
-fn b_row(k: u32, col: u32) -> vec4f {
-    let v = b[min(k, p.k - 1u) * (p.n / 4u) + min(col, p.n - 4u) / 4u];
-    return select(vec4f(), v, k < p.k);
+fn w_row(k: u32, col: u32) -> vec4f {
+    let v = w_four((min(k, p.end_k - 1u) - p.w_first) * p.n + min(col, p.n - 4u), p.w_origin);
+    return select(vec4f(), v, k < p.end_k);
 }
 
-fn b_block(k: u32, col: u32) -> mat4x4f {
-    return mat4x4f(b_row(k, col), b_row(k + 1u, col), b_row(k + 2u, col), b_row(k + 3u, col));
+fn w_block(k: u32, col: u32) -> mat4x4f {
+    return mat4x4f(w_row(k, col), w_row(k + 1u, col), w_row(k + 2u, col), w_row(k + 3u, col));
 }
 
 #endif
 #else
 
-fn b_at(k: u32, col: u32) -> f32 {
-    let r = min(k, p.k - 1u);
-    let c = min(col, p.n - 1u);
-#ifdef TRANSPOSE_B
-    return select(0.0, b[c * p.k + r], k < p.k);
+fn w_at(k: u32, col: u32) -> f32 {
+    let r = min(k, p.end_k - 1u);
+    let c = min(col, p.end_col - 1u);
+#ifdef TRANSPOSE_W
+    return select(0.0, w_one((c - p.w_first) * p.k + r, p.w_origin), k < p.end_k);
 #else
-    return select(0.0, b[r * p.n + c], k < p.k);
+    return select(0.0, w_one((r - p.w_first) * p.n + c, p.w_origin), k < p.end_k);
 #endif
 }
 
-fn b_row(k: u32, col: u32) -> vec4f {
-    return vec4f(b_at(k, col), b_at(k, col + 1u), b_at(k, col + 2u), b_at(k, col + 3u));
+fn w_row(k: u32, col: u32) -> vec4f {
+    return vec4f(w_at(k, col), w_at(k, col + 1u), w_at(k, col + 2u), w_at(k, col + 3u));
 }
 
-fn b_block(k: u32, col: u32) -> mat4x4f {
-    return mat4x4f(b_row(k, col), b_row(k + 1u, col), b_row(k + 2u, col), b_row(k + 3u, col));
+fn w_block(k: u32, col: u32) -> mat4x4f {
+    return mat4x4f(w_row(k, col), w_row(k + 1u, col), w_row(k + 2u, col), w_row(k + 3u, col));
+}
+
+#endif
+
+#ifdef SPANS
+#else
+
+fn w_left(k: u32, col: u32) -> mat4x4f {
+    return w_block(k, col);
+}
+
+fn w_right(k: u32, col: u32) -> mat4x4f {
+    return w_block(k, col + 4u);
 }
 
 #endif

@@ -35,7 +35,7 @@ func TestTuningShows(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := run.OpenPair(ctx, dev, r.Model, result.Directory, false, 128)
+	p, err := run.OpenPair(ctx, dev, r.Model, result.Directory, run.LoadOptions{Capacity: 128})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +47,7 @@ func TestTuningShows(t *testing.T) {
 	type score struct{ asked, base, tuned int }
 	tasks, all := map[string]score{}, score{}
 	for _, q := range held {
-		base, tuned, err := p.Answer(ctx, q.Prompt(), generate.Options{MaxNewTokens: 24})
+		base, tuned, err := p.Answer(ctx, run.Question(q.Prompt()), generate.TextOptions{Options: generate.Options{MaxNewTokens: 24}})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -40,15 +41,15 @@ func TestPlainText(t *testing.T) {
 		want       []Segment
 	}{
 		"alpaca": {Alpaca("写一首诗", "春天", "春眠不觉晓"), false, []Segment{
-			{Text: "### User\n写一首诗\n\n春天\n\n### Assistant\n"}, {Text: "春眠不觉晓", Supervised: true, Message: 1, End: true}}},
+			{Begin: true, Text: "### User\n写一首诗\n\n春天\n\n### Assistant\n"}, {Text: "春眠不觉晓", Supervised: true, Message: 1, End: true}}},
 		"turns": {talk[:4], true, []Segment{
-			{Text: "### System\nBe short.\n\n### User\nWhat is </s> it?\n\n### Assistant\n"},
+			{Begin: true, Text: "### System\nBe short.\n\n### User\nWhat is </s> it?\n\n### Assistant\n"},
 			{Text: "A story. 一个故事。", Supervised: true, Message: 2, End: true},
 			{Text: "\n\n### User\n这是什么？\n\n### Assistant\n"}}},
-		"no generation": {talk[:2], false, []Segment{{Text: "### System\nBe short.\n\n### User\nWhat is </s> it?\n\n"}}},
+		"no generation": {talk[:2], false, []Segment{{Begin: true, Text: "### System\nBe short.\n\n### User\nWhat is </s> it?\n\n"}}},
 	} {
 		got, err := Plain.Segments(c.messages, c.generation)
-		if err != nil || !slices.Equal(got, c.want) {
+		if err != nil || !reflect.DeepEqual(got, c.want) {
 			t.Errorf("%s: %+v, %v, want %+v", name, got, err, c.want)
 		}
 	}

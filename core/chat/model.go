@@ -10,16 +10,49 @@ import (
 )
 
 // ForModel gives the template of a model directory: what stands in chat_template.jinja, in chat_template.json or under chat_template in
-// tokenizer_config.json, the first of these that there is; without any, Plain.
+// tokenizer_config.json, the first of these that there is. Without any it is ChatGLM3's layout for a model of that type, else Plain.
 func ForModel(dir string) (Template, error) {
 	where, source, err := modelTemplate(dir)
+	if err != nil || source != "" {
+		return fromSource(where, source, dir, err)
+	}
+	var config struct {
+		ModelType string `json:"model_type"`
+	}
+	raw, err := readFile(filepath.Join(dir, "config.json"))
 	if err != nil {
 		return nil, err
 	}
-	if source == "" {
+	if json.Unmarshal(raw, &config) == nil && config.ModelType == "chatglm" {
+		return ChatGLM3, nil
+	}
+	return Plain, nil
+}
+
+// ForAdapter gives the template that an adapter was trained with, where its directory holds one, else that of its model.
+func ForAdapter(adapter, model string) (Template, error) {
+	where, source, err := modelTemplate(adapter)
+	if err != nil || source != "" {
+		return fromSource(where, source, model, err)
+	}
+	return ForModel(model)
+}
+
+// fromSource makes a template of its source, with the special tokens of a model directory.
+func fromSource(where, source, model string, err error) (Template, error) {
+	if err != nil {
+		return nil, err
+	}
+	if source == plainSource {
 		return Plain, nil
 	}
-	return nil, fmt.Errorf("%s: the model brings a chat template, which is not understood yet", where)
+	var files [2][]byte
+	for i, name := range []string{"tokenizer_config.json", "special_tokens_map.json"} {
+		if files[i], err = readFile(filepath.Join(model, name)); err != nil {
+			return nil, err
+		}
+	}
+	return NewJinja(where, source, specialTokens(files[:]...))
 }
 
 // maxTemplateFile bounds the files that are read; a tokenizer_config.json may list thousands of added tokens.

@@ -20,6 +20,16 @@ import (
 // Runs and adapters record the name "plain": its output must never change; another layout gets another name.
 var Plain Template = plain{}
 
+// plainSource writes the same in Jinja, for those who load a model that was trained with it.
+const plainSource = `{%- if bos_token %}{{ bos_token }}{% endif %}
+{%- for message in messages %}
+{%- if message.role == 'system' %}{{ '### System\n' + message.content + '\n\n' }}
+{%- elif message.role == 'user' %}{{ ('\n\n' if loop.previtem is defined and loop.previtem.role == 'assistant' else '') + '### User\n' + message.content + '\n\n' }}
+{%- elif message.role == 'assistant' %}{{ '### Assistant\n' }}{% generation %}{{ message.content + eos_token }}{% endgeneration %}
+{%- endif %}
+{%- endfor %}
+{%- if add_generation_prompt %}{{ '### Assistant\n' }}{% endif %}`
+
 type plain struct{}
 
 func (plain) Name() string { return "plain" }
@@ -62,5 +72,6 @@ func (plain) Segments(messages []Message, generation bool) ([]Segment, error) {
 	if prompt != "" {
 		out = append(out, Segment{Text: prompt})
 	}
+	out[0].Begin = true
 	return out, nil
 }

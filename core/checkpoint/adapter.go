@@ -26,6 +26,8 @@ const (
 	keyPrefix = "base_model.model."
 	keyA      = ".lora_A.weight" // [r, in]
 	keyB      = ".lora_B.weight" // [out, r]
+
+	templateKey = "chat_template" // in the metadata of the tensors' file
 )
 
 // AdapterKeys are PEFT's names of the two tensors of a module: A [r, in] and B [out, r].
@@ -61,6 +63,7 @@ func OpenAdapter(dir string) (*Adapter, error) {
 	if a.file, err = safetensors.Open(weights); err != nil {
 		return nil, err
 	}
+	a.Config.Template = a.file.Metadata()[templateKey]
 	if err := a.check(); err != nil {
 		a.file.Close()
 		return nil, fmt.Errorf("%s: %w", weights, err)
@@ -184,7 +187,11 @@ func WriteAdapter(dir string, c AdapterConfig, tensors []safetensors.Tensor) err
 			return fmt.Errorf("writing adapter %s: %.200q is no name of a LoRA tensor", dir, t.Name)
 		}
 	}
-	if err := safetensors.WriteFile(filepath.Join(dir, AdapterTensors), tensors, map[string]string{"format": "pt"}); err != nil {
+	metadata := map[string]string{"format": "pt"}
+	if c.Template != "" {
+		metadata[templateKey] = c.Template
+	}
+	if err := safetensors.WriteFile(filepath.Join(dir, AdapterTensors), tensors, metadata); err != nil {
 		return err
 	}
 	raw, err := json.Marshal(c)

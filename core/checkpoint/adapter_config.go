@@ -24,6 +24,8 @@ type AdapterConfig struct {
 	Targets       []string // target_modules as a list: last parts of module names
 	TargetPattern string   // target_modules as one string: all-linear, or a regular expression for whole module names
 
+	Template string // name of the chat template that it was trained with; it stands in the header of the tensors, where PEFT does not mind it
+
 	varies  variation                  // what single modules have
 	members map[string]json.RawMessage // the file's own
 }

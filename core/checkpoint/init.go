@@ -138,3 +138,14 @@ func writeInit(w io.Writer, p nn.Param, key rng.Key, c nn.Config, d tensor.DType
 	_, err := w.Write(buf)
 	return err
 }
+
+// WithoutQuantization is a config.json of weights that are not quantised any more.
+func WithoutQuantization(config []byte) ([]byte, error) {
+	var m map[string]json.RawMessage
+	if err := json.Unmarshal(config, &m); err != nil {
+		return nil, err
+	}
+	delete(m, "quantization_config")
+	raw, err := json.MarshalIndent(m, "", "  ")
+	return append(raw, '\n'), err
+}

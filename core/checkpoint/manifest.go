@@ -21,7 +21,11 @@ type Manifest struct {
 	Model         Input     `json:"model"`
 	Data          Input     `json:"data"`
 	Adapter       *Input    `json:"adapter,omitempty"` // the one the run started from
+	Sources       []Source  `json:"sources,omitempty"` // what was named by its id on a hub
 	Memory        *Memory   `json:"memory,omitempty"`  // once the run has ended
+
+	Rows     json.RawMessage `json:"rows,omitempty"`          // what became of the rows, as the run's first event says it
+	Template string          `json:"chat_template,omitempty"` // how conversations are laid out: plain, or the model's own
 }
 
 // Memory is what a run took, in bytes.
@@ -29,6 +33,16 @@ type Memory struct {
 	Before  int64 `json:"resident_before_model"`
 	Peak    int64 `json:"resident_peak"`
 	Planned int64 `json:"planned"` // predicted difference of the two
+}
+
+// Source is where something was found that was asked for by name. A run that goes on takes the same commit again.
+type Source struct {
+	Kind     string `json:"kind"` // model, adapter or dataset
+	Name     string `json:"name"` // as it was asked for
+	Hub      string `json:"hub"`  // hf or ms
+	ID       string `json:"id"`
+	Revision string `json:"revision"` // commit
+	Part     string `json:"part,omitempty"`
 }
 
 // Input is a set of files that a run read.

@@ -1,15 +1,17 @@
 // Package data turns files into what a training step is fed with: rows of JSON, JSONL or text become examples of ids and labels,
-// examples are split, ordered and put into batches of a few fixed lengths. Everything follows from files, options and seed,
-// and any batch can be asked for at any time, so a run that is resumed elsewhere goes on with the same tokens.
+// examples are sampled, split, mixed, ordered and put into batches of a few fixed lengths. Everything follows from files, options
+// and seed, and any batch can be asked for at any time, so a run that is resumed elsewhere goes on with the same tokens.
 package data
 
 import (
-	"encoding/json"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
+	"time"
 
 	"hone/core/chat"
 	"hone/core/tokenizer"
@@ -21,7 +23,12 @@ type Example struct {
 	Labels []int32 // as long: the target at each position, or chat.Ignored; the one at position 0 never counts
 	File   string
 	Row    int // from 1; in a .txt file the block
+
+	source int32 // the entry of the list of data sets that the file belongs to
+	times  int32 // how often the row trains in an epoch; held: it is held out
 }
+
+const held = -1
 
 // Supervised is the number of tokens that the example teaches: labels from position 1 on that are not ignored.
 func (e Example) Supervised() int {
@@ -36,32 +43,63 @@ func (e Example) Supervised() int {
 
 // Options says how rows become examples.
 type Options struct {
-	Tokenizer  *tokenizer.Tokenizer // may be nil when all rows are pre-tokenised
-	Template   chat.Template        // nil: chat.Plain
-	VocabSize  int                  // ids lie below it; 0 takes the tokenizer's size, and without one leaves them unchecked
-	MaxLength  int                  // tokens of an example at most; 0: no limit
-	Truncation string               // for longer rows: "delete" leaves them out (also when empty), "right" cuts their end off
-	MaxRow     int                  // bytes of a row at most; 0: 16 MiB
+	Tokenizer     *tokenizer.Tokenizer // may be nil when all rows are pre-tokenised
+	Template      chat.Template        // nil: chat.Plain
+	TrainOnPrompt bool                 // conversations: learn all of them, not only the answers
+	MaskHistory   bool                 // conversations: learn only the last answer
+	Ends          []int32              // ids that end an answer, beside the tokenizer's EOS; only to tell where none does
+	VocabSize     int                  // ids lie below it; 0 takes the tokenizer's size, and without one leaves them unchecked
+	MaxLength     int                  // tokens of an example at most; 0: no limit
+	Truncation    string               // what becomes of longer rows, see Truncations; empty: delete
+	Columns       map[string]string    // new names of columns; an empty one leaves the column out
+	MaxRow        int                  // bytes of a row at most; 0: 16 MiB
+	Progress      func(Progress)       // called now and then while files are read
+}
+
+// Progress is how far reading has come.
+type Progress struct {
+	File        string
+	Rows        int
+	Tokens      int64 // kept
+	Done, Total int64 // bytes of all files; Total 0: unknown
 }
 
 // Set is the examples of some files, in file order.
 type Set struct {
 	Examples []Example
 	Stats    Stats
+	Notes    []string // what the user should know about the rows, in sentences
 }
 
-// Stats counts what loading did.
+// Stats counts what loading did: Rows = Skipped + Kept + Dropped, and there are Kept + Pieces examples.
 type Stats struct {
-	Rows, Kept, Dropped, Truncated int
-	Unsupervised                   int      // kept rows that teach nothing
-	UnsupervisedRows               []string // the first few of them, as "file row n"
-	Tokens, SupervisedTokens       int64    // of kept rows
+	Rows             int      // in the files
+	Skipped          int      // left out by sampling
+	Kept             int      // rows, cut or whole
+	Dropped          int      // longer than the maximum length
+	Truncated        int      // kept, but one end was cut off
+	Pieces           int      // examples that rows were cut into, beyond the first of each
+	Conversations    int      // rows that the template lays out, cut and dropped ones too
+	Unsupervised     int      // examples that teach nothing
+	UnsupervisedRows []string // the first few of them, as "file row n"
+	Tokens           int64    // of the examples
+	SupervisedTokens int64
+}
+
+// add sums two files' counts.
+func (s *Stats) add(o Stats) {
+	s.Rows, s.Skipped, s.Kept, s.Dropped = s.Rows+o.Rows, s.Skipped+o.Skipped, s.Kept+o.Kept, s.Dropped+o.Dropped
+	s.Truncated, s.Pieces, s.Unsupervised = s.Truncated+o.Truncated, s.Pieces+o.Pieces, s.Unsupervised+o.Unsupervised
+	s.Conversations += o.Conversations
+	s.Tokens, s.SupervisedTokens = s.Tokens+o.Tokens, s.SupervisedTokens+o.SupervisedTokens
+	s.UnsupervisedRows = append(s.UnsupervisedRows, o.UnsupervisedRows...)
+	s.UnsupervisedRows = s.UnsupervisedRows[:min(len(s.UnsupervisedRows), firstFew)]
 }
 
 const firstFew = 8
 
-func (s *Stats) keep(e Example) {
-	s.Kept++
+// count adds an example to the sums.
+func (s *Stats) count(e Example) {
 	s.Tokens += int64(len(e.IDs))
 	n := e.Supervised()
 	s.SupervisedTokens += int64(n)
@@ -80,51 +118,49 @@ type Source struct {
 	Reader io.Reader
 }
 
-// Load reads files. All errors name file and row; the first one ends the reading.
-func Load(files []string, opt Options) (*Set, error) {
-	l, err := newRowLoader(opt)
-	if err != nil {
-		return nil, err
-	}
-	for _, name := range files {
-		f, err := os.Open(name)
-		if err != nil {
-			return nil, fmt.Errorf("data: %w", err)
-		}
-		err = l.read(Source{name, f})
-		f.Close()
-		if err != nil {
-			return nil, err
-		}
-	}
-	return l.finish()
+// Load reads all rows of files. All errors name file and row; the first one, or the end of ctx, ends the reading.
+func Load(ctx context.Context, files []string, opt Options) (*Set, error) {
+	return Mix{Train: []Spec{{Files: files}}}.load(ctx, opt)
 }
 
 // LoadFrom reads streams, as Load reads files.
-func LoadFrom(sources []Source, opt Options) (*Set, error) {
-	l, err := newRowLoader(opt)
+func LoadFrom(ctx context.Context, sources []Source, opt Options) (*Set, error) {
+	l, err := newLoading(opt)
 	if err != nil {
 		return nil, err
 	}
 	for _, s := range sources {
-		if err := l.read(s); err != nil {
+		if err := l.read(ctx, input{Source: s}); err != nil {
 			return nil, err
 		}
 	}
 	return l.finish()
 }
 
-type rowLoader struct {
-	opt Options
-	set Set
+// input is a stream with what is done with its rows.
+type input struct {
+	Source
+	source int32
+	times  []int32 // for each row: how often it trains, 0 to skip it, or held; nil: all once
 }
 
-func newRowLoader(opt Options) (*rowLoader, error) {
+// loading is files being read.
+type loading struct {
+	opt      Options
+	set      Set
+	ends     []int32
+	findings [findingKinds]finding
+	renamed  map[string]bool // columns that --columns names, once seen
+	progress Progress
+	told     time.Time
+}
+
+func newLoading(opt Options) (*loading, error) {
 	if opt.Truncation == "" {
-		opt.Truncation = "delete"
+		opt.Truncation = Truncations[0]
 	}
-	if opt.Truncation != "delete" && opt.Truncation != "right" {
-		return nil, fmt.Errorf("data: truncation strategy %q; expected delete or right", opt.Truncation)
+	if !slices.Contains(Truncations, opt.Truncation) {
+		return nil, fmt.Errorf("data: truncation strategy %q; expected one of %s", opt.Truncation, strings.Join(Truncations, ", "))
 	}
 	if opt.MaxLength < 0 || opt.VocabSize < 0 {
 		return nil, fmt.Errorf("data: maximum length %d, vocabulary %d; neither can be negative", opt.MaxLength, opt.VocabSize)
@@ -132,94 +168,62 @@ func newRowLoader(opt Options) (*rowLoader, error) {
 	if opt.Template == nil {
 		opt.Template = chat.Plain
 	}
-	if opt.VocabSize == 0 && opt.Tokenizer != nil {
-		opt.VocabSize = opt.Tokenizer.Size()
+	l := &loading{opt: opt, ends: slices.Clone(opt.Ends), renamed: map[string]bool{}}
+	if t := opt.Tokenizer; t != nil {
+		if opt.VocabSize == 0 {
+			l.opt.VocabSize = t.Size()
+		}
+		if t.EOS >= 0 {
+			l.ends = append(l.ends, t.EOS)
+		}
 	}
-	return &rowLoader{opt: opt}, nil
+	return l, nil
 }
 
-func (l *rowLoader) finish() (*Set, error) {
+// file reads a file from its beginning.
+func (l *loading) file(ctx context.Context, name string, in input) error {
+	f, err := os.Open(name)
+	if err != nil {
+		return fmt.Errorf("data: %w", err)
+	}
+	defer f.Close()
+	in.Source = Source{name, f}
+	return l.read(ctx, in)
+}
+
+func (l *loading) finish() (*Set, error) {
+	s := l.set.Stats
 	if len(l.set.Examples) == 0 {
-		if l.set.Stats.Dropped > 0 {
-			return nil, fmt.Errorf("data: all %d rows are longer than %d tokens and were left out; raise --max_length", l.set.Stats.Dropped, l.opt.MaxLength)
+		if s.Dropped > 0 {
+			return nil, fmt.Errorf("data: all %d rows are longer than %d tokens and were left out; raise --max_length, or cut them: --truncation_strategy right", s.Dropped, l.opt.MaxLength)
 		}
 		return nil, errors.New("data: there are no rows; name at least one file with some")
 	}
+	for name := range l.opt.Columns {
+		if !l.renamed[name] {
+			return nil, fmt.Errorf("data: --columns names the column %q, which no row has", short(name))
+		}
+	}
+	l.set.Notes = append(l.set.Notes, l.notes()...)
 	return &l.set, nil
 }
 
-func (l *rowLoader) read(src Source) error {
-	if strings.HasSuffix(strings.ToLower(src.Name), ".txt") {
-		return l.text(src)
+// read adds the examples of a stream.
+func (l *loading) read(ctx context.Context, in input) error {
+	l.progress.File = in.Name
+	if isText(in.Name) {
+		return l.text(ctx, in)
 	}
-	s := newScanner(src.Reader, src.Name, l.opt.MaxRow)
-	var format *format // of the file, set by its first row
-	return s.rows(func(row int, at position, raw []byte) error {
-		fail := func(err error) error {
-			return &Error{File: src.Name, Row: row, Line: at.line, Shape: true, What: err.Error()}
-		}
-		var columns map[string]json.RawMessage
-		if err := json.Unmarshal(raw, &columns); err != nil {
-			return fail(err)
-		}
-		f, err := formatOf(columns)
-		if err != nil {
-			return fail(err)
-		}
-		if format == nil {
-			format = f
-		}
-		if f != format {
-			return fail(fmt.Errorf("the row is of the format %s, those before it are %s; a file has one format", f, format))
-		}
-		if l.opt.Tokenizer == nil && f.name != "pre-tokenised" {
-			return fail(fmt.Errorf("rows of the format %s need a tokenizer, and there is none; only pre-tokenised rows (input_ids, labels) do without", f.name))
-		}
-		ids, labels, err := l.example(f, columns)
-		if err != nil {
-			return fail(err)
-		}
-		if err := l.checkIDs(ids, labels); err != nil {
-			return fail(err)
-		}
-		l.add(Example{ids, labels, src.Name, row})
-		return nil
-	})
+	return l.rows(ctx, in)
 }
 
-// checkIDs makes sure that every id and label has its row in the embedding.
-func (l *rowLoader) checkIDs(ids, labels []int32) error {
-	size := l.opt.VocabSize
-	bad := func(id int32) bool { return id < 0 || size > 0 && int(id) >= size }
-	rule := "ids are not negative"
-	if size > 0 {
-		rule = fmt.Sprintf("the model's vocabulary has ids 0…%d", size-1)
-	}
-	for i, id := range ids {
-		if bad(id) {
-			return fmt.Errorf("position %d has id %d; %s", i, id, rule)
-		}
-	}
-	for i, id := range labels {
-		if id != chat.Ignored && bad(id) {
-			return fmt.Errorf("position %d has label %d; %s, and %d means nothing is learnt", i, id, rule, chat.Ignored)
-		}
-	}
-	return nil
-}
+func isText(name string) bool { return strings.HasSuffix(strings.ToLower(name), ".txt") }
 
-// add keeps an example, after cutting or dropping one that is too long.
-func (l *rowLoader) add(e Example) {
-	st := &l.set.Stats
-	st.Rows++
-	if limit := l.opt.MaxLength; limit > 0 && len(e.IDs) > limit {
-		if l.opt.Truncation == "delete" {
-			st.Dropped++
-			return
-		}
-		st.Truncated++
-		e.IDs, e.Labels = e.IDs[:limit:limit], e.Labels[:limit:limit]
+// advance tells of progress, but not more than ten times a second.
+func (l *loading) advance(bytes int64, rows int) {
+	l.progress.Done, l.progress.Rows = l.progress.Done+bytes, l.progress.Rows+rows
+	if now := time.Now(); l.opt.Progress != nil && now.Sub(l.told) > 100*time.Millisecond {
+		l.told, l.progress.Tokens = now, l.set.Stats.Tokens
+		l.opt.Progress(l.progress)
 	}
-	st.keep(e)
-	l.set.Examples = append(l.set.Examples, e)
 }

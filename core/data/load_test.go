@@ -1,6 +1,7 @@
 package data
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -28,7 +29,7 @@ func testTokenizer(t testing.TB) *tokenizer.Tokenizer {
 }
 
 func read(name, content string, opt Options) (*Set, error) {
-	return LoadFrom([]Source{{name, strings.NewReader(content)}}, opt)
+	return LoadFrom(context.Background(), []Source{{name, strings.NewReader(content)}}, opt)
 }
 
 func TestJSONAndJSONLByContent(t *testing.T) {
@@ -92,8 +93,8 @@ func TestErrorsNameThePlace(t *testing.T) {
 		"deep.json":     {strings.Repeat("[", 100000), Options{}, []string{"deeper than 64"}},
 		"long.jsonl":    {long, Options{MaxRow: 1000}, []string{"row 1", "longer than 1000 bytes"}},
 		"long.json":     {"[" + long + "]", Options{MaxRow: 1000}, []string{"row 1", "longer than 1000 bytes"}},
-		"columns.jsonl": {`{"question":"x","answer":"y"}`, Options{}, []string{"row 1", `"answer", "question"`, "alpaca (instruction, output, input?)", "messages"}},
-		"extra.jsonl":   {`{"instruction":"x","output":"y","system":"z"}`, Options{Tokenizer: tok}, []string{`without "system"`}},
+		"columns.jsonl": {`{"question":"x","reply":"y"}`, Options{}, []string{"row 1", `"question", "reply"`, `--columns`, "alpaca (instruction, output, input?, system?, history?)", "messages"}},
+		"extra.jsonl":   {`{"instruction":"x","output":"y","weight":3}`, Options{Tokenizer: tok}, []string{`without "weight"`, `--columns '{"weight":""}'`}},
 		"mixed.jsonl":   {"{\"text\":\"x\"}\n{\"input_ids\":[1]}", Options{Tokenizer: tok}, []string{"row 2", "pre-tokenised", "text", "one format"}},
 		"notok.jsonl":   {`{"text":"x"}`, Options{}, []string{"row 1", "need a tokenizer"}},
 		"high.jsonl":    {"{\"input_ids\":[1]}\n{\"input_ids\":[1,512]}", Options{VocabSize: 512}, []string{"row 2", "position 1 has id 512", "0…511"}},
@@ -106,9 +107,9 @@ func TestErrorsNameThePlace(t *testing.T) {
 		"over.jsonl":    {`{"input_ids":[4294967297]}`, Options{}, []string{"position 0 is 4294967297"}},
 		"nested.jsonl":  {`{"input_ids":[[1]]}`, Options{}, []string{"position 0 is [1]"}},
 		"type.jsonl":    {`{"instruction":"x","output":7}`, Options{Tokenizer: tok}, []string{"output is a number; expected a string"}},
-		"role.jsonl":    {`{"messages":[{"role":"bot","content":"x"}]}`, Options{Tokenizer: tok}, []string{"row 1", `"bot"`}},
+		"role.jsonl":    {`{"messages":[{"role":"robot","content":"x"}]}`, Options{Tokenizer: tok}, []string{"row 1", `"robot"`, "assistant (gpt"}},
 		"message.jsonl": {`{"messages":[{"role":"user"}]}`, Options{Tokenizer: tok}, []string{"message 1 lacks"}},
-		"list.jsonl":    {`{"messages":[7]}`, Options{Tokenizer: tok}, []string{"message 1 is not an object"}},
+		"list.jsonl":    {`{"messages":[7]}`, Options{Tokenizer: tok}, []string{"message 1 is a number; expected an object"}},
 		"all.jsonl":     {`{"input_ids":[1,2,3]}`, Options{MaxLength: 2}, []string{"all 1 rows are longer than 2"}},
 		"limit.txt":     {"text", Options{Tokenizer: tok}, []string{"max_length"}},
 		"blank.txt":     {" \n", Options{Tokenizer: tok, MaxLength: 8}, []string{"no text"}},
@@ -125,13 +126,13 @@ func TestErrorsNameThePlace(t *testing.T) {
 			}
 		}
 	}
-	if _, err := Load([]string{"no-such-file.json"}, Options{}); err == nil || !strings.Contains(err.Error(), "no-such-file.json") {
+	if _, err := Load(t.Context(), []string{"no-such-file.json"}, Options{}); err == nil || !strings.Contains(err.Error(), "no-such-file.json") {
 		t.Errorf("missing file: error %v", err)
 	}
-	if _, err := Load(nil, Options{Truncation: "left"}); err == nil || !strings.Contains(err.Error(), `"left"`) {
+	if _, err := Load(t.Context(), nil, Options{Truncation: "middle"}); err == nil || !strings.Contains(err.Error(), `"middle"`) {
 		t.Errorf("unknown strategy: error %v", err)
 	}
-	if _, err := Load(nil, Options{}); err == nil {
+	if _, err := Load(t.Context(), nil, Options{}); err == nil {
 		t.Error("no files are accepted")
 	}
 }
@@ -177,26 +178,6 @@ func TestFormatsThatNeedATokenizer(t *testing.T) {
 	}
 	if want := append(append([]int32{tok.BOS}, tok.EncodeText(long)...), tok.EOS); !slices.Equal(all, want) {
 		t.Error("the blocks do not join to the text's ids")
-	}
-}
-
-func TestTruncationAndUnsupervised(t *testing.T) {
-	content := `{"input_ids":[1,2,3,4]}
-{"input_ids":[1,2],"labels":[1,-100]}
-{"input_ids":[1,2,3],"labels":[-100,-100,3]}`
-	drop, err := read("f", content, Options{MaxLength: 2})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if s := drop.Stats; s.Rows != 3 || s.Kept != 1 || s.Dropped != 2 || s.Truncated != 0 || s.Unsupervised != 1 || s.SupervisedTokens != 0 {
-		t.Errorf("delete: %+v", s)
-	}
-	cut, err := read("f", content, Options{MaxLength: 2, Truncation: "right"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if s := cut.Stats; s.Kept != 3 || s.Truncated != 2 || s.Tokens != 6 || s.SupervisedTokens != 1 || !slices.Equal(s.UnsupervisedRows, []string{"f row 2", "f row 3"}) {
-		t.Errorf("right: %+v", s)
 	}
 }
 
@@ -263,7 +244,7 @@ func TestGoldenSets(t *testing.T) {
 		}
 	}
 	for _, f := range files {
-		set, err := Load([]string{f}, Options{VocabSize: 512})
+		set, err := Load(t.Context(), []string{f}, Options{VocabSize: 512})
 		if err != nil {
 			t.Errorf("%s: %v", f, err)
 			continue
@@ -278,8 +259,8 @@ func exists(path string) bool { _, err := os.Stat(path); return err == nil }
 
 func TestRealSets(t *testing.T) {
 	tok := testTokenizer(t)
-	for name, rows := range map[string]int{"alpaca_en_demo.json": 999, "alpaca_zh_demo.json": 1000, "identity.json": 91} {
-		set, err := Load([]string{golden.Shared(t, "data/datasets/"+name)}, Options{Tokenizer: tok})
+	for name, rows := range map[string]int{"alpaca_en_demo.json": 999, "alpaca_zh_demo.json": 1000, "identity.json": 91, "medical_sft_1K_format.jsonl": 1000, "gsm8k_test.jsonl": 1319} {
+		set, err := Load(t.Context(), []string{golden.Shared(t, "data/datasets/"+name)}, Options{Tokenizer: tok})
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
@@ -289,11 +270,14 @@ func TestRealSets(t *testing.T) {
 		}
 	}
 	for name, want := range map[string]string{
-		"datasets/gsm8k_test.jsonl":       `row 1 (line 1): the columns are "answer", "question"`,
-		"datasets/dpo_zh_500.jsonl":       `"conversations"`,
-		"badfiles/alpaca_extra_data.json": "line 2502, column 2",
+		"datasets/dpo_zh_500.jsonl":              "preference pairs",
+		"datasets/dpo_en_demo.json":              "preference pairs",
+		"datasets/kto_en_demo.json":              "good and bad answers",
+		"datasets/seed_tasks.jsonl":              "self-instruct",
+		"datasets/internal_medicine_gb18030.csv": "GB18030",
+		"badfiles/alpaca_extra_data.json":        "line 2502, column 2",
 	} {
-		if _, err := Load([]string{golden.Shared(t, "data/"+name)}, Options{Tokenizer: tok}); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := Load(t.Context(), []string{golden.Shared(t, "data/"+name)}, Options{Tokenizer: tok}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: error %v, want one with %q", name, err, want)
 		}
 	}

@@ -133,8 +133,11 @@ func (l *Loader) batch(epoch, i int) [][]int {
 }
 
 // bucket is the smallest length that holds all rows.
-func (l *Loader) bucket(rows [][]int) int {
-	k, _ := slices.BinarySearch(l.buckets, l.longest(rows))
+func (l *Loader) bucket(rows [][]int) int { return l.Bucket(l.longest(rows)) }
+
+// Bucket is the smallest length of a batch that holds n tokens; n must not be more than the longest row has.
+func (l *Loader) Bucket(n int) int {
+	k, _ := slices.BinarySearch(l.buckets, n)
 	return l.buckets[k]
 }
 

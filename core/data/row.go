@@ -2,144 +2,123 @@ package data
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
-	"maps"
 	"math"
-	"slices"
 	"strings"
 
 	"hone/core/chat"
 )
 
-// A format is one way to write a row, known by its columns.
-type format struct {
-	name     string
-	required []string
-	optional []string
-}
-
-var formats = []*format{
-	{name: "pre-tokenised", required: []string{"input_ids"}, optional: []string{"labels"}},
-	{name: "alpaca", required: []string{"instruction", "output"}, optional: []string{"input"}},
-	{name: "text", required: []string{"text"}},
-	{name: "messages", required: []string{"messages"}},
-}
-
-func (f *format) String() string {
-	s := f.name + " (" + strings.Join(f.required, ", ")
-	for _, c := range f.optional {
-		s += ", " + c + "?"
-	}
-	return s + ")"
-}
-
-// formatOf finds the format that has all columns of a row; a column with null counts as absent.
-func formatOf(columns map[string]json.RawMessage) (*format, error) {
-	for name, v := range columns {
-		if string(v) == "null" {
-			delete(columns, name)
-		}
-	}
-	found := slices.Sorted(maps.Keys(columns))
-	var near *format
-	for _, f := range formats {
-		missing := slices.ContainsFunc(f.required, func(c string) bool { _, ok := columns[c]; return !ok })
-		if missing {
-			continue
-		}
-		unknown := slices.ContainsFunc(found, func(c string) bool { return !slices.Contains(f.required, c) && !slices.Contains(f.optional, c) })
-		if !unknown {
-			return f, nil
-		}
-		if near == nil {
-			near = f
-		}
-	}
-	var known []string
-	for _, f := range formats {
-		known = append(known, f.String())
-	}
-	message := fmt.Sprintf("the columns are %s; understood are: %s", quoteAll(found), strings.Join(known, "; "))
-	if near != nil {
-		extra := slices.DeleteFunc(found, func(c string) bool { return slices.Contains(near.required, c) || slices.Contains(near.optional, c) })
-		message += fmt.Sprintf(". It would be a row of the format %s without %s; take that out of the file", near.name, quoteAll(extra))
-	}
-	return nil, fmt.Errorf("%s", message)
-}
-
-// quoteAll lists names; a row can have any number of them of any length, a message cannot.
-func quoteAll(names []string) string {
-	if len(names) == 0 {
-		return "none"
-	}
-	var out []string
-	for i, n := range names {
-		if i == 16 {
-			out = append(out, fmt.Sprintf("… (%d in all)", len(names)))
-			break
-		}
-		if len(n) > 64 {
-			n = strings.ToValidUTF8(n[:64], "") + "…"
-		}
-		out = append(out, fmt.Sprintf("%q", n))
-	}
-	return strings.Join(out, ", ")
-}
-
-// example makes ids and labels of a row.
-func (l *rowLoader) example(f *format, columns map[string]json.RawMessage) (ids, labels []int32, err error) {
-	switch f.name {
-	case "pre-tokenised":
-		return preTokenised(columns)
-	case "text":
-		text, err := stringColumn(columns, "text")
-		if err != nil {
-			return nil, nil, err
-		}
-		ids := l.frame(l.opt.Tokenizer.EncodeText(text))
-		return ids, slices.Clone(ids), nil
-	case "alpaca":
+// alpaca reads an instruction with material for it, and the answer, as the Stanford Alpaca and Dolly sets write them;
+// LLaMA-Factory's system and history stand in front.
+func alpaca(material, answer string) func(c columns) ([]chat.Message, error) {
+	return func(c columns) ([]chat.Message, error) {
 		var v [3]string
-		for i, name := range []string{"instruction", "input", "output"} {
-			if v[i], err = stringColumn(columns, name); err != nil {
-				return nil, nil, err
+		var err error
+		for i, name := range []string{"instruction", material, answer} {
+			if v[i], err = c.text(name); err != nil {
+				return nil, err
 			}
 		}
-		return chat.Encode(l.opt.Tokenizer, l.opt.Template, chat.Alpaca(v[0], v[1], v[2]), chat.EncodeOptions{})
-	case "messages":
-		messages, err := messagesColumn(columns["messages"])
+		return withHistory(c, chat.Alpaca(v[0], v[1], v[2]))
+	}
+}
+
+// pair reads a question and its answer, each in a column.
+func pair(question, answer string) func(c columns) ([]chat.Message, error) {
+	return func(c columns) ([]chat.Message, error) {
+		q, err := c.text(question)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
-		return chat.Encode(l.opt.Tokenizer, l.opt.Template, messages, chat.EncodeOptions{})
+		a, err := c.text(answer)
+		if err != nil {
+			return nil, err
+		}
+		return withHistory(c, []chat.Message{{Role: "user", Content: q}, {Role: "assistant", Content: a}})
 	}
-	panic("data: format " + f.name + " is listed but not read")
 }
 
-// frame puts the begin token in front of a text and the end token behind it, as far as the tokenizer has them.
-func (l *rowLoader) frame(ids []int32) []int32 {
-	var out []int32
-	if t := l.opt.Tokenizer; t.BOS >= 0 {
-		out = append(out, t.BOS)
+// promptCompletion reads TRL's columns: two texts, or two lists of messages. Texts go through the chat template, as in
+// ms-swift, so that the tuned model is asked the way it was taught.
+func promptCompletion(c columns) ([]chat.Message, error) {
+	prompt, _ := c.get("prompt")
+	completion, _ := c.get("completion")
+	if prompt[0] != '[' || completion[0] != '[' {
+		return pair("prompt", "completion")(c)
 	}
-	out = append(out, ids...)
-	if t := l.opt.Tokenizer; t.EOS >= 0 {
-		out = append(out, t.EOS)
+	list, err := turns("prompt", prompt)
+	if err != nil {
+		return nil, fmt.Errorf("prompt: %w", err)
 	}
-	return out
+	more, err := turns("completion", completion)
+	if err != nil {
+		return nil, fmt.Errorf("completion: %w", err)
+	}
+	return withSystem(c, append(list, more...))
 }
 
-func preTokenised(columns map[string]json.RawMessage) (ids, labels []int32, err error) {
-	if ids, err = integers(columns["input_ids"]); err != nil {
+// withHistory puts the earlier turns, pairs of question and answer, and the system message in front.
+func withHistory(c columns, list []chat.Message) ([]chat.Message, error) {
+	raw, ok := c.get("history")
+	if !ok {
+		return withSystem(c, list)
+	}
+	if raw[0] != '[' {
+		return nil, fmt.Errorf("history is %s; expected a list of pairs [question, answer]", kindName(raw))
+	}
+	var earlier []chat.Message
+	err := elements(raw, func(i int, value []byte) error {
+		wrong := fmt.Errorf("history: turn %d is no pair of texts [question, answer]", i+1)
+		if value[0] != '[' {
+			return wrong
+		}
+		sides := 0
+		err := elements(value, func(k int, side []byte) error {
+			if side[0] != '"' || k > 1 {
+				return wrong
+			}
+			earlier = append(earlier, chat.Message{Role: []string{"user", "assistant"}[k], Content: stringOf(side)})
+			sides++
+			return nil
+		})
+		if err == nil && sides != 2 {
+			err = wrong
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return withSystem(c, append(earlier, list...))
+}
+
+// preTokenised takes ids and labels as they are.
+func preTokenised(c columns) (ids, labels []int32, err error) {
+	raw, _ := c.get("input_ids")
+	if ids, err = integers(raw); err != nil {
 		return nil, nil, fmt.Errorf("input_ids: %w", err)
 	}
 	if len(ids) == 0 {
 		return nil, nil, fmt.Errorf("input_ids is empty")
 	}
-	raw, ok := columns["labels"]
+	if raw, ok := c.get("attention_mask"); ok {
+		mask, err := integers(raw)
+		if err != nil {
+			return nil, nil, fmt.Errorf("attention_mask: %w", err)
+		}
+		if len(mask) != len(ids) {
+			return nil, nil, fmt.Errorf("input_ids has %d entries and attention_mask %d", len(ids), len(mask))
+		}
+		for i, m := range mask {
+			if m != 1 {
+				return nil, nil, fmt.Errorf("attention_mask is %d at position %d; take the padding out of the row, batches are padded here", m, i)
+			}
+		}
+	}
+	raw, ok := c.get("labels")
 	if !ok {
-		return ids, slices.Clone(ids), nil
+		return ids, ids, nil
 	}
 	if labels, err = integers(raw); err != nil {
 		return nil, nil, fmt.Errorf("labels: %w", err)
@@ -150,57 +129,8 @@ func preTokenised(columns map[string]json.RawMessage) (ids, labels []int32, err 
 	return ids, labels, nil
 }
 
-func stringColumn(columns map[string]json.RawMessage, name string) (string, error) {
-	raw, ok := columns[name]
-	if !ok {
-		return "", nil
-	}
-	if raw[0] != '"' {
-		return "", fmt.Errorf("%s is %s; expected a string", name, kindName(raw))
-	}
-	var s string
-	err := json.Unmarshal(raw, &s)
-	return s, err
-}
-
-func messagesColumn(raw json.RawMessage) ([]chat.Message, error) {
-	if raw[0] != '[' {
-		return nil, fmt.Errorf("messages is %s; expected a list of objects {role, content}", kindName(raw))
-	}
-	// One message at a time: a long list of wrong ones ends at the first, before it takes memory.
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	if _, err := dec.Token(); err != nil {
-		return nil, err
-	}
-	var out []chat.Message
-	for i := 0; dec.More(); i++ {
-		var m map[string]json.RawMessage
-		if err := dec.Decode(&m); err != nil {
-			return nil, fmt.Errorf("message %d is not an object {role, content}: %v", i+1, err)
-		}
-		for name := range m {
-			if name != "role" && name != "content" {
-				return nil, fmt.Errorf("message %d has the field %s; expected role and content", i+1, quoteAll([]string{name}))
-			}
-		}
-		if len(m) != 2 {
-			return nil, fmt.Errorf("message %d lacks role or content", i+1)
-		}
-		role, err := stringColumn(m, "role")
-		if err != nil {
-			return nil, fmt.Errorf("message %d: %w", i+1, err)
-		}
-		content, err := stringColumn(m, "content")
-		if err != nil {
-			return nil, fmt.Errorf("message %d: %w", i+1, err)
-		}
-		out = append(out, chat.Message{Role: role, Content: content})
-	}
-	return out, nil
-}
-
 // integers reads a JSON array of whole numbers, which is known to be valid JSON.
-func integers(raw json.RawMessage) ([]int32, error) {
+func integers(raw []byte) ([]int32, error) {
 	if raw[0] != '[' {
 		return nil, fmt.Errorf("%s; expected a list of integers", kindName(raw))
 	}

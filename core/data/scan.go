@@ -109,8 +109,8 @@ func (s *scanner) peek() (byte, bool, error) {
 	}
 }
 
-// rows calls yield with every row of a JSON or JSONL file; which of them it is shows in the first byte. The row is valid
-// only during the call.
+// rows calls yield with every row of a JSON or JSONL file; which of them it is shows in the first byte. Only the extent of a
+// row is known: check looks at its syntax. It is valid only during the call.
 func (s *scanner) rows(yield func(row int, at position, raw []byte) error) error {
 	if err := s.start(); err != nil {
 		return err
@@ -134,36 +134,6 @@ func (s *scanner) rows(yield func(row int, at position, raw []byte) error) error
 	return err
 }
 
-// start skips a byte order mark and recognises files that are no text of ours.
-func (s *scanner) start() error {
-	head, _ := s.r.Peek(24)
-	switch {
-	case bytes.HasPrefix(head, []byte("\xEF\xBB\xBF")):
-		_, err := s.r.Discard(3)
-		return err
-	case bytes.HasPrefix(head, []byte("\xFF\xFE")), bytes.HasPrefix(head, []byte("\xFE\xFF")):
-		return s.fail(s.here(), "the file is UTF-16; save it as UTF-8")
-	case bytes.HasPrefix(head, []byte("version https://git-lfs")):
-		return s.fail(s.here(), "this is a Git LFS pointer, not the data; fetch the file with git lfs pull")
-	case bytes.HasPrefix(head, []byte("PAR1")):
-		return s.fail(s.here(), "this is a Parquet file; %s", wanted)
-	}
-	return nil
-}
-
-// neither explains a file that begins with something else than an array or an object.
-func (s *scanner) neither() error {
-	at := s.here()
-	raw, err := io.ReadAll(io.LimitReader(s.r, int64(s.maxRow)))
-	if err != nil {
-		return fmt.Errorf("%s: %w", s.file, err)
-	}
-	if utf8.Valid(raw) && json.Valid(raw) {
-		return &Error{File: s.file, Line: at.line, Column: at.column, Shape: true, What: "the file holds " + kindName(raw) + "; " + wanted}
-	}
-	return s.fail(at, "this is no JSON; %s", wanted)
-}
-
 // array reads the elements of one array.
 func (s *scanner) array(yield func(int, position, []byte) error) error {
 	s.next() // the bracket
@@ -181,9 +151,6 @@ func (s *scanner) array(yield func(int, position, []byte) error) error {
 			return s.fail(at, "the file ends inside the array; is it cut off? expected a row or ]")
 		}
 		if err := s.value(at, c); err != nil {
-			return err
-		}
-		if err := s.check(at); err != nil {
 			return err
 		}
 		if err := yield(s.row, at, s.buf); err != nil {
@@ -292,11 +259,13 @@ func (s *scanner) lines(yield func(int, position, []byte) error) error {
 			continue
 		}
 		s.row++
-		if err := s.check(at); err != nil {
-			if s.row == 1 && s.spread() {
-				return &Error{File: s.file, Line: at.line, Column: at.column, Shape: true, What: "the file holds one object over several lines; " + wanted}
+		if s.row == 1 {
+			if err := check(s.file, s.row, at, s.buf); err != nil {
+				if s.spread() {
+					return &Error{File: s.file, Line: at.line, Column: at.column, Shape: true, What: "the file holds one object over several lines; " + wanted}
+				}
+				return err
 			}
-			return err
 		}
 		if err := yield(s.row, at, s.buf); err != nil {
 			return err
@@ -311,9 +280,12 @@ func (s *scanner) spread() bool {
 	return err == nil && len(rest) > 0 && utf8.Valid(whole) && json.Valid(whole)
 }
 
-// check makes sure that buf is UTF-8 and JSON of a bearable depth, and an object.
-func (s *scanner) check(at position) error {
-	raw := s.buf
+// check makes sure that a row is UTF-8 and JSON of a bearable depth, and an object.
+func check(file string, row int, at position, raw []byte) error {
+	fail := func(i int, format string, args ...any) error {
+		at := locate(at, raw, i)
+		return &Error{File: file, Row: row, Line: at.line, Column: at.column, What: fmt.Sprintf(format, args...)}
+	}
 	if !utf8.Valid(raw) {
 		i := 0
 		for i < len(raw) {
@@ -323,11 +295,13 @@ func (s *scanner) check(at position) error {
 			}
 			i += w
 		}
-		return s.fail(locate(at, raw, i), "byte 0x%02X is not valid UTF-8; save the file as UTF-8", raw[i])
+		return fail(i, "byte 0x%02X is not valid UTF-8%s", raw[i], otherEncoding(raw))
 	}
 	depth, inString := 0, false
 	for i := 0; i < len(raw); i++ {
 		switch c := raw[i]; {
+		case c == 0:
+			return fail(i, "a byte of value 0 stands in the row; the file is damaged, or no text")
 		case inString && c == '\\':
 			i++
 		case c == '"':
@@ -335,27 +309,27 @@ func (s *scanner) check(at position) error {
 		case inString:
 		case c == '{' || c == '[':
 			if depth++; depth > maxDepth {
-				return s.fail(locate(at, raw, i), "arrays and objects are nested deeper than %d levels", maxDepth)
+				return fail(i, "arrays and objects are nested deeper than %d levels", maxDepth)
 			}
 		case c == '}' || c == ']':
 			depth--
 		}
 	}
-	var any json.RawMessage
-	if err := json.Unmarshal(raw, &any); err != nil {
+	if !json.Valid(raw) {
+		var any json.RawMessage
+		err := json.Unmarshal(raw, &any)
 		var syntax *json.SyntaxError
 		if !errors.As(err, &syntax) {
-			return s.fail(at, "%v", err)
+			return fail(0, "%v", err)
 		}
-		i := max(0, min(int(syntax.Offset)-1, len(raw)-1))
 		hint := ""
 		if depth > 0 {
 			hint = "; the row does not end here (in JSONL every row is on one line; rows over several lines need an array around them)"
 		}
-		return s.fail(locate(at, raw, i), "invalid JSON: %v%s", err, hint)
+		return fail(max(0, min(int(syntax.Offset)-1, len(raw)-1)), "invalid JSON: %v%s", err, hint)
 	}
 	if raw = bytes.TrimLeft(raw, " \t\r\n"); raw[0] != '{' {
-		return &Error{File: s.file, Row: s.row, Line: at.line, Column: at.column, Shape: true,
+		return &Error{File: file, Row: row, Line: at.line, Column: at.column, Shape: true,
 			What: "the row is " + kindName(raw) + "; expected an object {…}"}
 	}
 	return nil

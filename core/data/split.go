@@ -3,36 +3,41 @@ package data
 import (
 	"fmt"
 	"math"
-	"slices"
 
 	"hone/core/rng"
 )
 
-// Split holds a share of the rows out for evaluation: round(ratio·n) of them, at least one and not all, drawn by seed. Both
-// sets keep the order of the file. With ratio 0, or only one row, held is nil.
+// Split holds a share of the rows out for evaluation: round(ratio·n) of them, at least one and not all, drawn by seed. The
+// pieces of a row that was cut go together. Both sets keep the order of the file. With ratio 0, or only one row, held is nil.
 func Split(set *Set, ratio float64, seed uint64) (train, held *Set, err error) {
 	if !(ratio >= 0 && ratio < 1) {
 		return nil, nil, fmt.Errorf("data: split ratio %v; expected at least 0 and less than 1", ratio)
 	}
-	n := len(set.Examples)
+	// next reports whether an example begins another row than the one before.
+	next := func(i int) bool {
+		return i == 0 || set.Examples[i].Row != set.Examples[i-1].Row || set.Examples[i].File != set.Examples[i-1].File
+	}
+	n := 0
+	for i := range set.Examples {
+		if next(i) {
+			n++
+		}
+	}
 	if ratio == 0 || n < 2 {
 		return set, nil, nil
 	}
 	k := min(max(int(math.Round(ratio*float64(n))), 1), n-1)
-	out := rng.NewKey(seed, rng.Split, 0).Permutation(n)[:k]
-	slices.Sort(out)
-	train, held = &Set{}, &Set{}
-	// What loading left out was left out before the split and is reported with the training rows.
-	train.Stats.Dropped, train.Stats.Truncated = set.Stats.Dropped, set.Stats.Truncated
-	for i, e := range set.Examples {
-		to := train
-		if len(out) > 0 && out[0] == i {
-			to, out = held, out[1:]
-		}
-		to.Examples = append(to.Examples, e)
-		to.Stats.keep(e)
+	out := map[int]bool{}
+	for _, row := range rng.NewKey(seed, rng.Split, 0).Permutation(n)[:k] {
+		out[row] = true
 	}
-	train.Stats.Rows, held.Stats.Rows = train.Stats.Kept+train.Stats.Dropped, held.Stats.Kept
+	row, at := -1, -1
+	train, held = set.divide(func(Example) bool {
+		if at++; next(at) {
+			row++
+		}
+		return out[row]
+	})
 	return train, held, nil
 }
 

@@ -1,9 +1,9 @@
 package data
 
 import (
+	"context"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -14,9 +14,9 @@ const textPart = 1 << 20
 
 // text reads a .txt file for pre-training: one begin token, the text, one end token, cut into blocks of MaxLength tokens,
 // everything supervised. The last block may be shorter.
-func (l *rowLoader) text(src Source) error {
+func (l *loading) text(ctx context.Context, in input) error {
 	fail := func(line int, format string, args ...any) error {
-		return &Error{File: src.Name, Line: line, What: fmt.Sprintf(format, args...)}
+		return &Error{File: in.Name, Line: line, What: fmt.Sprintf(format, args...)}
 	}
 	tok := l.opt.Tokenizer
 	if tok == nil {
@@ -25,28 +25,59 @@ func (l *rowLoader) text(src Source) error {
 	if l.opt.MaxLength < 2 {
 		return fail(0, "a text is cut into blocks of the maximum length; set one of at least 2 tokens (max_length)")
 	}
-	s := newScanner(src.Reader, src.Name, l.opt.MaxRow)
-	if err := s.start(); err != nil {
-		return err
+	if in.times != nil {
+		return fail(0, "a text has no rows to take a sample of; convert it to JSONL with a text a line, or take the sample's settings out")
 	}
 	var pending []int32
+	if tok.BOS >= 0 {
+		pending = append(pending, tok.BOS)
+	}
 	block := 0
 	emit := func(all bool) error {
-		for len(pending) >= l.opt.MaxLength || all && len(pending) > 0 {
-			n := min(len(pending), l.opt.MaxLength)
-			ids := slices.Clone(pending[:n])
+		at := 0
+		for len(pending)-at >= l.opt.MaxLength || all && len(pending) > at {
+			n := min(len(pending)-at, l.opt.MaxLength)
+			ids := pending[at : at+n]
 			if err := l.checkIDs(ids, nil); err != nil {
 				return fail(0, "%v; do tokenizer and model belong together?", err)
 			}
-			pending = pending[n:]
+			at += n
 			block++
-			l.add(Example{ids, slices.Clone(ids), src.Name, block})
+			l.add(Example{ids, ids, in.Name, block, in.source, 1})
 		}
-		pending = slices.Clone(pending) // lets go of what is given out
+		pending = append(pending[:0], pending[at:]...)
 		return nil
 	}
-	if tok.BOS >= 0 {
-		pending = append(pending, tok.BOS)
+	some := false
+	type tokens struct {
+		ids   []int32
+		bytes int
+	}
+	err := inOrder(ctx, func(send func(string) error) error { return textParts(in.Source, l.opt.MaxRow, send) },
+		func(part string) tokens { return tokens{tok.EncodeText(part), len(part)} },
+		func(t tokens) error {
+			some = some || len(t.ids) > 0
+			pending = append(pending, t.ids...)
+			l.advance(int64(t.bytes), 0)
+			return emit(false)
+		})
+	if err != nil {
+		return err
+	}
+	if !some {
+		return fail(0, "the file has no text")
+	}
+	if tok.EOS >= 0 {
+		pending = append(pending, tok.EOS)
+	}
+	return emit(true)
+}
+
+// textParts cuts a text at line ends. Parts of nothing but white space at the ends of a file without any text are not sent.
+func textParts(src Source, maxRow int, send func(string) error) error {
+	s := newScanner(src.Reader, src.Name, maxRow)
+	if err := s.start(); err != nil {
+		return err
 	}
 	var part strings.Builder
 	some := false
@@ -56,27 +87,19 @@ func (l *rowLoader) text(src Source) error {
 			return fmt.Errorf("%s: %w", src.Name, err)
 		}
 		if !utf8.ValidString(piece) {
-			return fail(line, "the line is not valid UTF-8; save the file as UTF-8")
+			return &Error{File: src.Name, Line: line, What: "the line is not valid UTF-8" + otherEncoding([]byte(piece))}
 		}
 		line++
 		part.WriteString(piece)
 		some = some || strings.TrimSpace(piece) != ""
-		if part.Len() >= textPart || err == io.EOF {
-			pending = append(pending, tok.EncodeText(part.String())...)
-			part.Reset()
-			if err := emit(false); err != nil {
-				return err
+		if some && (part.Len() >= textPart || err == io.EOF) {
+			if sent := send(part.String()); sent != nil {
+				return sent
 			}
+			part.Reset()
 		}
 		if err == io.EOF {
-			break
+			return nil
 		}
 	}
-	if !some {
-		return fail(0, "the file has no text")
-	}
-	if tok.EOS >= 0 {
-		pending = append(pending, tok.EOS)
-	}
-	return emit(true)
 }

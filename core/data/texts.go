@@ -50,6 +50,9 @@ func texts(name string, yield func(string) bool) (more bool, err error) {
 	}
 	more = true
 	err = s.rows(func(row int, at position, raw []byte) error {
+		if err := check(name, row, at, raw); err != nil {
+			return err
+		}
 		var r struct{ Text string }
 		if err := json.Unmarshal(raw, &r); err != nil || r.Text == "" {
 			return &Error{File: name, Row: row, Line: at.line, Shape: true, What: `the row has no "text"; a tokenizer is trained on .txt files or rows {"text": …}`}

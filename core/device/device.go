@@ -4,6 +4,7 @@ package device
 
 import (
 	"context"
+	"errors"
 	"io"
 
 	"hone/core/ir"
@@ -20,6 +21,15 @@ type Device interface {
 	// Compile prepares a program. It takes no memory for temporaries yet, and fails with what does not fit.
 	Compile(ctx context.Context, g *ir.Graph) (Exec, error)
 	Close() error
+}
+
+// ErrLost says that a device is gone, with all that lay on it. Errors of a lost device wrap it.
+var ErrLost = errors.New("the device is lost")
+
+// Chooser is a device that has several kernels for the same operators and chooses among them when it is first used.
+type Chooser interface {
+	// Choose takes the kernels of that name (Caps.Variant) for all that is compiled from now on: those that a run began with.
+	Choose(variant string) error
 }
 
 // Buffer is a tensor in a device's memory.

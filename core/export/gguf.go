@@ -1,4 +1,5 @@
-// Package export turns what training made into what other programs read: GGUF files for llama.cpp and Ollama.
+// Package export turns what training made into what other programs read: an adapter merged into its base as a model
+// directory, and GGUF files for llama.cpp and Ollama.
 package export
 
 import (
@@ -82,7 +83,7 @@ func (w *ggufWriter) prepare() error {
 		w.tensors = append(w.tensors, gguf.Tensor{Name: "rope_freqs.weight", Type: gguf.F32, Shape: []int{len(lay.ropeFreqs)},
 			Rows: func(put func([]float32) error) error { return put(lay.ropeFreqs) }})
 	}
-	tokens, err := tokenizerMetadata(w.base.Dir, cfg.Architecture)
+	tokens, err := tokenizerMetadata(w.base.Dir)
 	if err != nil {
 		return err
 	}
@@ -105,10 +106,13 @@ func absolute(dir string) string {
 
 // add lists a parameter under its name in the file.
 func (w *ggufWriter) add(name string, p nn.Param, c change) {
-	shape := c.shape(p.Shape)
-	w.tensors = append(w.tensors, gguf.Tensor{Name: name, Type: w.typeOf(name, shape), Shape: shape,
+	w.tensors = append(w.tensors, gguf.Tensor{Name: name, Type: w.typeOf(name, p.Shape), Shape: p.Shape,
 		Rows: func(put func([]float32) error) error {
-			return c.rows(w.base.Weights, p, func(v []float32) error {
+			values, err := openWeight(w.base, p)
+			if err != nil {
+				return err
+			}
+			return c(values, func(v []float32) error {
 				if err := w.ctx.Err(); err != nil {
 					return err
 				}

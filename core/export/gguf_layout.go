@@ -14,17 +14,16 @@ import (
 // layout is how llama.cpp names and stores an architecture (gguf-py's constants.py and tensor_mapping.py, and the
 // conversions of convert_hf_to_gguf.py).
 type layout struct {
-	name      string            // general.architecture
-	top       map[string]string // names outside the layers
-	layers    string            // what stands before a layer's number
-	inLayer   map[string]string // the module's name within a layer
-	permuted  bool              // rotary pairs of q and k are neighbours, not halves of a head
-	conv      bool              // linear weights lie as [in, out]
-	plusOne   bool              // norms multiply by 1 + weight
-	tiedHead  bool              // the file repeats a tied head
-	ropeFreqs []float32         // divisors of the rotary frequencies
-	heads     [2]int            // of queries, of keys
-	metadata  []gguf.Pair
+	name       string            // general.architecture
+	top        map[string]string // names outside the layers
+	layers     string            // what stands before a layer's number
+	inLayer    map[string]string // the module's name within a layer
+	permuted   bool              // rotary pairs of q and k are neighbours, not halves of a head
+	tiedHead   bool              // the file repeats a tied head
+	ropeFreqs  []float32         // divisors of the rotary frequencies
+	heads      [2]int            // of queries, of keys
+	unitOffset bool              // norms multiply by 1 + weight
+	metadata   []gguf.Pair
 }
 
 var llamaModules = map[string]string{
@@ -40,9 +39,9 @@ var layouts = map[string]layout{
 	"llama": {name: "llama", top: llamaTop, layers: "model.layers.", inLayer: llamaModules, permuted: true},
 	"qwen2": {name: "qwen2", top: llamaTop, layers: "model.layers.", inLayer: llamaModules},
 	"qwen3": {name: "qwen3", top: llamaTop, layers: "model.layers.", inLayer: llamaModules},
-	"gemma3_text": {name: "gemma3", top: llamaTop, layers: "model.layers.", plusOne: true, inLayer: with(llamaModules, map[string]string{
+	"gemma3_text": {name: "gemma3", top: llamaTop, layers: "model.layers.", inLayer: with(llamaModules, map[string]string{
 		"post_attention_layernorm": "post_attention_norm", "pre_feedforward_layernorm": "ffn_norm", "post_feedforward_layernorm": "post_ffw_norm"})},
-	"gpt2": {name: "gpt2", layers: "transformer.h.", conv: true, tiedHead: true,
+	"gpt2": {name: "gpt2", layers: "transformer.h.", tiedHead: true,
 		top: map[string]string{"transformer.wte": "token_embd", "transformer.wpe": "position_embd", "transformer.ln_f": "output_norm", "lm_head": "output"},
 		inLayer: map[string]string{"ln_1": "attn_norm", "attn.c_attn": "attn_qkv", "attn.c_proj": "attn_output", "ln_2": "ffn_norm",
 			"mlp.c_fc": "ffn_up", "mlp.c_proj": "ffn_down"}},
@@ -82,10 +81,8 @@ func (l layout) place(p nn.Param) (string, change, error) {
 		return name + kind, headPairs(l.heads[0]), nil
 	case l.permuted && strings.HasSuffix(name, ".attn_k"):
 		return name + kind, headPairs(l.heads[1]), nil
-	case l.conv && len(p.Shape) == 2 && layer != "":
-		return name + kind, transposed{}, nil
-	case l.plusOne && p.Kind == nn.NormKind:
-		return name + kind, onePlus{}, nil
+	case l.unitOffset && p.Kind == nn.NormKind:
+		return name + kind, onePlus, nil
 	}
 	return name + kind, asIs, nil
 }
@@ -112,7 +109,7 @@ func layoutOf(b *checkpoint.Base) (layout, error) {
 	if err := json.Unmarshal(b.Config, &s); err != nil {
 		return l, fmt.Errorf("config.json: %w", err)
 	}
-	l.heads = [2]int{cfg.Heads, cfg.KVHeads}
+	l.heads, l.unitOffset = [2]int{cfg.Heads, cfg.KVHeads}, cfg.UnitOffset
 	l.tiedHead = l.tiedHead && cfg.TieEmbeddings
 	put := func(key string, v any) { l.metadata = append(l.metadata, gguf.Pair{Key: l.name + "." + key, Value: v}) }
 	put("context_length", uint32(cfg.MaxPositions))
@@ -154,7 +151,7 @@ func feedForward(m nn.Model, s settings) int {
 		switch {
 		case strings.HasSuffix(p.Name, "mlp.down_proj.weight"):
 			return p.Shape[1]
-		case strings.HasSuffix(p.Name, "mlp.c_fc.weight"): // [in, out]
+		case strings.HasSuffix(p.Name, "mlp.c_proj.weight"):
 			return p.Shape[1]
 		}
 	}
@@ -173,7 +170,7 @@ func (l *layout) scaling(s settings, cfg nn.Config, put func(string, any)) error
 	}
 	number := func(key string) float64 { v, _ := m[key].(float64); return v }
 	switch kind {
-	case "", "default":
+	case "", "default", "dynamic": // dynamic changes nothing within the context length
 	case "linear":
 		put("rope.scaling.type", "linear")
 		put("rope.scaling.factor", float32(number("factor")))

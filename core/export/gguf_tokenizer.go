@@ -1,11 +1,10 @@
 package export
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 
 	"hone/core/gguf"
@@ -60,17 +59,18 @@ func (m *merge) UnmarshalJSON(raw []byte) error {
 
 // tokenizerMetadata describes the tokenizer of a model directory: as SentencePiece's where bytes are tokens of their own
 // (<0x0A>), as GPT-2's where the vocabulary is written in the alphabet of bytes.
-func tokenizerMetadata(dir, architecture string) ([]gguf.Pair, error) {
+func tokenizerMetadata(dir string) ([]gguf.Pair, error) {
 	tok, err := tokenizer.LoadDir(dir)
 	if err != nil {
 		return nil, err
 	}
-	raw, err := os.ReadFile(filepath.Join(dir, "tokenizer.json"))
+	raw, err := tok.TokenizerJSON()
 	if err != nil {
 		return nil, err
 	}
+	var compact bytes.Buffer
 	var f tokenizerFile
-	if err := json.Unmarshal(raw, &f); err != nil {
+	if err := errors.Join(json.Compact(&compact, raw), json.Unmarshal(compact.Bytes(), &f)); err != nil {
 		return nil, fmt.Errorf("tokenizer.json: %w", err)
 	}
 	if f.Model.Type != "BPE" && f.Model.Type != "" {
@@ -86,7 +86,7 @@ func tokenizerMetadata(dir, architecture string) ([]gguf.Pair, error) {
 		put("scores", l.scores(f))
 		put("add_space_prefix", strings.Contains(string(f.Normalizer), `"Prepend"`) || strings.Contains(string(f.PreTokenizer), `"Metaspace"`))
 	} else {
-		pre, err := preTokenizer(string(f.PreTokenizer), string(f.Normalizer))
+		pre, err := preTokenizer(string(f.PreTokenizer))
 		if err != nil {
 			return nil, err
 		}
@@ -188,16 +188,10 @@ var preTokenizers = []struct{ name, sign string }{
 	{"gpt-2", `"ByteLevel"`},
 }
 
-func preTokenizer(pre, normalizer string) (string, error) {
-	compact := strings.Map(func(r rune) rune {
-		if r == '\n' || r == '\t' {
-			return -1
-		}
-		return r
-	}, pre)
-	compact = strings.ReplaceAll(strings.ReplaceAll(compact, `": `, `":`), `, "`, `,"`)
+// preTokenizer finds the name of a pre_tokenizer, written without spaces between its parts.
+func preTokenizer(pre string) (string, error) {
 	for _, p := range preTokenizers {
-		if strings.Contains(compact, p.sign) {
+		if strings.Contains(pre, p.sign) {
 			return p.name, nil
 		}
 	}

@@ -49,8 +49,17 @@ type Def struct {
 	F32 func(c *Call[float32], lo, hi int)
 	F64 func(c *Call[float64], lo, hi int)
 
+	// Index says which operand holds numbers of rows, for operators that have one; nothing but what is fed is checked.
+	Index func(a Attrs, in []tensor.Type) Index
+
 	// FLOPs counts additions and multiplications; nil where they do not matter beside the memory traffic.
 	FLOPs func(a Attrs, in, out []tensor.Type) int64
+}
+
+// Index bounds an operand that holds numbers of rows: below Below, and where negative, Missing (0: any negative number).
+type Index struct {
+	Operand, Below int
+	Missing        int32
 }
 
 // GradCall is what a gradient rule sees of the node it differentiates.

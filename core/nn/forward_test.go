@@ -2,6 +2,7 @@ package nn
 
 import (
 	"encoding/json"
+	"maps"
 	"math"
 	"strings"
 	"testing"
@@ -230,5 +231,88 @@ func TestLearnedPositionsEnd(t *testing.T) {
 	})
 	if want := "17 tokens"; err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "16") {
 		t.Errorf("error %v, want one that names %s and 16", err, want)
+	}
+}
+
+// The gradient of every parameter, along a random direction, is the difference of the losses on both sides; and with
+// recomputation it is the same.
+func TestGradients(t *testing.T) {
+	rows := [][]int32{{3, 1, 4, 1, 5, 9}, {16, 0, 7}}
+	ids, segments, positions, _ := batch(rows)
+	targets := make([]int32, len(ids))
+	for i := range targets {
+		if targets[i] = op.NoTarget; i+1 < len(ids) && segments[i] != 0 && segments[i+1] != 0 {
+			targets[i] = ids[i+1]
+		}
+	}
+	for _, c := range forwardCases {
+		t.Run(c.name, func(t *testing.T) {
+			m, err := Parse([]byte(`{` + c.config + `}`))
+			if err != nil {
+				t.Fatal(err)
+			}
+			states, _ := randomWeights(m)
+			run := func(states map[string]ir.Tensor[float64], gradients, recompute bool) map[string]ir.Tensor[float64] {
+				g, err := ir.Trace(func(b *ir.Builder) {
+					b.SetRecompute(recompute)
+					feed := func(name string) ir.Value { return b.Feed(name, tensor.Of(tensor.I32, len(ids))) }
+					c := &Context{Builder: b, Tuner: NoTuner{}, DropoutKey: ir.None, Weight: func(_ string, s tensor.Shape) (tensor.Type, bool) {
+						return tensor.Of(tensor.F32, s...), false
+					}}
+					h := m.Hidden(c, Inputs{Batch: len(rows), IDs: feed("ids"), Tokens: op.Tokens{Segments: feed("segments"), Positions: feed("positions")}})
+					loss := op.Sum(b, op.LinearCrossEntropy(b, h, c.Param(m.Head(), m.Config().VocabSize, m.Config().HiddenSize), feed("targets")))
+					b.Output("loss", loss)
+					if gradients {
+						var wrt []ir.Value
+						for _, p := range m.Params() {
+							wrt = append(wrt, c.Param(p.Name, p.Shape...))
+						}
+						for i, d := range b.Grad(loss, wrt) {
+							if d == ir.None {
+								b.Fail("no gradient reaches %s", m.Params()[i].Name)
+							}
+							b.Output(m.Params()[i].Name, d)
+						}
+					}
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				feeds := map[string]ir.Tensor[float64]{}
+				for name, v := range map[string][]int32{"ids": ids, "segments": segments, "positions": positions, "targets": targets} {
+					feeds[name] = ir.Tensor[float64]{Type: tensor.Of(tensor.I32, len(v)), I: v}
+				}
+				out, _, err := ir.Interpret(g, feeds, states)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return out
+			}
+			grads, again := run(states, true, false), run(states, true, true)
+			for i, p := range m.Params() {
+				key, moved := rng.NewKey(6, rng.Init, uint64(i)), maps.Clone(states)
+				at := states[p.Name]
+				got, size := 0.0, 0.0
+				beside := func(h float64) float64 {
+					x := make([]float64, len(at.F))
+					for j := range x {
+						x[j] = at.F[j] + h*key.Normal(uint64(j))
+					}
+					moved[p.Name] = ir.Tensor[float64]{Type: at.Type, F: x}
+					return run(moved, false, false)["loss"].F[0]
+				}
+				for j, g := range grads[p.Name].F {
+					got += g * key.Normal(uint64(j))
+					size += g * g
+					if other := again[p.Name].F[j]; math.Abs(other-g) > 1e-12*max(1, math.Abs(g)) {
+						t.Fatalf("%s: gradient %d is %v, recomputed %v", p.Name, j, g, other)
+					}
+				}
+				const h = 1e-5
+				if want := (beside(h) - beside(-h)) / (2 * h); !(math.Abs(got-want) <= 1e-5*max(math.Sqrt(size), 1e-2)) {
+					t.Errorf("%s: the loss changes by %v, its gradient says %v", p.Name, want, got)
+				}
+			}
+		})
 	}
 }

@@ -169,7 +169,7 @@ func attention[T ir.Float](c *ir.Call[T], lo, hi int) {
 				}
 			}
 			lse := T(0)
-			if sum > 0 {
+			if sum != 0 { // NaN included
 				lse = T(top + math.Log(float64(sum)))
 				for i := range out {
 					out[i] /= sum

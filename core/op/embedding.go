@@ -6,8 +6,8 @@ import (
 )
 
 // Embedding picks rows of table [n, width] by ids [rows]; a negative id gives a row of zeros. A frozen table may be in F16
-// or BF16. It serves for token
-// embeddings and wherever else rows of a matrix are picked. Hosts check that ids are below n.
+// or BF16. It serves for token embeddings and wherever else rows of a matrix are picked. Devices check that fed ids are
+// below n.
 func Embedding(b *ir.Builder, table, ids ir.Value) ir.Value {
 	return b.Apply("embedding", nil, table, ids)
 }
@@ -24,6 +24,7 @@ func init() {
 		Grad: func(b *ir.Builder, c ir.GradCall) []ir.Value {
 			return []ir.Value{b.Apply("embedding_grad", ir.Attrs{"rows": float64(b.Dim(c.In[0], 0))}, c.DOut[0], c.In[1]), ir.None}
 		},
+		Index: func(_ ir.Attrs, in []tensor.Type) ir.Index { return ir.Index{Operand: 1, Below: in[0].Shape[0]} },
 		Units: unitsRows,
 		F32:   embedding[float32], F64: embedding[float64],
 	})
@@ -36,6 +37,7 @@ func init() {
 			}
 			return []tensor.Type{f32(a.Int("rows"), in[0].Shape[1])}, want(in, 1, tensor.I32, in[0].Shape[0])
 		},
+		Index: func(a ir.Attrs, _ []tensor.Type) ir.Index { return ir.Index{Operand: 1, Below: a.Int("rows")} },
 		Units: unitsRows,
 		F32:   embeddingGrad[float32], F64: embeddingGrad[float64],
 	})

@@ -43,6 +43,7 @@ func init() {
 			}
 			return out
 		},
+		Index: indexTargets,
 		Units: unitsRows,
 		F32:   linearCrossEntropy[float32], F64: linearCrossEntropy[float64],
 		FLOPs: func(_ ir.Attrs, in, _ []tensor.Type) int64 {
@@ -66,11 +67,16 @@ func init() {
 			}
 			return out, wantAll(want(in, 3, tensor.F32, rows), want(in, 4, tensor.F32, rows))
 		},
-		F32: linearCrossEntropyGrad[float32], F64: linearCrossEntropyGrad[float64],
+		Index: indexTargets,
+		F32:   linearCrossEntropyGrad[float32], F64: linearCrossEntropyGrad[float64],
 		FLOPs: func(a ir.Attrs, in, _ []tensor.Type) int64 {
 			return (4 + 2*int64(a.Int("weight"))) * int64(in[0].Elements()) * int64(in[1].Shape[0])
 		},
 	})
+}
+
+func indexTargets(_ ir.Attrs, in []tensor.Type) ir.Index {
+	return ir.Index{Operand: 2, Below: in[1].Shape[0], Missing: NoTarget}
 }
 
 func inferLinearCrossEntropy(in []tensor.Type) error {

@@ -6,7 +6,7 @@ import (
 )
 
 // ScatterRows is dst [n, width] with row at[i] replaced by row i of src [rows, width]; rows with a negative at are
-// dropped. Written back to a state it fills a KV cache. Hosts check that at is below n.
+// dropped. Written back to a state it fills a KV cache. Devices check that a fed at is below n.
 func ScatterRows(b *ir.Builder, dst, src, at ir.Value) ir.Value {
 	return b.Apply("scatter_rows", nil, dst, src, at)
 }
@@ -21,6 +21,7 @@ func init() {
 			return in[:1], wantAll(want(in, 1, tensor.F32, 0, in[0].Shape[1]), want(in, 2, tensor.I32, in[1].Shape[0]))
 		},
 		InPlace: []int{0},
+		Index:   func(_ ir.Attrs, in []tensor.Type) ir.Index { return ir.Index{Operand: 2, Below: in[0].Shape[0]} },
 		F32:     scatterRows[float32], F64: scatterRows[float64],
 	})
 }

@@ -158,3 +158,16 @@ func (l *LoRA) Linear(c *nn.Context, module string, x, y ir.Value) ir.Value {
 	up := c.State(c.Prefix+loraName(module, "B"), tensor.Of(tensor.F32, l.sizes[i][1], rank))
 	return op.MatMul(b, op.Linear(b, x, down), up, y, op.Orientation{B: true}, l.scale(rank, alpha))
 }
+
+// Adapted gives the rank and the scale of a module's adapter; false for a module without one.
+func (l *LoRA) Adapted(module string) (rank int, scale float64, ok bool) {
+	i, ok := l.index[module]
+	if !ok {
+		return 0, 0, false
+	}
+	rank, alpha := l.of(i)
+	return rank, l.scale(rank, alpha), true
+}
+
+// Names are the parameters of a module's adapter, A [rank, in] and B [out, rank].
+func Names(module string) (a, b string) { return loraName(module, "A"), loraName(module, "B") }

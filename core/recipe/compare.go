@@ -29,6 +29,9 @@ func (r Recipe) Hash() string {
 		if f.Name == "train_type" || f.Name == "per_device_train_batch_size" {
 			base = &plainDefault
 		}
+		if samples := f.samples(&r); samples != nil {
+			fmt.Fprintf(h, "%s#=%q\n", f.Name, samples)
+		}
 		if f.Resume || f.place || f.same(&r, base) {
 			continue
 		}

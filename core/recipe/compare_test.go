@@ -74,8 +74,8 @@ func TestResume(t *testing.T) {
 			free = append(free, f.Name)
 		}
 	}
-	want := []string{"num_train_epochs", "max_steps", "eval_steps", "save_steps", "save_total_limit", "resume_from_checkpoint", "output_dir",
-		"device", "device_memory", "logging_steps", "log_format"}
+	want := []string{"hub", "num_train_epochs", "max_steps", "eval_steps", "save_steps", "save_total_limit", "resume_from_checkpoint", "output_dir",
+		"device", "device_memory", "kernel_variant", "fallback", "logging_steps", "log_format"}
 	if !slices.Equal(free, want) {
 		t.Errorf("free on resume: %q, want %q", free, want)
 	}

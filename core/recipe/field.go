@@ -62,15 +62,29 @@ var aliases = map[string]string{
 	"custom_train_dataset_path": "dataset",
 	"dataset_test_ratio":        "split_dataset_ratio",
 	"val_size":                  "split_dataset_ratio",
+	"use_hf":                    "hub",
 	"cutoff_len":                "max_length",
 	"max_seq_length":            "max_length",
+	"eval_dataset":              "val_dataset",
+	"custom_val_dataset_path":   "val_dataset",
+	"eval_dataset_sample":       "val_dataset_sample",
+	"interleave_probs":          "interleave_prob",
+	"template_type":             "template",
+	"neftune_alpha":             "neftune_noise_alpha",
 }
 
 // valueAliases are other tools' words for a choice.
 var valueAliases = map[string]string{
+	"hub=true":                "hf",
+	"hub=1":                   "hf",
+	"hub=false":               "ms",
+	"hub=0":                   "ms",
 	"optim=adamw_torch":       "adamw",
 	"optim=adamw_torch_fused": "adamw",
 	"optim=adamw_hf":          "adamw",
+
+	"template=AUTO":                       "auto",
+	"truncation_strategy=truncation_left": "left",
 }
 
 var fields = readTags()
@@ -257,6 +271,14 @@ func parseSwitch(s string) (value, ok bool) {
 		return false, true
 	}
 	return false, false
+}
+
+// Text is a setting's value as a flag would have it; "" for a name that is none.
+func (r Recipe) Text(name string) string {
+	if f := field(canonical(name)); f != nil {
+		return f.text(&r)
+	}
+	return ""
 }
 
 // text writes a field's value as a flag would have it.

@@ -24,11 +24,25 @@ type Flag struct {
 
 // Parse makes a recipe from command-line arguments: --name value or --name=value, with underscores or dashes, aliases of other
 // tools included; lists are comma-separated; a boolean may stand alone for true. Everything else is an error, unknown flags with
-// the nearest known name. Settings that hang on others are resolved; what the values say is for Validate, after an adapter or
+// the nearest known name; those of other tools that have no meaning here are accepted, see Notes. Settings that hang on others
+// are resolved; what the values say is for Validate, after an adapter or
 // a checkpoint has had its word. extra are flags of the command that are no part of the recipe.
 func Parse(args []string, extra ...Flag) (Recipe, error) {
 	r := Default()
-	if err := ParseFlags(args, append(r.flags(), extra...)); err != nil {
+	said := map[string]bool{}
+	err := parseFlags(args, append(r.flags(), extra...), func(name, value string) (bool, error) {
+		f, ok := foreignFlag(name)
+		if !ok {
+			return false, nil
+		}
+		note, err := f.take(name, value)
+		if err == nil && !said[name] {
+			said[name] = true
+			r.notes = append(r.notes, note)
+		}
+		return true, err
+	})
+	if err != nil {
 		return Recipe{}, err
 	}
 	r.Resolve()
@@ -47,7 +61,10 @@ func (r *Recipe) flags() []Flag {
 }
 
 // ParseFlags reads arguments by the rules of Parse into any set of flags.
-func ParseFlags(args []string, flags []Flag) error {
+func ParseFlags(args []string, flags []Flag) error { return parseFlags(args, flags, nil) }
+
+// parseFlags also offers flags that it does not know to other, with what follows them; a false says that nobody knows them.
+func parseFlags(args []string, flags []Flag, other func(name, value string) (bool, error)) error {
 	byName := map[string]*Flag{}
 	for i := range flags {
 		for _, name := range append([]string{flags[i].Name}, flags[i].Aliases...) {
@@ -70,6 +87,20 @@ func ParseFlags(args []string, flags []Flag) error {
 		typed, value, hasValue := strings.Cut(body, "=")
 		name := strings.ReplaceAll(typed, "-", "_")
 		f := byName[name]
+		if f == nil && other != nil {
+			rest := args
+			for !hasValue && len(rest) > 0 && !strings.HasPrefix(rest[0], "--") { // some take several values
+				value, rest = strings.TrimSpace(value+" "+rest[0]), rest[1:]
+			}
+			ok, err := other(name, value)
+			if err != nil {
+				return err
+			}
+			if ok {
+				args = rest
+				continue
+			}
+		}
 		if f == nil {
 			return unknown(name, flags)
 		}

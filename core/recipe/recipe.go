@@ -27,13 +27,28 @@ const AllLinear = "all-linear"
 //	group    the heading in help; it holds until the next one
 //	help     what the setting does
 type Recipe struct {
-	Model             string   `flag:"model" group:"Model and data" value:"DIR" hash:"no" help:"the model to tune: a Hugging Face directory"`
-	Dataset           []string `flag:"dataset" value:"FILE,…" hash:"no" help:"the rows to train on, one file or several"`
+	Model             string   `flag:"model" group:"Model and data" value:"DIR|ORG/NAME" hash:"no" help:"the model to tune: a directory in Hugging Face's layout, or the id of one on a hub, at a revision with @"`
+	ModelType         string   `flag:"model_type" value:"NAME" hash:"no" help:"a model by its short name, such as chatglm3-6b or qwen2.5-0.5b-instruct; with model, only the name under which runs are filed"`
+	ModelRevision     string   `flag:"model_revision" value:"REV" hash:"no" help:"branch, tag or commit of a model on a hub"`
+	Hub               string   `flag:"hub" default:"auto" choices:"auto,hf,ms" hash:"no" resume:"free" help:"where names are looked for: hf is Hugging Face, ms is ModelScope; auto: the one whose endpoint the environment names (HF_ENDPOINT, MODELSCOPE_ENDPOINT), otherwise ModelScope, then Hugging Face"`
+	Dataset           []string `flag:"dataset" value:"FILE[#N],…" hash:"no" help:"the rows to train on, one file or several (JSON, JSONL or .txt) or data sets on a hub; FILE#N takes N rows of it, drawn by the seed"`
+	ValDataset        []string `flag:"val_dataset" value:"FILE[#N],…" hash:"no" help:"rows that are held out for evaluation, from files of their own"`
 	MaxLength         int      `flag:"max_length" default:"0" shown:"the model's own limit" range:"[1,2147483647]" none:"0" unit:"tokens" help:"longest row that is trained on; 0 stands for the model's own limit"`
 	Packing           bool     `flag:"packing" default:"false" help:"put several rows into one sequence of max_length; rows do not see each other"`
 	DatasetShuffle    bool     `flag:"dataset_shuffle" default:"true" help:"draw a new order of the rows in every epoch; false means file order everywhere"`
 	SplitDatasetRatio float64  `flag:"split_dataset_ratio" default:"0" range:"[0,1)" help:"share of the rows that is held out for evaluation"`
 	Seed              int64    `flag:"seed" default:"42" range:"[0,9007199254740991]" help:"the one source of all random numbers"`
+
+	// How rows are read. Package data says what each word means.
+	Columns            string   `flag:"columns" value:"JSON" help:"new names of columns, {\"yours\":\"query\"}; an empty name leaves a column out"`
+	Template           string   `flag:"template" default:"auto" choices:"auto,plain" help:"how conversations are laid out; auto: the model's own chat template, or the plain one where it has none"`
+	TruncationStrategy string   `flag:"truncation_strategy" default:"delete" choices:"delete,left,right,split" help:"what becomes of rows longer than max_length: left out; their beginning cut off; their end cut off; cut into several"`
+	TrainOnPrompt      bool     `flag:"train_on_prompt" default:"false" help:"learn all of a conversation, not only the answers"`
+	MaskHistory        bool     `flag:"mask_history" default:"false" help:"learn only the last answer of a conversation"`
+	TrainDatasetSample int      `flag:"train_dataset_sample" default:"-1" shown:"-1: all" range:"[1,2147483647]" none:"-1" unit:"rows" help:"train on so many rows at most, drawn by the seed"`
+	ValDatasetSample   int      `flag:"val_dataset_sample" default:"-1" shown:"-1: all" range:"[1,2147483647]" none:"-1" unit:"rows" help:"hold out so many rows, drawn by the seed: of val_dataset, or without it of the rows, which then never train"`
+	InterleaveProb     []string `flag:"interleave_prob" value:"X,…" help:"mix the data sets: the next row comes from each with this probability. Without it, one follows the other"`
+	StoppingStrategy   string   `flag:"stopping_strategy" default:"first_exhausted" choices:"first_exhausted,all_exhausted" help:"with interleave_prob: end with the first data set that ends, or repeat the shorter ones until all have"`
 
 	TrainType         string   `flag:"train_type" group:"What trains" default:"lora" choices:"lora,qlora,full" help:"lora: adapters beside the frozen weights; qlora: the same on weights in 4 bits (NF4); full: the weights themselves"`
 	Adapter           string   `flag:"adapter" value:"DIR" hash:"no" help:"go on from this PEFT adapter; it brings its own rank, alpha, rsLoRA, dropout and targets"`
@@ -48,6 +63,7 @@ type Recipe struct {
 	GradientAccumulationSteps int     `flag:"gradient_accumulation_steps" default:"0" shown:"as many as make 16 rows" range:"[1,1048576]" unit:"batches" help:"batches that make one optimiser step"`
 	NumTrainEpochs            float64 `flag:"num_train_epochs" default:"3" range:"(0,1e6]" resume:"free" unit:"epochs" help:"passes over the rows; a fraction is allowed"`
 	MaxSteps                  int     `flag:"max_steps" default:"-1" shown:"-1: num_train_epochs decides" range:"[1,2147483647]" none:"-1" resume:"free" unit:"steps" help:"optimiser steps in all; it overrides num_train_epochs"`
+	NEFTuneNoiseAlpha         float64 `flag:"neftune_noise_alpha" default:"0" range:"[0,1e6]" help:"add noise to the embeddings while training (NEFTune), uniform within alpha / sqrt(length · hidden_size); 5 to 15 are usual, 0 is none"`
 	GradientCheckpointing     bool    `flag:"gradient_checkpointing" default:"true" help:"compute activations a second time in the backward pass instead of keeping them: less memory, more time"`
 
 	Optim           string  `flag:"optim" group:"Optimiser" default:"adamw" choices:"adamw,sgd" help:"adamw as torch.optim.AdamW; sgd without momentum"`
@@ -69,11 +85,14 @@ type Recipe struct {
 	ResumeFromCheckpoint string `flag:"resume_from_checkpoint" value:"DIR" resume:"free" help:"go on from this checkpoint, or from the last one of this run directory"`
 	OutputDir            string `flag:"output_dir" default:"output" value:"DIR" resume:"free" help:"the run goes to a new directory <output_dir>/<model>/v<N>-<date>-<time>"`
 
-	Device       string `flag:"device" group:"Running" default:"auto" choices:"auto,cpu,webgpu" resume:"free" help:"where to compute; auto takes WebGPU when a real GPU offers it"`
-	DeviceMemory Bytes  `flag:"device_memory" default:"0" shown:"what the device says" range:"[1,9007199254740991]" none:"0" resume:"free" unit:"bytes" help:"memory that the run may use, such as 8GB (10^9) or 8GiB (2^30)"`
-	LoggingSteps int    `flag:"logging_steps" default:"5" range:"[1,2147483647]" resume:"free" unit:"steps" help:"write a log line so often, and for the first step"`
-	LogFormat    string `flag:"log_format" default:"auto" choices:"auto,plain,json" resume:"free" help:"auto shows a progress bar on a terminal and plain lines elsewhere"`
+	Device        string `flag:"device" group:"Running" default:"auto" choices:"auto,cpu,webgpu" resume:"free" help:"where to compute; auto takes WebGPU when a real GPU offers it"`
+	DeviceMemory  Bytes  `flag:"device_memory" default:"0" shown:"what the device says" range:"[1,9007199254740991]" none:"0" resume:"free" unit:"bytes" help:"memory that the run may use, such as 8GB (10^9) or 8GiB (2^30)"`
+	KernelVariant string `flag:"kernel_variant" default:"auto" choices:"auto,registers,tiled" resume:"free" help:"which WebGPU kernels to take; auto measures at start, and a resumed run keeps those it had"`
+	Fallback      string `flag:"fallback" default:"none" choices:"none,cpu" resume:"free" help:"where the run goes on by itself, from its last checkpoint, when the device is lost"`
+	LoggingSteps  int    `flag:"logging_steps" default:"5" range:"[1,2147483647]" resume:"free" unit:"steps" help:"write a log line so often, and for the first step"`
+	LogFormat     string `flag:"log_format" default:"auto" choices:"auto,plain,json" resume:"free" help:"auto shows a progress bar on a terminal and plain lines elsewhere"`
 
+	notes []string
 	given map[string]bool // names that somebody set, as against defaults; never changed in place, since copies share it
 }
 

@@ -41,12 +41,13 @@ func TestDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Recipe{
-		Model: "m", Dataset: []string{"d.jsonl"}, DatasetShuffle: true, Seed: 42,
+		Model: "m", Hub: "auto", Dataset: []string{"d.jsonl"}, DatasetShuffle: true, Seed: 42,
+		Template: "auto", TruncationStrategy: "delete", TrainDatasetSample: -1, ValDatasetSample: -1, StoppingStrategy: "first_exhausted",
 		TrainType: "lora", LoRARank: 8, LoRAAlpha: 32, LoRADropout: 0.05, LoRATargetModules: []string{"all-linear"},
 		PerDeviceTrainBatchSize: 1, GradientAccumulationSteps: 16, NumTrainEpochs: 3, MaxSteps: -1, GradientCheckpointing: true,
 		Optim: "adamw", LearningRate: 1e-4, LRSchedulerType: "cosine", WarmupSteps: -1, WeightDecay: 0.1,
 		AdamBeta1: 0.9, AdamBeta2: 0.95, AdamEpsilon: 1e-8, MaxGradNorm: 1,
-		EvalSteps: 500, SaveSteps: 500, OutputDir: "output", Device: "auto", LoggingSteps: 5, LogFormat: "auto",
+		EvalSteps: 500, SaveSteps: 500, OutputDir: "output", Device: "auto", KernelVariant: "auto", Fallback: "none", LoggingSteps: 5, LogFormat: "auto",
 		given: map[string]bool{"model": true, "dataset": true},
 	}
 	if !r.Equal(want) {
@@ -319,5 +320,44 @@ func TestHelp(t *testing.T) {
 		if len([]rune(line)) > 110 {
 			t.Errorf("a line of %d characters: %s", len(line), line)
 		}
+	}
+}
+
+func TestDataSettings(t *testing.T) {
+	r := parse(t, `--model m --dataset a.json#500,b.jsonl --interleave_probs 0.7,3 --columns {"a":"query","b":""} --eval_dataset_sample 20 --truncation_strategy truncation_left`)
+	if err := r.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	names, _ := r.ColumnNames()
+	p, _ := r.Probabilities()
+	if len(names) != 2 || names["a"] != "query" || !slices.Equal(p, []float64{0.7, 3}) || !r.HoldsOut() || r.TruncationStrategy != "left" {
+		t.Errorf("columns %v, probabilities %v, %+v", names, p, r)
+	}
+	for line, want := range map[string]string{
+		"--interleave_prob 0.5":                     "1 numbers and dataset 2",
+		"--interleave_prob 0.5,0":                   `interleave_prob has "0"`,
+		"--interleave_prob 0.5,x":                   `interleave_prob has "x"`,
+		`--columns ["a"]`:                           "no object",
+		`--columns {"a":1}`:                         `"a" has a value that is no name`,
+		`--columns {"a":"b","a":"c"}`:               "twice",
+		`--columns {"a":"b"`:                        "columns is",
+		`--columns {"a":"b"}{}`:                     "something follows",
+		"--val_dataset v --split_dataset_ratio 0.1": "leave split_dataset_ratio out",
+		"--train_on_prompt --mask_history":          "leave one of them out",
+		"--train_dataset_sample 0":                  "train_dataset_sample is 0",
+	} {
+		r := parse(t, "--model m --dataset a,b "+line)
+		wantError(t, line, r.Validate(), want)
+	}
+	// save_steps is what was set, so eval_steps, which follows it, is not complained about.
+	err := parse(t, "--model m --dataset d --save_steps 0").Validate()
+	wantError(t, "save_steps 0", err, "save_steps is 0")
+	if strings.Contains(err.Error(), "eval_steps") {
+		t.Errorf("eval_steps was not set, but: %v", err)
+	}
+	// How many rows are taken decides a run's numbers; where they lie does not.
+	hash := func(line string) string { return parse(t, "--model m "+line).Hash() }
+	if hash("--dataset a.json") != hash("--dataset b.json") || hash("--dataset a.json#5") != hash("--dataset b.json#5") || hash("--dataset a.json#5") == hash("--dataset a.json#6") || hash("--dataset a.json#5") == hash("--dataset a.json") {
+		t.Error("the hash does not follow the sample")
 	}
 }

@@ -61,11 +61,14 @@ func (r Recipe) Validate() error {
 	var wrong []error
 	bad := func(format string, args ...any) { wrong = append(wrong, fmt.Errorf(format, args...)) }
 	for i := range fields {
+		if fields[i].Name == "eval_steps" && !r.given["eval_steps"] && r.EvalSteps == r.SaveSteps {
+			continue // it follows save_steps, which is what somebody set
+		}
 		if err := fields[i].check(&r); err != nil {
 			wrong = append(wrong, err)
 		}
 	}
-	if r.Model == "" {
+	if r.Model == "" && r.ModelType == "" {
 		bad("model is missing: --model DIR names the model to tune")
 	}
 	if len(r.Dataset) == 0 {
@@ -83,11 +86,23 @@ func (r Recipe) Validate() error {
 	if r.TrainType != "full" && len(r.FreezeParameters) > 0 {
 		bad("freeze_parameters works with train_type full only; with %s the model's weights are frozen anyway", r.TrainType)
 	}
-	if r.SplitDatasetRatio == 0 && r.LoadBestModelAtEnd {
-		bad("load_best_model_at_end needs held-out rows to find the best; set split_dataset_ratio above 0")
+	if !r.HoldsOut() && r.LoadBestModelAtEnd {
+		bad("load_best_model_at_end needs held-out rows to find the best; set split_dataset_ratio above 0, or val_dataset")
 	}
-	if r.SplitDatasetRatio == 0 && r.EarlyStopInterval > 0 {
-		bad("early_stop_interval counts evaluations, but no rows are held out; set split_dataset_ratio above 0")
+	if !r.HoldsOut() && r.EarlyStopInterval > 0 {
+		bad("early_stop_interval counts evaluations, but no rows are held out; set split_dataset_ratio above 0, or val_dataset")
+	}
+	if len(r.ValDataset) > 0 && r.SplitDatasetRatio > 0 {
+		bad("val_dataset brings held-out rows of its own; leave split_dataset_ratio out")
+	}
+	if r.TrainOnPrompt && r.MaskHistory {
+		bad("train_on_prompt learns everything and mask_history only the last answer; leave one of them out")
+	}
+	if _, err := r.ColumnNames(); err != nil {
+		wrong = append(wrong, err)
+	}
+	if _, err := r.Probabilities(); err != nil {
+		wrong = append(wrong, err)
 	}
 	return errors.Join(wrong...)
 }

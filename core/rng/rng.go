@@ -15,6 +15,9 @@ const (
 	Dropout  Purpose = 4 // masks; step counts micro-batches
 	Sampling Purpose = 5 // tokens drawn when generating; step is the position
 	Corpus   Purpose = 6 // texts that programs of this repository make up
+	NEFTune  Purpose = 7 // noise on embeddings; step counts micro-batches
+	Sample   Purpose = 8 // which rows of a data set are taken; step is its number
+	Mixing   Purpose = 9 // which data set the next row comes from; step 0, and the rows of set i at step i+1
 )
 
 // Key is the key and the upper half of the counter: what stays fixed while index runs.

@@ -56,12 +56,12 @@ func loraFor(m nn.Model, rank int, alpha float64, targets []string, origin *chec
 // members that Hone does not use.
 func (j *Job) adapterConfig() checkpoint.AdapterConfig {
 	r := j.Recipe
-	c := checkpoint.NewAdapterConfig(r.Model, r.LoRARank, r.LoRAAlpha, r.LoRADropout, r.UseRSLoRA, r.LoRATargetModules)
+	c := checkpoint.NewAdapterConfig(j.baseName, r.LoRARank, r.LoRAAlpha, r.LoRADropout, r.UseRSLoRA, r.LoRATargetModules)
 	if j.origin != nil {
 		c = *j.origin
-		c.BaseModel = r.Model
+		c.BaseModel = j.baseName
 	}
-	c.FanInFanOut = j.lora.FanInFanOut()
+	c.FanInFanOut, c.Template = j.lora.FanInFanOut(), j.layout
 	return c
 }
 

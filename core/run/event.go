@@ -5,6 +5,8 @@ package run
 import (
 	"strconv"
 	"time"
+
+	"hone/core/hub"
 )
 
 // Seconds is a stretch of time that JSON writes in seconds.
@@ -29,16 +31,30 @@ type Started struct {
 	TotalSteps int    `json:"total_steps"`
 }
 
-// Rows counts the data.
+// Downloading says how far a model or data set that was named by its id has come; many of them come before Started.
+type Downloading hub.Progress
+
+// Loading says how far reading the rows has come; many of them come before Started.
+type Loading struct {
+	File  string `json:"file"`
+	Rows  int    `json:"rows"`
+	Done  int64  `json:"done"` // bytes
+	Total int64  `json:"total"`
+}
+
+// Rows counts the data: read = sampled_out + kept + dropped. Rows that are cut into several examples are counted once,
+// their further examples are pieces.
 type Rows struct {
 	Read             int      `json:"read"`
+	SampledOut       int      `json:"sampled_out"`
 	Kept             int      `json:"kept"`
 	Dropped          int      `json:"dropped"`
 	Truncated        int      `json:"truncated"`
+	Pieces           int      `json:"pieces"`
 	Unsupervised     int      `json:"unsupervised"`
 	UnsupervisedRows []string `json:"unsupervised_rows"`
-	Train            int      `json:"train"`
-	HeldOut          int      `json:"held_out"`
+	Train            int      `json:"train"`    // examples of an epoch, repeated ones included
+	HeldOut          int      `json:"held_out"` // examples
 	Tokens           int64    `json:"tokens"`
 	Supervised       int64    `json:"supervised"`
 }
@@ -99,10 +115,12 @@ type Finished struct {
 	Planned   int64   `json:"planned"` // what the plan said that the run would add
 }
 
-func (Started) event()   {}
-func (Stepped) event()   {}
-func (Progress) event()  {}
-func (Evaluated) event() {}
-func (Saved) event()     {}
-func (Warning) event()   {}
-func (Finished) event()  {}
+func (Downloading) event() {}
+func (Loading) event()     {}
+func (Started) event()     {}
+func (Stepped) event()     {}
+func (Progress) event()    {}
+func (Evaluated) event()   {}
+func (Saved) event()       {}
+func (Warning) event()     {}
+func (Finished) event()    {}

@@ -10,6 +10,7 @@ import (
 
 	"hone/core/checkpoint"
 	"hone/core/data"
+	"hone/core/device"
 )
 
 // loop is a run in progress.
@@ -195,6 +196,9 @@ type diverged struct{ error }
 
 // keepGood saves the state of the last step that went well, which a failed step leaves as it was, and completes the error.
 func (l *loop) keepGood(err error) error {
+	if errors.Is(err, device.ErrLost) {
+		return err // what lay on the device is gone
+	}
 	var d diverged
 	notANumber := errors.As(err, &d)
 	if l.step == 0 {

@@ -2,38 +2,30 @@ package run
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"os"
-	"path/filepath"
-	"slices"
 
 	"hone/core/chat"
-	"hone/core/checkpoint"
 	"hone/core/device"
 	"hone/core/generate"
-	"hone/core/ir"
-	"hone/core/nn"
-	"hone/core/peft"
-	"hone/core/tensor"
 	"hone/core/tokenizer"
 )
 
-// Pair is a base model and what tuning made of it, ready to answer. With an adapter both share the base's weights.
+// Pair is a base model and what tuning made of it, ready to answer side by side. With an adapter both share the base's
+// weights.
 type Pair struct {
-	Tokenizer *tokenizer.Tokenizer
-	dev       device.Device
-	sides     [2]*generate.Generator // base, tuned
-	stop      []int32
-	capacity  int
-	release   []func()
+	Base, Tuned *Voice
+	loaded      *Loaded
 }
 
-// OpenPair loads a model and an adapter, or the checkpoint of a full fine-tuning in its place. quantised loads the base
-// in NF4, as QLoRA trains it. The sequences of both may have at most capacity tokens.
-func OpenPair(ctx context.Context, dev device.Device, model, tuned string, quantised bool, capacity int) (*Pair, error) {
-	p := &Pair{dev: dev, capacity: capacity}
-	err := p.open(ctx, model, tuned, quantised)
+// OpenPair loads a model and what tuned it: an adapter, or the checkpoint of a full fine-tuning.
+func OpenPair(ctx context.Context, dev device.Device, model, tuned string, o LoadOptions) (*Pair, error) {
+	l, err := Load(ctx, dev, model, o)
+	if err != nil {
+		return nil, err
+	}
+	p := &Pair{loaded: l}
+	if p.Tuned, err = l.Voice(ctx, tuned); err == nil {
+		p.Base, err = l.voiceLike(ctx, p.Tuned)
+	}
 	if err != nil {
 		p.Close()
 		return nil, err
@@ -41,149 +33,28 @@ func OpenPair(ctx context.Context, dev device.Device, model, tuned string, quant
 	return p, nil
 }
 
-func (p *Pair) open(ctx context.Context, model, tuned string, quantised bool) error {
-	base, states, err := p.load(ctx, model, quantised)
-	if err != nil {
-		return err
-	}
-	if p.Tokenizer, err = tokenizer.LoadDir(model); err != nil {
-		return err
-	}
-	p.stop = slices.Clone(base.Model.Config().EOS)
-	if p.Tokenizer.EOS >= 0 && !slices.Contains(p.stop, p.Tokenizer.EOS) {
-		p.stop = append(p.stop, p.Tokenizer.EOS)
-	}
-	if p.sides[0], err = generate.New(ctx, p.dev, base.Model, frozenTrace(states, nil), states, p.capacity); err != nil {
-		return err
-	}
-	if _, err := os.Stat(filepath.Join(tuned, checkpoint.AdapterFile)); err != nil {
-		if _, full := os.Stat(filepath.Join(tuned, "config.json")); full != nil {
-			return fmt.Errorf("%s is neither an adapter (no %s) nor a model (no config.json)", tuned, checkpoint.AdapterFile)
-		}
-		other, states, err := p.load(ctx, tuned, false)
-		if err != nil {
-			return err
-		}
-		p.sides[1], err = generate.New(ctx, p.dev, other.Model, frozenTrace(states, nil), states, p.capacity)
-		return err
-	}
-	lora, err := p.adapter(ctx, base, tuned, states)
-	if err != nil {
-		return err
-	}
-	p.sides[1], err = generate.New(ctx, p.dev, base.Model, frozenTrace(states, lora), states, p.capacity)
-	return err
-}
+// Tokenizer is that of the base model.
+func (p *Pair) Tokenizer() *tokenizer.Tokenizer { return p.loaded.Tokenizer }
 
-// load opens a model and uploads its weights.
-func (p *Pair) load(ctx context.Context, dir string, quantised bool) (*checkpoint.Base, map[string]device.Buffer, error) {
-	base, err := checkpoint.OpenBase(dir)
-	if err != nil {
-		return nil, nil, err
-	}
-	p.release = append(p.release, func() { base.Close() })
-	states := map[string]device.Buffer{}
-	for _, w := range base.Model.Params() {
-		b, err := base.Upload(ctx, p.dev, w, base.Stored(w, quantised, p.dev.Caps().Halves))
-		if err != nil {
-			return nil, nil, err
-		}
-		states[w.Name] = b
-		p.release = append(p.release, b.Release)
-	}
-	return base, states, nil
-}
-
-// adapter opens a PEFT adapter for the model and adds its tensors to the states.
-func (p *Pair) adapter(ctx context.Context, base *checkpoint.Base, dir string, states map[string]device.Buffer) (*peft.LoRA, error) {
-	cfg, tensors, err := checkpoint.ReadAdapter(dir)
-	if err != nil {
-		return nil, err
-	}
-	lora, err := loraFor(base.Model, cfg.Rank, cfg.Alpha, targetsOf(base.Model, cfg), &cfg)
-	if err != nil {
-		return nil, fmt.Errorf("adapter %s: %w", dir, err)
-	}
-	lora.RSLoRA = cfg.RSLoRA
-	if err := MatchAdapter(dir, lora, tensors); err != nil {
-		return nil, err
-	}
-	for name, h := range tensors {
-		b, err := p.dev.Upload(ctx, h.Type, littleEndian(h.F32))
-		if err != nil {
-			return nil, err
-		}
-		states[name] = b
-		p.release = append(p.release, b.Release)
-	}
-	return lora, nil
-}
-
-// frozenTrace begins traces of a model of which nothing trains; states are its weights on the device.
-func frozenTrace(states map[string]device.Buffer, tuner nn.Tuner) func(*ir.Builder) *nn.Context {
-	return func(b *ir.Builder) *nn.Context {
-		c := &nn.Context{Builder: b, Tuner: nn.NoTuner{}, DropoutKey: ir.None,
-			Weight: func(name string, shape tensor.Shape) (tensor.Type, bool) {
-				return tensor.Type{DType: states[name].Type().DType, Shape: shape}, true
-			}}
-		if tuner != nil && tuner != (*peft.LoRA)(nil) {
-			c.Tuner = tuner
-		}
-		return c
-	}
-}
-
-// Answer lets base and tuned model answer the same prompt with the same seed and template.
-func (p *Pair) Answer(ctx context.Context, prompt string, o generate.Options) (base, tuned string, err error) {
-	ids, _, err := chat.Encode(p.Tokenizer, chat.Plain, []chat.Message{{Role: "user", Content: prompt}}, chat.EncodeOptions{Generation: true})
+// Answer lets base and tuned model answer the same prompt with the same seed and layout.
+func (p *Pair) Answer(ctx context.Context, messages []chat.Message, o generate.TextOptions) (base, tuned string, err error) {
+	b, err := p.Base.Answer(ctx, messages, o, nil)
 	if err != nil {
 		return "", "", err
 	}
-	if len(ids) >= p.capacity {
-		return "", "", fmt.Errorf("the prompt has %d tokens, and the model reads at most %d with its answer", len(ids), p.capacity)
-	}
-	o.Stop = p.stop
-	var text [2]string
-	for i, g := range p.sides {
-		out, err := g.Generate(ctx, ids, o, nil)
-		if err != nil {
-			return "", "", err
-		}
-		text[i] = p.Tokenizer.Decode(out, true)
-	}
-	return text[0], text[1], nil
+	t, err := p.Tuned.Answer(ctx, messages, o, nil)
+	return b.Text, t.Text, err
 }
+
+// Question is the conversation of one question.
+func Question(text string) []chat.Message { return []chat.Message{{Role: "user", Content: text}} }
 
 // Close frees what the pair holds.
 func (p *Pair) Close() error {
-	for _, g := range p.sides {
-		if g != nil {
-			g.Close()
+	for _, v := range []*Voice{p.Base, p.Tuned} {
+		if v != nil {
+			v.Close()
 		}
 	}
-	for _, f := range p.release {
-		f()
-	}
-	p.release = nil
-	return nil
-}
-
-// Capacity is how many tokens a model reads at most: max_position_embeddings, and at most limit.
-func Capacity(dir string, limit int) (int, error) {
-	raw, err := os.ReadFile(filepath.Join(dir, "config.json"))
-	if err != nil {
-		return 0, err
-	}
-	m, err := nn.Parse(raw)
-	if err != nil {
-		return 0, err
-	}
-	n := m.Config().MaxPositions
-	if n <= 0 {
-		n = limit
-	}
-	if limit < 1 {
-		return 0, errors.New("max_length must be at least 1")
-	}
-	return min(n, limit), nil
+	return p.loaded.Close()
 }

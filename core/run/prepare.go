@@ -9,9 +9,11 @@ import (
 	"path/filepath"
 	"strings"
 
+	"hone/core/chat"
 	"hone/core/checkpoint"
 	"hone/core/data"
 	"hone/core/device"
+	"hone/core/hub"
 	"hone/core/nn"
 	"hone/core/op"
 	"hone/core/optim"
@@ -41,7 +43,14 @@ type Job struct {
 	loader, held *data.Loader
 	train        *data.Set
 	heldSet      *data.Set
-	spans        []span // the epochs, cut where max_steps ends
+	asked        recipe.Recipe // the recipe with its names, where Recipe has paths
+	names        *locator
+	baseName     string        // the model's id or path, which an adapter names as its base
+	files        []string      // of the data sets, in order
+	template     chat.Template // of conversations
+	layout       string        // name of the template, if some row is a conversation
+	sink         func(Event)   // hears how far reading has come; may be nil
+	spans        []span        // the epochs, cut where max_steps ends
 	schedule     optim.Schedule
 	warnings     []string
 	from         string // the checkpoint that the run resumes from
@@ -49,26 +58,30 @@ type Job struct {
 
 // Prepare opens and checks everything that a recipe names, and compiles its programs for the device.
 func Prepare(ctx context.Context, r recipe.Recipe, dev device.Device) (*Job, error) {
-	return prepare(ctx, r, dev, "")
+	return prepare(ctx, r, dev, resumption{}, nil)
 }
 
-// prepare is Prepare; a run that resumes takes its adapter from a checkpoint, not from where it once began.
-func prepare(ctx context.Context, r recipe.Recipe, dev device.Device, from string) (*Job, error) {
+// resumption is what a run that goes on knows of its beginning.
+type resumption struct {
+	dir     string // the checkpoint
+	sources []checkpoint.Source
+}
+
+// prepare is Prepare; a run that resumes takes its adapter from a checkpoint, not from where it once began. sink hears of
+// what takes long; it may be nil.
+func prepare(ctx context.Context, r recipe.Recipe, dev device.Device, from resumption, sink func(Event)) (*Job, error) {
 	if err := r.Validate(); err != nil {
 		return nil, err
 	}
-	if r.Model == "" {
-		return nil, errors.New("--model is missing: name the directory of the model to tune")
-	}
-	if len(r.Dataset) == 0 {
-		return nil, errors.New("--dataset is missing: name a file of rows to train on")
-	}
-	j := &Job{Recipe: r, dev: dev, from: from}
-	var err error
-	if j.Base, err = checkpoint.OpenBase(r.Model); err != nil {
+	j := &Job{Recipe: r, dev: dev, from: from.dir, sink: sink}
+	if err := j.locate(ctx, from.sources, sink); err != nil {
 		return nil, err
 	}
-	for _, step := range []func() error{j.openTokenizer, j.attach, j.openData, j.countSteps} {
+	var err error
+	if j.Base, err = checkpoint.OpenBase(j.Recipe.Model); err != nil {
+		return nil, err
+	}
+	for _, step := range []func() error{j.openTokenizer, j.attach, func() error { return j.openData(ctx) }, j.countSteps} {
 		if err := step(); err != nil {
 			j.Close()
 			return nil, err
@@ -93,6 +106,9 @@ func (j *Job) warn(format string, args ...any) {
 	j.warnings = append(j.warnings, fmt.Sprintf(format, args...))
 }
 
+// Warnings are what the user should know before the run; Start tells them as events.
+func (j *Job) Warnings() []string { return j.warnings }
+
 // openTokenizer loads the model's tokenizer; a directory without one will do for rows that are token ids.
 func (j *Job) openTokenizer() error {
 	t, err := tokenizer.LoadDir(j.Recipe.Model)
@@ -112,7 +128,7 @@ func (j *Job) attach() error {
 	if c := m.Config(); c.LearnedPositions && r.MaxLength > c.MaxPositions {
 		j.warn("max_length is %d, not %d: the model has learned as many positions, and none beyond", c.MaxPositions, r.MaxLength)
 	}
-	s := &train.Setup{Model: m, Recompute: r.GradientCheckpointing, Optim: optim.Settings{Optim: r.Optim, MaxGradNorm: r.MaxGradNorm,
+	s := &train.Setup{Model: m, Recompute: r.GradientCheckpointing, NEFTuneAlpha: r.NEFTuneNoiseAlpha, Optim: optim.Settings{Optim: r.Optim, MaxGradNorm: r.MaxGradNorm,
 		AdamW: op.AdamWSettings{Beta1: r.AdamBeta1, Beta2: r.AdamBeta2, Epsilon: r.AdamEpsilon, WeightDecay: r.WeightDecay}}}
 	j.setup = s
 	stored := map[string]tensor.DType{}
@@ -202,57 +218,6 @@ func (j *Job) attachNothing(stored map[string]tensor.DType) error {
 	return nil
 }
 
-func (j *Job) openData() error {
-	r, cfg := &j.Recipe, j.Base.Model.Config()
-	settle(r, j.Base.Model)
-	set, err := data.Load(r.Dataset, data.Options{Tokenizer: j.Tokenizer, VocabSize: cfg.VocabSize, MaxLength: r.MaxLength})
-	if err != nil {
-		return err
-	}
-	trainSet, held, err := data.Split(set, r.SplitDatasetRatio, uint64(r.Seed))
-	if err != nil {
-		return err
-	}
-	if trainSet.Stats.SupervisedTokens == 0 {
-		return fmt.Errorf("data: none of the %d rows has a token to learn: every label is -100, or rows are one token long", trainSet.Stats.Kept)
-	}
-	s := set.Stats
-	j.Rows = Rows{Read: s.Rows, Kept: s.Kept, Dropped: s.Dropped, Truncated: s.Truncated, Unsupervised: s.Unsupervised,
-		UnsupervisedRows: s.UnsupervisedRows, Train: len(trainSet.Examples), Tokens: s.Tokens, Supervised: s.SupervisedTokens}
-	if s.Unsupervised > 0 {
-		j.warn("%d rows have nothing to learn from and only cost time: %s", s.Unsupervised, strings.Join(s.UnsupervisedRows, ", "))
-	}
-	if s.Dropped > 0 {
-		j.warn("%d of %d rows are longer than max_length %d and are left out", s.Dropped, s.Rows, r.MaxLength)
-	}
-	if held == nil && r.Given("eval_steps") {
-		j.warn("eval_steps does nothing: no rows are held out, which --split_dataset_ratio does")
-	}
-	opt := data.LoaderOptions{BatchSize: r.PerDeviceTrainBatchSize, Shuffle: r.DatasetShuffle, Seed: uint64(r.Seed), Packing: r.Packing, Pad: j.pad()}
-	if cfg.LearnedPositions { // there are none for padding beyond them either
-		opt.MaxLength = r.MaxLength
-	}
-	if r.Packing {
-		opt.MaxLength = r.MaxLength
-		if opt.MaxLength == 0 {
-			return fmt.Errorf("--packing needs --max_length, since the model names no longest sequence")
-		}
-	}
-	j.train = trainSet
-	if j.loader, err = data.NewLoader(trainSet, opt); err != nil {
-		return err
-	}
-	if held != nil {
-		j.heldSet, j.Rows.HeldOut = held, len(held.Examples)
-		opt.Shuffle, opt.Packing, opt.MaxLength = false, false, 0
-		if cfg.LearnedPositions {
-			opt.MaxLength = r.MaxLength
-		}
-		j.held, err = data.NewLoader(held, opt)
-	}
-	return err
-}
-
 // pad is the id in the padding. Nothing ever reads it: padding is masked by position.
 func (j *Job) pad() int32 {
 	if eos := j.Base.Model.Config().EOS; len(eos) > 0 && eos[0] >= 0 && int(eos[0]) < j.Base.Model.Config().VocabSize {
@@ -287,6 +252,7 @@ func (j *Job) countSteps() error {
 		}
 	}
 	j.Plan.Steps = total
+	j.warnOfIdle()
 	j.schedule = optim.Schedule{Type: r.LRSchedulerType, LearningRate: r.LearningRate, Warmup: r.Warmup(total), Steps: total}
 	return nil
 }
@@ -323,9 +289,9 @@ func (j *Job) compile(ctx context.Context) error {
 	return j.checkBudget()
 }
 
-// dataBytes is what the tokenised rows take: ids and labels, 4 bytes each, and a header a row.
+// dataBytes is what the tokenised rows take: ids and labels, 4 bytes each, and a header an example.
 func (j *Job) dataBytes() int64 {
-	return 8*j.Rows.Tokens + 96*int64(j.Rows.Kept)
+	return 8*j.Rows.Tokens + 96*int64(j.Rows.Train+j.Rows.HeldOut)
 }
 
 // checkBudget refuses a run that cannot fit, with the bytes short and the settings that would help.
@@ -369,8 +335,14 @@ func Size(n int64) string {
 	return fmt.Sprintf("%d bytes", n)
 }
 
-// modelName is the last part of the model's path: runs are filed under it.
+// modelName is the model_type, or the last part of the model's path or id: runs are filed under it.
 func (j *Job) modelName() string {
+	if j.asked.ModelType != "" {
+		return j.asked.ModelType
+	}
+	if j.asked.Model != j.Recipe.Model {
+		return hub.Label(j.asked.Model)
+	}
 	abs, err := filepath.Abs(j.Recipe.Model)
 	if err != nil {
 		abs = j.Recipe.Model

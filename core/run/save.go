@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"hone/core/chat"
 	"hone/core/checkpoint"
 	"hone/core/safetensors"
 	"hone/core/tensor"
@@ -77,6 +78,12 @@ func (s *session) writeTensors(dir string) error {
 		}
 	}
 	if j.lora != nil {
+		// Beside the adapter, as transformers puts it there: who asks the tuned model otherwise than it was taught gets worse answers.
+		if source := chat.Source(j.template); source != "" && j.layout != "" {
+			if err := os.WriteFile(filepath.Join(dir, "chat_template.jinja"), []byte(source), 0o666); err != nil {
+				return err
+			}
+		}
 		return checkpoint.WriteAdapter(dir, j.adapterConfig(), trained)
 	}
 	return s.writeModel(dir)

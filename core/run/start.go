@@ -2,9 +2,11 @@ package run
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"path/filepath"
 	"time"
 
@@ -30,11 +32,20 @@ func Start(ctx context.Context, r recipe.Recipe, dev device.Device, sink func(Ev
 	if err := absolute(&r); err != nil {
 		return Result{}, err
 	}
+	result, err := start(ctx, r, dev, sink)
+	if errors.Is(err, device.ErrLost) && r.Fallback == "cpu" {
+		return fallBack(ctx, r, err, sink)
+	}
+	return result, err
+}
+
+// start is Start on one device.
+func start(ctx context.Context, r recipe.Recipe, dev device.Device, sink func(Event)) (Result, error) {
 	if r.ResumeFromCheckpoint != "" {
 		return resume(ctx, r, dev, sink)
 	}
 	before, _ := Resident()
-	j, err := Prepare(ctx, r, dev)
+	j, err := prepare(ctx, r, dev, resumption{}, sink)
 	if err != nil {
 		return Result{}, err
 	}
@@ -46,6 +57,11 @@ func Start(ctx context.Context, r recipe.Recipe, dev device.Device, sink func(Ev
 	if s.run, err = checkpoint.Create(j.Recipe.OutputDir, j.modelName(), time.Now()); err != nil {
 		return Result{}, err
 	}
+	release, err := s.run.Lock()
+	if err != nil {
+		return Result{}, err
+	}
+	defer release()
 	if err := s.record(); err != nil {
 		return Result{}, err
 	}
@@ -54,6 +70,17 @@ func Start(ctx context.Context, r recipe.Recipe, dev device.Device, sink func(Ev
 
 // resume goes on from a checkpoint, in its own run directory.
 func resume(ctx context.Context, r recipe.Recipe, dev device.Device, sink func(Event)) (Result, error) {
+	run, err := checkpoint.RunOf(r.ResumeFromCheckpoint)
+	if err != nil {
+		return Result{}, err
+	}
+	// Finding the checkpoint tidies the directory up, which must not happen below the hands of another process.
+	release, err := run.Lock()
+	if err == nil {
+		defer release()
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return Result{}, fmt.Errorf("resuming %s: %w", r.ResumeFromCheckpoint, err)
+	}
 	run, from, err := checkpoint.Find(r.ResumeFromCheckpoint)
 	if err != nil {
 		return Result{}, err
@@ -70,8 +97,16 @@ func resume(ctx context.Context, r recipe.Recipe, dev device.Device, sink func(E
 	if err != nil {
 		return Result{}, err
 	}
+	was, err := run.ReadManifest()
+	if err != nil && !errors.Is(err, fs.ErrNotExist) { // without it, names mean what they mean today
+		return Result{}, fmt.Errorf("resuming %s: %w", from.Dir, err)
+	}
 	// The run recorded the names that all-linear stands for, and the length that 0 stands for.
-	if base, err := checkpoint.OpenBase(old.Model); err == nil {
+	then := &Job{Recipe: old, from: from.Dir}
+	if err := then.locate(ctx, was.Sources, sink); err != nil {
+		return Result{}, fmt.Errorf("resuming %s: %w", from.Dir, err)
+	}
+	if base, err := checkpoint.OpenBase(then.Recipe.Model); err == nil {
 		settle(&r, base.Model)
 		base.Close()
 	}
@@ -79,8 +114,11 @@ func resume(ctx context.Context, r recipe.Recipe, dev device.Device, sink func(E
 	if err != nil {
 		return Result{}, fmt.Errorf("resuming %s: %w", from.Dir, err)
 	}
+	if c, ok := dev.(device.Chooser); ok && merged.KernelVariant == "auto" {
+		_ = c.Choose(state.KernelVariant) // kernels of another device are told of below
+	}
 	before, _ := Resident()
-	j, err := prepare(ctx, merged, dev, from.Dir)
+	j, err := prepare(ctx, merged, dev, resumption{from.Dir, was.Sources}, sink)
 	if err != nil {
 		return Result{}, err
 	}
@@ -102,24 +140,6 @@ func resume(ctx context.Context, r recipe.Recipe, dev device.Device, sink func(E
 		return Result{}, err
 	}
 	return s.train(ctx, state, from)
-}
-
-// absolute makes the paths of a recipe independent of where the program was started.
-func absolute(r *recipe.Recipe) error {
-	fix := func(p *string) error {
-		if *p == "" {
-			return nil
-		}
-		abs, err := filepath.Abs(*p)
-		*p = abs
-		return err
-	}
-	r.Dataset = append([]string(nil), r.Dataset...)
-	errs := []error{fix(&r.Model), fix(&r.Adapter), fix(&r.OutputDir)}
-	for i := range r.Dataset {
-		errs = append(errs, fix(&r.Dataset[i]))
-	}
-	return errors.Join(errs...)
 }
 
 // session is a job with its run directory.
@@ -149,13 +169,15 @@ func (s *session) hash() error {
 	if s.model, err = checkpoint.NewInput([]string{r.Model}, files); err != nil {
 		return err
 	}
-	s.data, err = checkpoint.NewInput(r.Dataset, r.Dataset)
+	s.data, err = checkpoint.NewInput(append(append([]string(nil), r.Dataset...), r.ValDataset...), s.j.files)
 	return err
 }
 
 // record writes what the run is made of.
 func (s *session) record() error {
-	args, err := s.j.Recipe.ToJSON()
+	r := s.j.Recipe // as it was settled, but with the names that were asked for
+	r.Model, r.Adapter = s.j.asked.Model, s.j.asked.Adapter
+	args, err := r.ToJSON()
 	if err != nil {
 		return err
 	}
@@ -164,6 +186,11 @@ func (s *session) record() error {
 	}
 	m := checkpoint.NewManifest(Version, time.Now())
 	m.Device, m.KernelVariant, m.RecipeHash, m.Model, m.Data = s.dev.Caps().Name, s.dev.Caps().Variant, s.recipeHash, s.model, s.data
+	if m.Rows, err = json.Marshal(s.j.Rows); err != nil {
+		return err
+	}
+	m.Template = s.j.layout
+	m.Sources = s.j.names.sources
 	return s.run.WriteManifest(m)
 }
 
@@ -209,7 +236,7 @@ func (s *session) train(ctx context.Context, state *checkpoint.State, from check
 			l.best = b
 		}
 	}
-	s.sink(Started{Model: j.Recipe.Model, Device: s.dev.Caps().Name, Directory: s.run.Dir, Plan: j.Plan, Rows: j.Rows, StartStep: l.step, TotalSteps: j.Plan.Steps})
+	s.sink(Started{Model: j.baseName, Device: s.dev.Caps().Name, Directory: s.run.Dir, Plan: j.Plan, Rows: j.Rows, StartStep: l.step, TotalSteps: j.Plan.Steps})
 	if v := s.dev.Caps().Variant; state != nil && state.KernelVariant != v {
 		j.warn("the checkpoint was computed with the %s kernels, this device has %s: what follows equals the uninterrupted run but for the last bits", state.KernelVariant, v)
 	}
@@ -217,6 +244,9 @@ func (s *session) train(ctx context.Context, state *checkpoint.State, from check
 		s.sink(Warning{w})
 	}
 	stopped, err := l.run(ctx)
+	if errors.Is(err, device.ErrLost) {
+		err = &Lost{Err: err, Run: s.run.Dir, Directory: l.lastSavedDir, Step: l.lastSaved, Done: l.step}
+	}
 	if err != nil {
 		return Result{}, err
 	}

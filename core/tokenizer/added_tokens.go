@@ -23,6 +23,7 @@ type addedToken struct {
 type addedTokens struct {
 	list            []addedToken
 	raw, normalized *trie // values are places in list
+	marked          *trie // raw, and of the normalized ones those that are special, as they are written: for EncodeMixed
 	ids             map[string]int32
 	special         map[int32]bool
 }
@@ -32,7 +33,7 @@ const maxAddedToken = 1024
 
 func newAddedTokens(list []addedToken, n normalizer) (addedTokens, error) {
 	a := addedTokens{list: list, ids: map[string]int32{}, special: map[int32]bool{}}
-	raw, normalized := map[string]int32{}, map[string]int32{}
+	raw, normalized, marked := map[string]int32{}, map[string]int32{}, map[string]int32{}
 	for i, t := range list {
 		if t.Content == "" {
 			continue
@@ -43,6 +44,9 @@ func newAddedTokens(list []addedToken, n normalizer) (addedTokens, error) {
 		a.ids[t.Content] = t.ID
 		if t.Special {
 			a.special[t.ID] = true
+		}
+		if t.Special || !t.Normalized {
+			marked[t.Content] = int32(i)
 		}
 		switch key := t.Content; {
 		case !t.Normalized:
@@ -55,6 +59,9 @@ func newAddedTokens(list []addedToken, n normalizer) (addedTokens, error) {
 		}
 	}
 	a.raw, a.normalized = newTrie(raw), newTrie(normalized)
+	if a.marked = a.raw; len(marked) > len(raw) {
+		a.marked = newTrie(marked)
+	}
 	return a, nil
 }
 
@@ -62,7 +69,7 @@ func newAddedTokens(list []addedToken, n normalizer) (addedTokens, error) {
 type cutter struct {
 	tokens *trie
 	list   []addedToken
-	left   func(t *addedToken) bool // tokens that stay letters
+	left   func(t *addedToken, from, to int) (stays bool, until int) // a token that stays letters; until: one that ends there may not
 }
 
 // cut gives the stretches of text and the tokens between them, in order; first says that a stretch begins the text.
@@ -70,16 +77,23 @@ func (c cutter) cut(text string, stretch func(text string, first bool), token fu
 	from := 0 // what lies before is given out
 	for at := 0; at < len(text) && len(c.tokens.nodes) > 1; {
 		i, n := c.tokens.longest(text[at:])
-		if n == 0 {
+		stays, until := n > 0, 0
+		if stays {
+			stays, until = c.left(&c.list[i], at, at+n)
+		}
+		for stays && until > at { // a shorter one may count
+			if i, n = c.tokens.longest(text[at:until]); n == 0 {
+				break
+			}
+			stays, until = c.left(&c.list[i], at, at+n)
+		}
+		if stays || n == 0 {
 			at++
 			continue
 		}
 		t := &c.list[i]
 		start, end := at, at+n
 		at = end
-		if c.left(t) {
-			continue
-		}
 		if t.SingleWord && (endsInWord(text[:start]) || startsWithWord(text[end:])) {
 			continue
 		}
@@ -111,6 +125,7 @@ func startsWithWord(s string) bool {
 	return s != "" && isWord(r)
 }
 
+// isWord is \w of Rust's regex crate: letters, marks, decimal digits, connectors and joiners.
 func isWord(r rune) bool {
-	return unicode.In(r, unicode.L, unicode.M, unicode.Nd, unicode.Nl, unicode.Pc)
+	return unicode.In(r, unicode.L, unicode.M, unicode.Nd, unicode.Nl, unicode.Pc, unicode.Other_Alphabetic, unicode.Join_Control)
 }

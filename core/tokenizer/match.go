@@ -4,6 +4,7 @@ import (
 	"regexp/syntax"
 	"strings"
 	"sync"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -238,9 +239,13 @@ func (w *walk) advance(end, words int) {
 	}
 }
 
-// holds tells whether the conditions on a place are met; words are those of isWord.
+// holds tells whether the conditions on a place are met.
 func holds(op syntax.EmptyOp, text string, at int) bool {
-	before, after := endsInWord(text[:at]), startsWithWord(text[at:])
+	// What Oniguruma's \w has: unlike elsewhere, all numbers.
+	word := func(r rune, size int) bool {
+		return size > 0 && unicode.In(r, unicode.L, unicode.M, unicode.N, unicode.Pc)
+	}
+	before, after := word(utf8.DecodeLastRuneInString(text[:at])), word(utf8.DecodeRuneInString(text[at:]))
 	switch {
 	case op&syntax.EmptyBeginText != 0 && at > 0,
 		op&syntax.EmptyEndText != 0 && at < len(text),

@@ -5,6 +5,7 @@ import (
 	"regexp/syntax"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 // patternSource is how tokenizer.json writes what to look for.
@@ -22,23 +23,50 @@ const (
 	lookGroup       = "hone_look_"
 )
 
-// What the classes mean in Unicode mode; Go's own are ASCII only. In brackets they stand without the outer ones.
+// What the classes mean to Oniguruma in Unicode mode; Go's own are ASCII only. In brackets they stand without the outer ones.
 var unicodeClasses = map[byte]string{
 	's': `\t-\r\x{85}\p{Z}`,
 	'd': `\p{Nd}`,
-	'w': `\p{L}\p{M}\p{Nd}\p{Nl}\p{Pc}`,
+	'w': `\p{L}\p{M}\p{Nd}\p{Nl}\p{Pc}²³¹¼½¾`,
 	'h': `0-9a-fA-F`,
 }
 
-// The classes that POSIX names, as Oniguruma reads them in Unicode mode.
-var posixClasses = map[string]string{
-	"[:alnum:]": `\p{L}\p{M}\p{Nd}`,
-	"[:alpha:]": `\p{L}\p{M}`,
-	"[:digit:]": `\p{Nd}`,
-	"[:lower:]": `\p{Ll}`,
-	"[:punct:]": `\p{P}$+<=>^\x60|~`,
-	"[:space:]": `\t-\r\x{85}\p{Z}`,
-	"[:upper:]": `\p{Lu}`,
+// posixClass writes a class that POSIX names, empty for one that is not supported.
+func posixClass(name string) string {
+	switch name {
+	case "[:alnum:]", "[:alpha:]":
+		class := `\p{L}\p{Nl}` + writeTable(unicode.Other_Alphabetic)
+		if name == "[:alnum:]" {
+			class += `\p{Nd}`
+		}
+		return class
+	case "[:digit:]":
+		return `\p{Nd}`
+	case "[:lower:]":
+		return `\p{Ll}`
+	case "[:punct:]":
+		return `\p{P}\p{S}`
+	case "[:space:]":
+		return unicodeClasses['s']
+	case "[:upper:]":
+		return `\p{Lu}`
+	}
+	return ""
+}
+
+func writeTable(table *unicode.RangeTable) string {
+	var b strings.Builder
+	for _, r := range table.R16 {
+		for c := uint32(r.Lo); c <= uint32(r.Hi); c += uint32(r.Stride) {
+			fmt.Fprintf(&b, `\x{%x}`, c)
+		}
+	}
+	for _, r := range table.R32 {
+		for c := r.Lo; c <= r.Hi; c += r.Stride {
+			fmt.Fprintf(&b, `\x{%x}`, c)
+		}
+	}
+	return b.String()
 }
 
 // translation turns an Oniguruma expression, as tokenizer.json has them, into one of package regexp/syntax. A lookahead
@@ -227,8 +255,8 @@ func (t *translation) class(depth int) error {
 			}
 		case strings.HasPrefix(rest, "[:"):
 			name := rest[:strings.Index(rest, "]")+1]
-			class, known := posixClasses[name]
-			if !known {
+			class := posixClass(name)
+			if class == "" {
 				return fmt.Errorf("has the class %s, which is not supported", strconv.Quote(name))
 			}
 			t.out.WriteString(class)

@@ -67,7 +67,7 @@ func readPreTokenizer(raw json.RawMessage, depth int) (preTokenizer, error) {
 	case "Split":
 		return readSplit(raw, role)
 	case "Whitespace":
-		return splitter{mustCompile(`\w+|[^\w\s]+`).find, "Removed", true}, nil
+		return splitter{wordsAndSigns, "Removed", true}, nil
 	case "WhitespaceSplit":
 		return splitter{runs(unicode.IsSpace, true), "Removed", false}, nil
 	case "Punctuation":
@@ -242,6 +242,30 @@ func runs(in func(rune) bool, single bool) func(string, func(int, int) bool) {
 		if start >= 0 {
 			yield(start, len(text))
 		}
+	}
+}
+
+// wordsAndSigns finds stretches of word characters and of what is neither that nor white space.
+func wordsAndSigns(text string, yield func(int, int) bool) {
+	const none, word, sign = 0, 1, 2
+	start, inside := 0, none
+	for i, r := range text {
+		kind := sign
+		if isWord(r) {
+			kind = word
+		} else if unicode.IsSpace(r) {
+			kind = none
+		}
+		if kind == inside {
+			continue
+		}
+		if inside != none && !yield(start, i) {
+			return
+		}
+		start, inside = i, kind
+	}
+	if inside != none {
+		yield(start, len(text))
 	}
 }
 

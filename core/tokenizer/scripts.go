@@ -41,7 +41,7 @@ var scriptTable = sync.OnceValue(func() []scriptRange {
 	return all
 })
 
-// unicodeScript names the script of a character, empty for a space. Hiragana, katakana and the long vowel mark are Han.
+// unicodeScript names the script of a character, empty for a space and for what has none. Hiragana, katakana and the long vowel mark are Han.
 func unicodeScript(r rune) string {
 	if r == ' ' {
 		return ""
@@ -60,7 +60,7 @@ func unicodeScript(r rune) string {
 		return 0
 	})
 	if !found {
-		return "Unknown"
+		return ""
 	}
 	switch name := table[i].script; name {
 	case "Hiragana", "Katakana":

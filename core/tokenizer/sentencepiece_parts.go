@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -89,7 +88,7 @@ func (s *spModel) writeNormalizer(d *document, prefix, legacy bool) {
 		before = append(before, `{"type":"Precompiled","precompiled_charsmap":"`+base64.StdEncoding.EncodeToString(s.charsmap)+`"}`)
 	}
 	if s.extraSpaces {
-		before = append(before, `{"type":"Replace","pattern":{"Regex":"\\A +| +\\z"},"content":""}`, `{"type":"Replace","pattern":{"Regex":" {2,}"},"content":" "}`)
+		before = append(before, `{"type":"Replace","pattern":{"Regex":"\\A +"},"content":""}`, `{"type":"Replace","pattern":{"Regex":" {2,}"},"content":" "}`)
 	}
 	mark := " "
 	if s.escapeSpaces {
@@ -105,6 +104,9 @@ func (s *spModel) writeNormalizer(d *document, prefix, legacy bool) {
 		if s.escapeSpaces {
 			before = append(before, `{"type":"Replace","pattern":{"String":" "},"content":"▁"}`)
 		}
+	}
+	if s.extraSpaces {
+		before = append(before, `{"type":"Replace","pattern":{"Regex":"[ ▁]+\\z"},"content":""}`)
 	}
 	if s.byteFallback() {
 		behind = append(behind, `{"type":"ByteFallback"}`)
@@ -124,7 +126,8 @@ func (s *spModel) byteFallback() bool {
 }
 
 // addedTokens are the control symbols, which are special, and the user-defined ones. One with a ▁ in it can only be
-// found where spaces are written so, and only if no prefix is put in front of it too.
+// found where spaces are written so, and only if no prefix is put in front of it too; the others of that kind are left to
+// the model, where they have the best score, as Unigram does with them anyway.
 func (s *spModel) addedTokens(prefix bool) []addedToken {
 	var out []addedToken
 	for i, p := range s.pieces {
@@ -133,7 +136,7 @@ func (s *spModel) addedTokens(prefix bool) []addedToken {
 			out = append(out, addedToken{ID: int32(i), Content: p.text, Special: true})
 		case spUserDefined:
 			marked := strings.Contains(p.text, space)
-			if !marked || !prefix {
+			if !marked || !prefix && s.kind == 2 {
 				out = append(out, addedToken{ID: int32(i), Content: p.text, Normalized: marked})
 			}
 		}
@@ -211,7 +214,7 @@ func (s *spModel) model(vocab vocabulary, added []addedToken) (model, error) {
 	switch s.kind {
 	case 1:
 		f := unigramFile{UnkID: unk, ByteFallback: s.byteFallback()}
-		best := math.Inf(-1)
+		best := 0.0 // SentencePiece's max_score never falls below
 		for _, p := range s.pieces {
 			if p.kind == spNormal {
 				best = max(best, p.score)

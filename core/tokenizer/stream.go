@@ -2,39 +2,32 @@ package tokenizer
 
 import "strings"
 
-// Stream decodes ids one after the other, as generation makes them, and gives out text as soon as no later id can change it.
-// The pieces together are what Decode gives of all ids.
+// Stream decodes ids one after the other, as generation makes them, and gives out text as soon as its characters are whole.
+// The pieces together are what Decode gives of all ids, but where bytes are no UTF-8: there the ByteFallback decoder takes back
+// the whole characters before them too, which were given out by then.
 type Stream struct {
 	t    *Tokenizer
 	skip bool
-	// ids[:given] are given out; the last few of them stay, because decoders look at the token before.
+	// ids[:given] made the text that was given out last. They stay, because decoders look at the token before.
 	ids   []int32
 	given int
 }
 
-const (
-	// maxHeld bounds the tokens that are held back. A sequence of that many bytes that is no text, or not yet, is given out
-	// as it stands.
-	maxHeld      = 64
-	windowBehind = 4 // tokens kept of those that are given out
-)
+// maxHeld bounds the tokens that are held back: so many that are no character yet will not become one.
+const maxHeld = 64
 
 // NewStream begins a text; with skipSpecial special tokens are left out of it.
 func (t *Tokenizer) NewStream(skipSpecial bool) *Stream { return &Stream{t: t, skip: skipSpecial} }
 
 // Push takes the next id and gives the text that is certain now, which may be empty.
 func (s *Stream) Push(id int32) string {
-	token, ok := s.t.tokens[id]
-	if !ok || s.skip && s.t.added.special[id] {
+	if _, ok := s.t.tokens[id]; !ok || s.skip && s.t.added.special[id] {
 		return ""
 	}
 	s.ids = append(s.ids, id)
-	if len(s.ids)-s.given <= maxHeld && s.t.open(token) {
-		return "" // the bytes of a character may go on
-	}
 	text := s.fresh()
-	if len(s.ids)-s.given <= maxHeld && strings.HasSuffix(text, "\uFFFD") {
-		return ""
+	if strings.HasSuffix(text, "\uFFFD") && len(s.ids)-s.given <= maxHeld {
+		return "" // perhaps the beginning of a character
 	}
 	s.give()
 	return text
@@ -47,37 +40,21 @@ func (s *Stream) Flush() string {
 	return text
 }
 
-// open tells whether a token is one byte of a run that ByteFallback reads as a whole.
-func (t *Tokenizer) open(token string) bool {
-	_, isByte := byteToken(token)
-	return isByte && hasByteFallback(t.decoder)
-}
-
-func hasByteFallback(d decoder) bool {
-	switch d := d.(type) {
-	case byteFallback:
-		return true
-	case decoders:
-		for _, inner := range d {
-			if hasByteFallback(inner) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
 // fresh is the text of the ids that are not given out, as it stands behind those that are.
 func (s *Stream) fresh() string {
-	before, all := s.t.Decode(s.ids[:s.given], false), s.t.Decode(s.ids, false)
-	common := 0
-	for common < min(len(before), len(all)) && before[common] == all[common] {
-		common++
+	if s.given == len(s.ids) {
+		return ""
 	}
-	return all[common:]
+	before, all := s.t.Decode(s.ids[:s.given], false), s.t.Decode(s.ids, false)
+	if text, ok := strings.CutPrefix(all, before); ok {
+		return text
+	}
+	return s.t.Decode(s.ids[s.given:], false)
 }
 
 func (s *Stream) give() {
-	s.ids = append(s.ids[:0], s.ids[max(0, len(s.ids)-windowBehind):]...)
-	s.given = len(s.ids)
+	if s.given < len(s.ids) {
+		s.ids = append(s.ids[:0], s.ids[s.given:]...)
+		s.given = len(s.ids)
+	}
 }

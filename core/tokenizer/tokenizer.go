@@ -37,7 +37,7 @@ type Tokenizer struct {
 // Encode gives the ids of text. Special tokens written in the text are recognised, so the text must be trusted (a chat
 // template, not what a user typed). With addSpecial the post-processor's frame, commonly a begin token, is put around.
 func (t *Tokenizer) Encode(text string, addSpecial bool) []int32 {
-	ids := t.encode(text, false)
+	ids := t.encode(text, t.added.raw, t.none, t.none)
 	if addSpecial && t.post != nil {
 		ids = t.post.frame(ids)
 	}
@@ -46,13 +46,23 @@ func (t *Tokenizer) Encode(text string, addSpecial bool) []int32 {
 
 // EncodeText gives the ids of plain text: a special token written in it (or the begin, end or padding token) is only
 // letters. Nothing is put around. This is the way for what users write.
-func (t *Tokenizer) EncodeText(text string) []int32 { return t.encode(text, true) }
+func (t *Tokenizer) EncodeText(text string) []int32 {
+	return t.encode(text, t.added.raw, t.control, t.control)
+}
 
-func (t *Tokenizer) encode(text string, plain bool) []int32 {
+// leaver says which added tokens stay letters, see cutter.
+type leaver = func(a *addedToken, from, to int) (stays bool, until int)
+
+func (t *Tokenizer) none(*addedToken, int, int) (bool, int) { return false, 0 }
+
+// control leaves the tokens that steer a model.
+func (t *Tokenizer) control(a *addedToken, _, _ int) (bool, int) {
+	return a.Special || a.ID == t.BOS || a.ID == t.EOS || a.ID == t.Pad, 0
+}
+
+// encode cuts tokens out of the text, then those marked normalized out of what lies between, as far as they are not left.
+func (t *Tokenizer) encode(text string, tokens *trie, left, leftNormalized leaver) []int32 {
 	ids := make([]int32, 0, len(text)/3+4)
-	left := func(a *addedToken) bool {
-		return plain && (a.Special || a.ID == t.BOS || a.ID == t.EOS || a.ID == t.Pad)
-	}
 	token := func(id int32) { ids = append(ids, id) }
 	word := func(word string, _ bool) { ids = t.model.encode(word, ids) }
 	words := word
@@ -62,10 +72,10 @@ func (t *Tokenizer) encode(text string, plain bool) []int32 {
 	section := words
 	if n := t.added.normalized; len(n.nodes) > 1 {
 		section = func(text string, first bool) {
-			cutter{n, t.added.list, left}.cut(text, func(text string, start bool) { words(text, first && start) }, token)
+			cutter{n, t.added.list, leftNormalized}.cut(text, func(text string, start bool) { words(text, first && start) }, token)
 		}
 	}
-	cutter{t.added.raw, t.added.list, left}.cut(text, func(text string, first bool) {
+	cutter{tokens, t.added.list, left}.cut(text, func(text string, first bool) {
 		if t.normalizer != nil {
 			text = t.normalizer.normalize(text)
 		}

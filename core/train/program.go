@@ -19,6 +19,8 @@ type Setup struct {
 	Optim     optim.Settings
 	Recompute bool
 	Dropout   bool // the program of a micro-batch is fed a dropout_key
+	// NEFTuneAlpha is the size of the noise on the embeddings while training; with it, a micro-batch is fed a neftune_key.
+	NEFTuneAlpha float64
 	// Storage tells how weights lie on the device: F32 or NF4.
 	Storage func(name string, shape tensor.Shape) tensor.Type
 

@@ -10,7 +10,8 @@ import (
 // Supervised fine-tuning minimises the negative log likelihood of the targets. A micro-batch adds the gradient of the
 // sum over its tokens; the update divides by the number of tokens of the whole step.
 
-// SFT is the program of a micro-batch. Feeds: ids, positions, segments, targets, with dropout also dropout_key.
+// SFT is the program of a micro-batch. Feeds: ids, positions, segments, targets, with dropout also dropout_key, with
+// NEFTune neftune_key.
 // Output: loss, the sum of the negative log likelihoods in nats.
 func (s *Setup) SFT(sh Shape) (*ir.Graph, error) {
 	return ir.Trace(func(b *ir.Builder) {
@@ -18,6 +19,9 @@ func (s *Setup) SFT(sh Shape) (*ir.Graph, error) {
 		c := s.Context(b)
 		if s.Dropout {
 			c.DropoutKey = b.Feed("dropout_key", tensor.Of(tensor.I32, 4))
+		}
+		if s.NEFTuneAlpha > 0 {
+			c.Tuner = s.noise(c, sh)
 		}
 		s.accumulate(b, s.nll(c, sh))
 	})

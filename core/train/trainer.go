@@ -95,7 +95,7 @@ func Feeds(b data.Batch) map[string]tensor.Host {
 }
 
 // Accumulate adds the gradient of one micro-batch to the sums and returns the sum of its losses, in nats.
-// micro counts the micro-batches of the run: dropout draws its masks by it.
+// micro counts the micro-batches of the run: dropout draws its masks by it, NEFTune its noise.
 func (t *Trainer) Accumulate(ctx context.Context, b data.Batch, seed, micro uint64) (float64, error) {
 	e, ok := t.accumulate[Shape{b.Rows, b.Length}]
 	if !ok {
@@ -104,6 +104,9 @@ func (t *Trainer) Accumulate(ctx context.Context, b data.Batch, seed, micro uint
 	f := Feeds(b)
 	if t.setup.Dropout {
 		f["dropout_key"] = tensor.Ints(op.DropoutKey(rng.NewKey(seed, rng.Dropout, micro)), 4)
+	}
+	if t.setup.NEFTuneAlpha > 0 {
+		f["neftune_key"] = tensor.Ints(op.DropoutKey(rng.NewKey(seed, rng.NEFTune, micro)), 4)
 	}
 	out, err := e.Run(ctx, f)
 	if err != nil {

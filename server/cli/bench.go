@@ -63,7 +63,7 @@ func (b benchFlags) run(e env) error {
 	if err != nil {
 		return err
 	}
-	dev, err := openDevice(e, b.device, 0)
+	dev, err := openDevice(e, b.device, 0, "auto")
 	if err != nil {
 		return err
 	}

@@ -68,18 +68,27 @@ func Run(ctx context.Context, args []string, out, errOut io.Writer) int {
 // errInterrupted ends a command that the user stopped; it has said all there is to say.
 var errInterrupted = errors.New("interrupted")
 
-// openDevice opens the device of that name. auto is WebGPU where a real GPU offers it, otherwise the CPU.
-func openDevice(e env, name string, memory int64) (device.Device, error) {
+// openDevice opens the device of that name. auto is WebGPU where a real GPU offers it, otherwise the CPU. variant names
+// kernels of WebGPU; auto and nothing leave the choice to the device.
+func openDevice(e env, name string, memory int64, variant string) (device.Device, error) {
+	o := webgpu.Options{Memory: memory}
+	if variant != "auto" {
+		o.Variant = variant
+	}
 	switch name {
 	case "cpu":
+		if o.Variant != "" {
+			return nil, fmt.Errorf("--kernel_variant %s: the choice is among kernels of WebGPU, and --device is cpu; leave one of them out", variant)
+		}
 		return cpu.New(0), nil
 	case "auto":
-		if d, err := webgpu.Open(e.ctx, webgpu.Options{Memory: memory, RealGPU: true}); err == nil {
+		o.RealGPU = true
+		if d, err := webgpu.Open(e.ctx, o); err == nil {
 			return d, nil
 		}
 		return cpu.New(0), nil
 	case "webgpu":
-		d, err := webgpu.Open(e.ctx, webgpu.Options{Memory: memory})
+		d, err := webgpu.Open(e.ctx, o)
 		if err != nil {
 			return nil, fmt.Errorf("--device webgpu: %w; `hone devices` says more, and --device cpu always works", err)
 		}

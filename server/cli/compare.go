@@ -2,99 +2,97 @@ package cli
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 
 	"golang.org/x/text/width"
 
+	corechat "hone/core/chat"
 	"hone/core/generate"
 	"hone/core/recipe"
 	"hone/core/run"
 )
 
 func init() {
-	register(command{name: "compare", args: "--model DIR --adapter DIR --prompt \"…\"", short: "Let base and tuned model answer side by side", run: compare})
-}
-
-// compareFlags are the settings of compare; demo uses them too.
-type compareFlags struct {
-	model, adapter, device string
-	prompts                []string
-	quantised              bool
-	maxLength              int
-	options                generate.Options
+	register(command{name: "compare", args: "--model DIR --adapter DIR | --run latest  --prompt \"…\"", short: "Let base and tuned model answer side by side", run: compare})
 }
 
 func compare(e env, args []string) error {
-	c := compareFlags{device: "auto", maxLength: 2048, options: generate.Options{MaxNewTokens: 128}}
-	o := &c.options
-	integer := func(p *int) func(string) error {
-		return func(v string) (err error) {
-			*p, err = strconv.Atoi(v)
-			if err == nil && *p < 0 {
-				err = fmt.Errorf("%d is negative", *p)
-			}
-			return err
-		}
-	}
-	number := func(p *float64) func(string) error {
-		return func(v string) (err error) { *p, err = strconv.ParseFloat(v, 64); return err }
-	}
-	text := func(p *string) func(string) error { return func(v string) error { *p = v; return nil } }
-	usage := "compare --model DIR --adapter DIR --prompt \"…\" [--prompt \"…\"] [flags]"
-	_, help, err := e.parse(args, []recipe.Flag{
-		{Name: "model", Value: "DIR", Help: "the base model", Set: text(&c.model)},
-		{Name: "adapter", Aliases: []string{"tuned"}, Value: "DIR", Help: "the adapter, or the checkpoint of a full fine-tuning", Set: text(&c.adapter)},
-		{Name: "prompt", Value: "TEXT", Help: "what both are asked; may be given several times", Set: func(v string) error { c.prompts = append(c.prompts, v); return nil }},
-		{Name: "max_new_tokens", Value: "N", Default: "128", Help: "length of an answer", Set: integer(&o.MaxNewTokens)},
-		{Name: "max_length", Value: "N", Default: "2048", Help: "length of prompt and answer together", Set: integer(&c.maxLength)},
-		{Name: "temperature", Value: "T", Default: "0", Help: "0 always takes the most probable token", Set: number(&o.Sampling.Temperature)},
-		{Name: "top_k", Value: "K", Default: "0", Help: "draw among the K most probable tokens; 0: all", Set: integer(&o.Sampling.TopK)},
-		{Name: "top_p", Value: "P", Default: "1", Help: "draw among the tokens that together have this probability", Set: number(&o.Sampling.TopP)},
-		{Name: "seed", Value: "N", Default: "0", Help: "of the draws", Set: func(v string) (err error) { o.Sampling.Seed, err = strconv.ParseUint(v, 10, 64); return err }},
-		{Name: "quantised", Aliases: []string{"load_in_4bit"}, Bool: true, Default: "false", Help: "load the base in NF4, as QLoRA trains it", Set: func(v string) (err error) { c.quantised, err = strconv.ParseBool(v); return err }},
-		{Name: "device", Value: "NAME", Default: "auto", Help: "where to compute", Set: text(&c.device)},
-	}, usage)
+	s := speakFlags{options: generate.TextOptions{Options: generate.Options{MaxNewTokens: 128}}}
+	var prompts []string
+	var system string
+	topK := 0
+	usage := "compare --model DIR --adapter DIR | --run latest  --prompt \"…\" [--prompt \"…\"] [flags]"
+	flags := append(s.flags(),
+		recipe.Flag{Name: "prompt", Value: "TEXT", Help: "what both are asked; may be given several times", Set: func(v string) error { prompts = append(prompts, v); return nil }},
+		systemFlag(&system),
+		recipe.Flag{Name: "top_k_probs", Value: "K", Default: "0", Help: "show the K most probable first tokens of both answers with their probabilities", Set: count(&topK)})
+	_, help, err := e.parse(args, flags, usage)
 	if err != nil || help {
 		return err
 	}
-	if c.model == "" || c.adapter == "" || len(c.prompts) == 0 {
+	if err := s.resolve(e); err != nil {
+		return err
+	}
+	if s.model == "" || s.adapter == "" || len(prompts) == 0 {
 		return fmt.Errorf("usage: hone %s", usage)
 	}
-	return c.run(e)
-}
-
-// run answers all prompts.
-func (c compareFlags) run(e env) error {
-	dev, err := openDevice(e, c.device, 0)
+	dev, err := openDevice(e, s.device, 0, "auto")
 	if err != nil {
 		return err
 	}
 	defer dev.Close()
-	capacity, err := run.Capacity(c.model, c.maxLength)
-	if err != nil {
-		return err
-	}
-	p, err := run.OpenPair(e.ctx, dev, c.model, c.adapter, c.quantised, capacity)
+	p, err := run.OpenPair(e.ctx, dev, s.model, s.adapter, s.loadOptions())
 	if err != nil {
 		return err
 	}
 	defer p.Close()
 	same := 0
-	for _, prompt := range c.prompts {
-		base, tuned, err := p.Answer(e.ctx, prompt, c.options)
+	for _, prompt := range prompts {
+		messages := run.Question(prompt)
+		if system != "" {
+			messages = append([]corechat.Message{{Role: "system", Content: system}}, messages...)
+		}
+		base, tuned, err := p.Answer(e.ctx, messages, s.options)
 		if err != nil {
 			return err
 		}
 		fmt.Fprintf(e.out, "\n> %s\n", prompt)
 		columns(e, "base", base, "tuned", tuned)
+		if topK > 0 {
+			if err := firstTokens(e, p, messages, topK); err != nil {
+				return err
+			}
+		}
 		if base == tuned {
 			same++
 		}
 	}
-	if same == len(c.prompts) {
+	if same == len(prompts) {
 		fmt.Fprintln(e.err, "warning: base and tuned model give the same answers")
 	}
+	return nil
+}
+
+// firstTokens shows how probable both find the first tokens of their answers.
+func firstTokens(e env, p *run.Pair, messages []corechat.Message, k int) error {
+	var text [2]string
+	for i, v := range []*run.Voice{p.Base, p.Tuned} {
+		tokens, err := v.Next(e.ctx, messages, k)
+		if err != nil {
+			return err
+		}
+		var lines []string
+		for _, t := range tokens {
+			shown := v.Tokenizer().Decode([]int32{t.ID}, false)
+			if strings.TrimSpace(shown) == "" {
+				shown, _ = v.Tokenizer().Token(t.ID)
+			}
+			lines = append(lines, fmt.Sprintf("%6.2f%%  %q", 100*t.Probability, shown))
+		}
+		text[i] = strings.Join(lines, "\n")
+	}
+	fmt.Fprintln(e.out)
+	columns(e, "first token, base", text[0], "first token, tuned", text[1])
 	return nil
 }
 

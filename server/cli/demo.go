@@ -41,23 +41,19 @@ func demo(e env, args []string) error {
 	if err := answerHeldOut(e, r, result.Directory, held); err != nil {
 		return err
 	}
-	fmt.Fprintf(e.out, "\nAsk your own:\n  bin/hone compare --model %s --adapter %s --prompt %q\n", r.Model, result.Directory, held[0].Prompt())
+	fmt.Fprintf(e.out, "\nAsk your own:\n  hone compare --run %s --prompt %q\n", quoteForShell(near(result.Directory)), held[0].Prompt())
 	return nil
 }
 
 // answerHeldOut asks base and tuned model all questions that were held out, shows some of the answers and counts those
 // that are right to the letter.
 func answerHeldOut(e env, r recipe.Recipe, adapter string, held []world.Question) error {
-	dev, err := openDevice(e, r.Device, int64(r.DeviceMemory))
+	dev, err := openDevice(e, r.Device, int64(r.DeviceMemory), r.KernelVariant)
 	if err != nil {
 		return err
 	}
 	defer dev.Close()
-	capacity, err := run.Capacity(r.Model, 256)
-	if err != nil {
-		return err
-	}
-	p, err := run.OpenPair(e.ctx, dev, r.Model, adapter, false, capacity)
+	p, err := run.OpenPair(e.ctx, dev, r.Model, adapter, run.LoadOptions{Capacity: 256})
 	if err != nil {
 		return err
 	}
@@ -65,7 +61,7 @@ func answerHeldOut(e env, r recipe.Recipe, adapter string, held []world.Question
 	fmt.Fprintln(e.out, "\nQuestions that tuning has not seen:")
 	right := [2]int{}
 	for i, q := range held {
-		base, tuned, err := p.Answer(e.ctx, q.Prompt(), generate.Options{MaxNewTokens: 24})
+		base, tuned, err := p.Answer(e.ctx, run.Question(q.Prompt()), generate.TextOptions{Options: generate.Options{MaxNewTokens: 24}})
 		if err != nil {
 			return err
 		}

@@ -25,7 +25,9 @@ func TestHelpNamesEveryFlag(t *testing.T) {
 		"warmup_ratio": "default 0", "weight_decay": "default 0.1", "adam_beta1": "default 0.9", "adam_beta2": "default 0.95", "adam_epsilon": "default 1e-8", "max_grad_norm": "default 1",
 		"optim": "default adamw", "dataset_shuffle": "default true", "seed": "default 42", "split_dataset_ratio": "default 0", "eval_steps": "save_steps", "save_steps": "default 500",
 		"save_total_limit": "default 0", "logging_steps": "default 5", "load_best_model_at_end": "default false", "early_stop_interval": "default 0", "resume_from_checkpoint": "",
-		"gradient_checkpointing": "default true", "packing": "default false", "device": "default auto", "output_dir": "default output", "log_format": "default auto"} {
+		"gradient_checkpointing": "default true", "packing": "default false", "device": "default auto", "output_dir": "default output", "log_format": "default auto",
+		"val_dataset": "", "columns": "", "template": "default auto", "truncation_strategy": "default delete", "train_on_prompt": "default false", "mask_history": "default false", "train_dataset_sample": "default -1",
+		"val_dataset_sample": "default -1", "interleave_prob": "", "stopping_strategy": "first_exhausted", "neftune_noise_alpha": "default 0", "preview": ""} {
 		_, after, found := strings.Cut(out, "\n  --"+flag+" ")
 		if !found {
 			t.Errorf("help lacks --%s", flag)

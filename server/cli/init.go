@@ -43,10 +43,10 @@ func initModel(e env, args []string) error {
 	}
 	raw, err := os.ReadFile(config)
 	if err != nil {
-		return err
+		return fmt.Errorf("--config %s cannot be read: %w; it names the config.json that gives the model's shape", config, err)
 	}
 	if err := checkpoint.InitModelAs(dir[0], raw, seed, form); err != nil {
-		return err
+		return fmt.Errorf("init %s: %w", dir[0], err)
 	}
 	fmt.Fprintf(e.out, "random model written to %s\n", dir[0])
 	return nil

@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"sort"
 	"strings"
@@ -25,8 +27,11 @@ func inspect(e env, args []string) error {
 		return fmt.Errorf("usage: hone inspect DIR|FILE: a model directory or a .safetensors file")
 	}
 	stat, err := os.Stat(args[0])
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("inspect %s: there is no such file or directory; name a model directory, an adapter directory or a .safetensors file", args[0])
+	}
 	if err != nil {
-		return err
+		return fmt.Errorf("inspect: %w", err)
 	}
 	if !stat.IsDir() {
 		f, err := safetensors.Open(args[0])

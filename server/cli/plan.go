@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"encoding/json"
 	"fmt"
 	"text/tabwriter"
 
@@ -16,17 +17,36 @@ func plan(e env, args []string) error {
 	if err != nil || help {
 		return err
 	}
-	dev, err := openDevice(e, r.Device, int64(r.DeviceMemory))
+	dev, err := openDevice(e, r.Device, int64(r.DeviceMemory), r.KernelVariant)
 	if err != nil {
 		return err
 	}
 	defer dev.Close()
+	if err := run.Fetch(e.ctx, r, newProgress(e.err, "auto").show); err != nil {
+		return err
+	}
 	j, err := run.Prepare(e.ctx, r, dev)
 	if err != nil {
 		return err
 	}
 	defer j.Close()
 	p := j.Plan
+	if r.LogFormat == "json" {
+		raw, err := json.MarshalIndent(struct {
+			Plan     run.Plan `json:"plan"`
+			Total    int64    `json:"total"` // bytes
+			Rows     run.Rows `json:"rows"`
+			Warnings []string `json:"warnings"`
+		}{p, p.Total(), j.Rows, append([]string{}, j.Warnings()...)}, "", "  ")
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(e.out, "%s\n", raw)
+		return err
+	}
+	for _, w := range j.Warnings() {
+		fmt.Fprintf(e.err, "warning: %s\n", w)
+	}
 	w := tabwriter.NewWriter(e.out, 0, 0, 2, ' ', 0)
 	for _, row := range []struct {
 		name  string
@@ -40,7 +60,7 @@ func plan(e env, args []string) error {
 	}
 	w.Flush()
 	fmt.Fprintf(e.out, "\nparameters     %d, of which %d train (%.2f%%)\n", p.Parameters, p.Trainable, 100*float64(p.Trainable)/float64(p.Parameters))
-	fmt.Fprintf(e.out, "rows           %d kept of %d, %d held out\n", j.Rows.Kept, j.Rows.Read, j.Rows.HeldOut)
+	fmt.Fprintf(e.out, "rows           %s\n", countRows(j.Rows))
 	fmt.Fprintf(e.out, "steps          %d, in %d micro-batches\n", p.Steps, p.MicroBatches)
 	fmt.Fprintf(e.out, "FLOPs          %.3g in all, %.3g for the largest micro-batch\n", p.FLOPs, float64(p.MicroBatchFLOPs))
 	return nil

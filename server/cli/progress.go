@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
 
@@ -17,16 +16,16 @@ type progress struct {
 	format string // bar, plain or json
 	total  int
 	drawn  bool
+
+	download download
 }
 
 // newProgress resolves log_format auto by looking whether out is a terminal.
 func newProgress(out io.Writer, format string) *progress {
 	if format == "auto" {
 		format = "plain"
-		if f, ok := out.(*os.File); ok {
-			if s, err := f.Stat(); err == nil && s.Mode()&os.ModeCharDevice != 0 && os.Getenv("TERM") != "dumb" {
-				format = "bar"
-			}
+		if isTerminal(out) {
+			format = "bar"
 		}
 	}
 	return &progress{out: out, format: format}
@@ -56,6 +55,10 @@ func (p *progress) show(e run.Event) {
 		return
 	}
 	switch e := e.(type) {
+	case run.Downloading:
+		p.downloading(e)
+	case run.Loading:
+		p.loading(e)
 	case run.Started:
 		p.started(e)
 	case run.Warning:
@@ -89,13 +92,38 @@ func (p *progress) show(e run.Event) {
 func (p *progress) started(e run.Started) {
 	p.total = e.TotalSteps
 	p.line("%s on %s", e.Model, e.Device)
-	p.line("rows: %d read, %d kept, %d dropped, %d truncated; %d to train on, %d held out; %d tokens, %d of them supervised",
-		e.Rows.Read, e.Rows.Kept, e.Rows.Dropped, e.Rows.Truncated, e.Rows.Train, e.Rows.HeldOut, e.Rows.Tokens, e.Rows.Supervised)
+	p.line("rows: %s", countRows(e.Rows))
 	p.line("%d of %d parameters train (%.2f%%); about %s of memory; run directory %s", e.Plan.Trainable, e.Plan.Parameters,
 		100*float64(e.Plan.Trainable)/float64(e.Plan.Parameters), run.Size(e.Plan.Total()), e.Directory)
 	if e.StartStep > 0 {
 		p.line("going on after step %d of %d", e.StartStep, e.TotalSteps)
 	}
+}
+
+// countRows says what became of the rows: those read are the kept, the dropped and the ones that a sample leaves out.
+func countRows(r run.Rows) string {
+	left, pieces := "", ""
+	if r.SampledOut > 0 {
+		left = fmt.Sprintf(", %d left out by sampling", r.SampledOut)
+	}
+	if r.Pieces > 0 {
+		pieces = fmt.Sprintf(", %d pieces more", r.Pieces)
+	}
+	return fmt.Sprintf("%d read, %d kept, %d dropped%s, %d truncated%s; %d to train on, %d held out; %d tokens, %d of them supervised",
+		r.Read, r.Kept, r.Dropped, left, r.Truncated, pieces, r.Train, r.HeldOut, r.Tokens, r.Supervised)
+}
+
+// loading draws over itself on a terminal how far reading the rows has come.
+func (p *progress) loading(e run.Loading) {
+	if p.format != "bar" {
+		return
+	}
+	share := ""
+	if e.Total > 0 {
+		share = fmt.Sprintf("  %d%%", 100*e.Done/e.Total)
+	}
+	fmt.Fprintf(p.out, "\r\x1b[K%s: %d rows, %s%s", e.File, e.Rows, run.Size(e.Done), share)
+	p.drawn = true
 }
 
 // bar draws the state of the run over the last one: it needs a terminal.

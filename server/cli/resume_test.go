@@ -24,6 +24,8 @@ var resumeCases = []struct {
 	{"full", []string{"--train_type", "full", "--freeze_parameters", "model.embed_tokens,model.layers.0", "--split_dataset_ratio", "0.12", "--load_best_model_at_end", "--eval_steps", "2", "--logging_steps", "1", "--save_total_limit", "2"}},
 	{"packing", []string{"--train_type", "lora", "--lora_dropout", "0.1", "--packing", "--max_length", "64", "--logging_steps", "1"}},
 	{"sparse_log", []string{"--train_type", "lora", "--lora_dropout", "0.1", "--logging_steps", "4", "--lr_scheduler_type", "linear", "--warmup_steps", "3"}},
+	{"mixed_rows", []string{"--train_type", "lora", "--lora_rank", "4", "--neftune_noise_alpha", "5", "--dataset", "rows.jsonl#40,rows.jsonl", "--interleave_prob", "0.6,0.4", "--val_dataset_sample", "3",
+		"--eval_steps", "2", "--logging_steps", "1", "--truncation_strategy", "split", "--max_length", "24"}},
 	{"sgd", []string{"--train_type", "full", "--optim", "sgd", "--logging_steps", "1", "--learning_rate", "0.05"}},
 }
 

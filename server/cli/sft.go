@@ -1,8 +1,12 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
 
 	"hone/core/recipe"
@@ -20,13 +24,27 @@ func parseRecipe(e env, args []string, usage string, extra ...recipe.Flag) (r re
 		fmt.Fprintln(e.out, "Usage: hone "+usage)
 		return r, true, recipe.Help(e.out, extra...)
 	}
+	for _, note := range r.Notes() {
+		fmt.Fprintln(e.err, "note: "+note)
+	}
 	return r, false, err
 }
 
 func sft(e env, args []string) error {
-	r, help, err := parseRecipe(e, args, "sft --model DIR --dataset FILE[,FILE…] --train_type lora|qlora|full [flags]")
+	rows := 0
+	extra := recipe.Flag{Name: "preview", Group: "Looking first", Value: "N", Unit: "rows", Help: "show so many rows as the model sees them, what is not learnt dimmed or outside of ⟦ ⟧, and train nothing",
+		Set: func(v string) (err error) {
+			if rows, err = strconv.Atoi(v); err != nil || rows < 1 {
+				return fmt.Errorf("--preview %s: a number of rows is wanted, at least 1", strconv.Quote(v))
+			}
+			return nil
+		}}
+	r, help, err := parseRecipe(e, args, "sft --model DIR --dataset FILE[,FILE…] --train_type lora|qlora|full [flags]", extra)
 	if err != nil || help {
 		return err
+	}
+	if rows > 0 {
+		return preview(e, r, rows)
 	}
 	_, err = trainRecipe(e, "sft", r)
 	return err
@@ -34,17 +52,36 @@ func sft(e env, args []string) error {
 
 // trainRecipe runs a recipe and shows how it goes.
 func trainRecipe(e env, command string, r recipe.Recipe) (run.Result, error) {
-	dev, err := openDevice(e, r.Device, int64(r.DeviceMemory))
+	dev, err := openDevice(e, r.Device, int64(r.DeviceMemory), r.KernelVariant)
 	if err != nil {
 		return run.Result{}, err
 	}
 	defer dev.Close()
 	result, err := run.Start(e.ctx, r, dev, newProgress(e.out, r.LogFormat).show)
+	if errors.Is(err, context.Canceled) {
+		fmt.Fprintln(e.err, "interrupted before the first step; nothing was written")
+		err = errInterrupted
+	}
 	if err == nil && result.Interrupted {
 		fmt.Fprintf(e.err, "interrupted; go on with:\n  hone %s --resume_from_checkpoint %s\n", command, quoteForShell(result.Run))
 		err = errInterrupted
 	}
+	if lost := (*run.Lost)(nil); errors.As(err, &lost) && lost.Directory != "" {
+		err = fmt.Errorf("%w; go on with:\n  hone %s --resume_from_checkpoint %s", err, command, quoteForShell(lost.Run))
+	}
 	return result, err
+}
+
+// near writes a path as it is seen from the working directory, where that is shorter and does not lead out of it.
+func near(path string) string {
+	here, err := os.Getwd()
+	if err != nil {
+		return path
+	}
+	if rel, err := filepath.Rel(here, path); err == nil && filepath.IsLocal(rel) {
+		return rel
+	}
+	return path
 }
 
 // quoteForShell writes a path so that a shell reads it as one word.

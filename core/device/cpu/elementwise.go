@@ -23,6 +23,29 @@ func fastSwiGLUGrad(d *Device, s *step) {
 	})
 }
 
+func fastGELU(d *Device, s *step) {
+	x, out, tanh := s.in[0].F, s.call.Out[0].F, s.call.Attrs["tanh"] != 0
+	d.pool.RunCoarse(s.units, leastElements/4, func(_, lo, hi int) { kernel.GELU(out[lo:hi], x[lo:hi], tanh) })
+}
+
+func fastGELUGrad(d *Device, s *step) {
+	x, dy, dx, tanh := s.in[0].F, s.in[1].F, s.call.Out[0].F, s.call.Attrs["tanh"] != 0
+	d.pool.RunCoarse(s.units, leastElements/4, func(_, lo, hi int) { kernel.GELUGrad(dx[lo:hi], x[lo:hi], dy[lo:hi], tanh) })
+}
+
+func fastGEGLU(d *Device, s *step) {
+	gate, up, out := s.in[0].F, s.in[1].F, s.call.Out[0].F
+	d.pool.RunCoarse(s.units, leastElements/4, func(_, lo, hi int) { kernel.GEGLU(out[lo:hi], gate[lo:hi], up[lo:hi]) })
+}
+
+func fastGEGLUGrad(d *Device, s *step) {
+	gate, up, dy := s.in[0].F, s.in[1].F, s.in[2].F
+	dgate, dup := s.call.Out[0].F, s.call.Out[1].F
+	d.pool.RunCoarse(s.units, leastElements/4, func(_, lo, hi int) {
+		kernel.GEGLUGrad(dgate[lo:hi], dup[lo:hi], gate[lo:hi], up[lo:hi], dy[lo:hi])
+	})
+}
+
 func fastAdd(d *Device, s *step) {
 	x, y, out := s.in[0].F, s.in[1].F, s.call.Out[0].F
 	d.pool.RunCoarse(s.units, leastElements, func(_, lo, hi int) { kernel.Add(out[lo:hi], x[lo:hi], y[lo:hi]) })

@@ -24,6 +24,7 @@ type exec struct {
 	bound   bool
 	flops   int64
 	feedLen int64
+	indices ir.Indices
 }
 
 // operand is a value in memory and, for a weight, how it lies there.
@@ -43,7 +44,7 @@ type step struct {
 }
 
 func newExec(d *Device, g *ir.Graph) *exec {
-	e := &exec{d: d, g: g, plan: ir.NewPlan(g)}
+	e := &exec{d: d, g: g, plan: ir.NewPlan(g), indices: ir.IndicesOf(g)}
 	e.slotOf = d.sizes.Fit(e.plan.Slots)
 	for i, n := range g.Nodes {
 		if n.Op == "feed" || n.Op == "constant" {
@@ -182,6 +183,9 @@ func (e *exec) moved() bool {
 
 // Run feeds and replays the program.
 func (e *exec) Run(ctx context.Context, feeds map[string]tensor.Host) (map[string]tensor.Host, error) {
+	if err := e.indices.Check(feeds); err != nil {
+		return nil, fmt.Errorf("cpu: %w", err)
+	}
 	if e.states == nil && len(e.g.States) > 0 {
 		return nil, fmt.Errorf("cpu: the program runs before Bind")
 	}

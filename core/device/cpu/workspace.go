@@ -33,6 +33,8 @@ func workspace(g *ir.Graph, workers int) int64 {
 			if n.Attrs["unit_offset"] != 0 {
 				rows = max(rows, int64(in[1].Shape[0]))
 			}
+		case "layernorm_grad_weight":
+			rows = max(rows, 2*int64(in[0].Shape[0]))
 		case "rmsnorm_grad_weight": // a number a group
 			rows = max(rows, int64(in[0].Elements()/g.Nodes[i].Type.Shape[0]))
 		}

@@ -89,3 +89,10 @@ func (d *draft) attention(s attentionShape, token func(row, i, n int) (segment, 
 	d.Output("dk", d.Part(g, 1))
 	d.Output("dv", d.Part(g, 2))
 }
+
+// LongAttention is causal attention over one sequence and its gradient, for timing.
+func LongAttention(tokens, heads, kvHeads, dim int) Case {
+	return newCase(fmt.Sprintf("attention %d x %d", tokens, heads*dim), attentionTolerance, func(d *draft) {
+		d.attention(attentionShape{1, tokens, tokens, heads, kvHeads, dim, 0}, masks[0].token)
+	})
+}

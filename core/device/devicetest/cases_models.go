@@ -24,7 +24,23 @@ func ModelCases() []Case {
 	cases = append(cases, geluCases()...)
 	cases = append(cases, sliceCases()...)
 	cases = append(cases, groupNormCases()...)
+	cases = append(cases, dynamicNTKCases()...)
 	return append(cases, ropeShapeCases()...)
+}
+
+// dynamicNTKCases have texts within the length of training, at it and beyond it.
+func dynamicNTKCases() []Case {
+	var cases []Case
+	for _, s := range []struct{ rows, pairs, most int }{{1, 2, 1}, {9, 5, 64}, {64, 32, 64}, {65, 32, 64}, {300, 64, 17}} {
+		cases = append(cases, newCase(fmt.Sprintf("dynamic_ntk %+v", s), ropeTolerance/100, func(d *draft) {
+			at := make([]int32, s.rows)
+			for i := range at {
+				at[i] = int32((i*7 + 3) % s.rows)
+			}
+			d.Output("y", op.DynamicNTK(d.Builder, d.ints(at), s.pairs, 1e4, 4, s.most))
+		}))
+	}
+	return cases
 }
 
 // backward makes the gradients of uᵀ·y·w, u and w random, outputs of the case: dy is their outer product.

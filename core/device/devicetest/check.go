@@ -16,6 +16,7 @@ import (
 
 	"hone/core/device"
 	"hone/core/ir"
+	"hone/core/quant"
 	"hone/core/tensor"
 )
 
@@ -26,6 +27,15 @@ type Case struct {
 	Feeds, States map[string]tensor.Host
 	// Tolerance bounds the error of an element: |got − want| ≤ Tolerance · max(1, |want|).
 	Tolerance float64
+}
+
+// elements is the size of a case: what all its nodes compute.
+func (c Case) elements() int {
+	n := 0
+	for _, node := range c.Graph.Nodes {
+		n += node.Type.Elements()
+	}
+	return n
 }
 
 // runs is how often a case is run over the same states: what it assigns in one run is read in the next.
@@ -127,7 +137,7 @@ func release(buffers map[string]device.Buffer) {
 }
 
 func raw(h tensor.Host) []byte {
-	var p []byte
+	p := slices.Clone(h.Bytes)
 	for _, x := range h.F32 {
 		p = binary.LittleEndian.AppendUint32(p, math.Float32bits(x))
 	}
@@ -146,13 +156,56 @@ func poisoned(c Case) Case {
 			for i := range h.F32 {
 				h.F32[i] = float32(math.NaN())
 			}
-			h.Bytes = bytes.Repeat([]byte{0xff}, len(h.Bytes)) // NaN in F16 and BF16
+			if h.Type.DType != tensor.NF4 { // which has no NaN
+				h.Bytes = bytes.Repeat([]byte{0xff}, len(h.Bytes)) // NaN in F16 and BF16
+			}
 			out[name] = h
 		}
 		return out
 	}
 	c.Feeds, c.States = nan(c.Feeds), nan(c.States)
 	return c
+}
+
+// CheckNaN puts a NaN into each feed and state in turn and asks that it shows where it shows in the reference: a kernel
+// that loses one hides that a run has gone wrong. It may show in more places, by products with zeros.
+func CheckNaN(ctx context.Context, d device.Device, c Case) error {
+	exec, err := d.Compile(ctx, c.Graph)
+	if err != nil {
+		return err
+	}
+	defer exec.Close()
+	for _, given := range []func(*Case) *map[string]tensor.Host{func(c *Case) *map[string]tensor.Host { return &c.Feeds }, func(c *Case) *map[string]tensor.Host { return &c.States }} {
+		for _, name := range slices.Sorted(maps.Keys(*given(&c))) {
+			h := (*given(&c))[name]
+			if len(h.F32) == 0 {
+				continue
+			}
+			bad := c
+			m := maps.Clone(*given(&c))
+			*given(&bad) = m
+			h.F32 = slices.Clone(h.F32)
+			at := len(h.F32) / 2
+			h.F32[at] = float32(math.NaN())
+			m[name] = h
+			want, err := Reference(bad)
+			if err != nil {
+				return err
+			}
+			got, err := run(ctx, d, exec, bad)
+			if err != nil {
+				return err
+			}
+			for _, result := range slices.Sorted(maps.Keys(want)) {
+				for i, w := range want[result].F {
+					if g := got[result].F32[i]; math.IsNaN(w) && !math.IsNaN(float64(g)) {
+						return fmt.Errorf("element %d of %s is NaN, and element %d of %s becomes %g, in the reference NaN", at, name, i, result, g)
+					}
+				}
+			}
+		}
+	}
+	return nil
 }
 
 // Reference gives what the results should be, at float64.
@@ -163,6 +216,13 @@ func Reference(c Case) (map[string]ir.Tensor[float64], error) {
 			t := ir.Tensor[float64]{Type: h.Type, I: h.I32, Half: halfBits(h)}
 			for _, x := range h.F32 {
 				t.F = append(t.F, float64(x))
+			}
+			if h.Type.DType == tensor.NF4 {
+				q, err := quant.ReadNF4(bytes.NewReader(h.Bytes), h.Type.Shape)
+				if err != nil {
+					panic(err) // the case was made wrongly
+				}
+				t.NF4 = q
 			}
 			out[name] = t
 		}

@@ -50,6 +50,10 @@ var elementOps = []elementOp{
 		key := rng.NewKey(uint64(rows)<<40+3, rng.Dropout, uint64(n)<<33+1)
 		return op.Dropout(d.Builder, in[0], d.ints(op.DropoutKey(key)), 0.3, 5)
 	}},
+	{"uniform_noise", elementTolerance, 1, 1, func(d *draft, in []ir.Value, rows, n int) ir.Value {
+		key := rng.NewKey(uint64(rows)<<40+5, rng.NEFTune, uint64(n)<<33+1)
+		return op.UniformNoise(d.Builder, in[0], d.ints(op.DropoutKey(key)), 0.3)
+	}},
 }
 
 // elementCases run every element-wise operator on operands that stay, and over operands that die with it.

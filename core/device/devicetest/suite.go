@@ -5,6 +5,7 @@ package devicetest
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 
@@ -28,11 +29,18 @@ func Suite(t *testing.T, open func() device.Device) {
 			if err := Check(t.Context(), d, c); err != nil {
 				t.Errorf("%v\n%v", err, c.Graph)
 			}
+			if c.elements() > 3000 { // the reference is slow, and runs once for each feed
+				return
+			}
+			if err := CheckNaN(t.Context(), d, c); err != nil {
+				t.Errorf("%v\n%v", err, c.Graph)
+			}
 		})
 	}
 	t.Run("halves", func(t *testing.T) { halves(t, d) })
 	t.Run("shared temporaries", func(t *testing.T) { sharedTemporaries(t, d) })
 	t.Run("refusals", func(t *testing.T) { refusals(t, d) })
+	t.Run("hostile numbers", func(t *testing.T) { hostileNumbers(t, d) })
 }
 
 // halves runs the cases with matrices in 16 bits. A device that does not keep them says so in its Caps; given one it
@@ -104,6 +112,53 @@ func sharedTemporaries(t *testing.T, d device.Device) {
 			}
 			if err := Compare(got, want, c.Tolerance); err != nil {
 				t.Errorf("%s: %v", c.Name, err)
+			}
+		}
+	}
+}
+
+// hostileNumbers feeds numbers of rows that are not there.
+func hostileNumbers(t *testing.T, d device.Device) {
+	for _, c := range []struct {
+		of   string
+		bad  []int32
+		good []int32
+		f    func(b *ir.Builder, x, numbers ir.Value) ir.Value
+	}{
+		{"embedding", []int32{9, 1 << 30, math.MaxInt32}, []int32{0, 8, -1, math.MinInt32}, func(b *ir.Builder, x, numbers ir.Value) ir.Value { return op.Embedding(b, x, numbers) }},
+		{"embedding_grad", []int32{5, math.MaxInt32}, []int32{0, 4, -1, math.MinInt32}, func(b *ir.Builder, x, numbers ir.Value) ir.Value {
+			return b.Apply("embedding_grad", ir.Attrs{"rows": 5}, x, numbers)
+		}},
+		{"scatter_rows", []int32{9, math.MaxInt32}, []int32{0, 8, -1, math.MinInt32}, func(b *ir.Builder, x, numbers ir.Value) ir.Value {
+			return op.ScatterRows(b, x, x, numbers)
+		}},
+		{"linear_cross_entropy", []int32{9, -1, -99, math.MinInt32}, []int32{0, 8, op.NoTarget}, func(b *ir.Builder, x, numbers ir.Value) ir.Value {
+			return op.LinearCrossEntropy(b, x, x, numbers)
+		}},
+	} {
+		g, err := ir.Trace(func(b *ir.Builder) {
+			b.Output("y", c.f(b, b.Feed("x", tensor.Of(tensor.F32, 9, 4)), b.Feed("numbers", tensor.Of(tensor.I32, 9))))
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		e, err := d.Compile(t.Context(), g)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer e.Close()
+		run := func(number int32) error {
+			_, err := e.Run(t.Context(), map[string]tensor.Host{"x": tensor.Floats(make([]float32, 36), 9, 4), "numbers": tensor.Ints([]int32{0, 1, 2, 3, 4, 0, 1, number, 3}, 9)})
+			return err
+		}
+		for _, number := range c.bad {
+			if err := run(number); err == nil || !strings.Contains(err.Error(), c.of) || !strings.Contains(err.Error(), fmt.Sprint("number 7 is ", number)) {
+				t.Errorf("%s of row %d gives the error %v, which should name both", c.of, number, err)
+			}
+		}
+		for _, number := range c.good {
+			if err := run(number); err != nil {
+				t.Errorf("%s of row %d: %v", c.of, number, err)
 			}
 		}
 	}

@@ -47,17 +47,56 @@ func (v attention) kernel(shader string, n, per int, work int64, storage ...oper
 
 func lowerAttention(c *call) ([]kernel, error) {
 	v := viewAttention(c)
-	return []kernel{v.packed(), v.kernel("attention", v.queries*v.heads, 8, 4*int64(v.tk),
-		in(c.in[0]), in(c.in[1]), in(c.in[2]), in(v.tokens), out(c.out[0]), out(c.out[1]))}, nil
+	storage := []operand{in(c.in[0]), in(c.in[1]), in(c.in[2]), in(v.tokens), out(c.out[0]), out(c.out[1])}
+	if k, ok := v.tiled("attention_tiled", v.queries, v.heads, v.tq, 1, 4*int64(v.tk), storage); ok {
+		return []kernel{v.packed(), k}, nil
+	}
+	return []kernel{v.packed(), v.kernel("attention", v.queries*v.heads, 8, 4*int64(v.tk), storage...)}, nil
 }
 
 func lowerAttentionGrad(c *call) ([]kernel, error) {
 	v := viewAttention(c)
 	rows := c.roomFor(1, 2*v.queries*v.heads)
-	deltas := v.kernel("attention_deltas", v.queries*v.heads, elementGroup, 2, in(c.in[7]), in(c.in[9]), in(c.in[8]), out(rows))
-	gradQ := v.kernel("attention_grad_q", v.queries*v.heads, 8, 6*int64(v.tk),
-		in(c.in[0]), in(c.in[1]), in(c.in[2]), in(v.tokens), in(rows), in(c.in[9]), out(c.out[0]))
-	gradKV := v.kernel("attention_grad_kv", v.keys*v.kvHeads, 8, 8*int64(v.tq*v.heads/v.kvHeads),
-		in(c.in[0]), in(c.in[1]), in(c.in[2]), in(v.tokens), in(rows), in(c.in[9]), out(c.out[1]), out(c.out[2]))
-	return []kernel{v.packed(), deltas, gradQ, gradKV}, nil
+	common := []operand{in(c.in[0]), in(c.in[1]), in(c.in[2]), in(v.tokens), in(rows), in(c.in[9])}
+	list := []kernel{v.packed(), v.kernel("attention_deltas", v.queries*v.heads, elementGroup, 2, in(c.in[7]), in(c.in[9]), in(c.in[8]), out(rows))}
+	workQ, workKV := 6*int64(v.tk), 8*int64(v.tq*v.heads/v.kvHeads)
+	forQ, forKV := append(common[:6:6], out(c.out[0])), append(common[:6:6], out(c.out[1]), out(c.out[2]))
+	q, ok := v.tiled("attention_grad_tiled", v.queries, v.heads, v.tq, 2, workQ, forQ)
+	if !ok {
+		return append(list, v.kernel("attention_grad_q", v.queries*v.heads, 8, workQ, forQ...), v.kernel("attention_grad_kv", v.keys*v.kvHeads, 8, workKV, forKV...)), nil
+	}
+	kv, _ := v.tiled("attention_grad_tiled", v.keys, v.kvHeads, v.tk, 2, workKV, forKV)
+	kv.variant.Flags = append(kv.variant.Flags, "FOR_KEYS")
+	return append(list, q, kv), nil
+}
+
+// workgroupMemory is what every device has for the invocations of a workgroup to share, in bytes.
+const workgroupMemory = 16384
+
+// tiled is a kernel whose workgroups take several rows of a head, of which each batch row has so many, against tiles of
+// columns; it keeps so many vectors of each row and column. It is not there for a device of the other variant, nor where
+// heads are too long for the memory of a workgroup.
+func (v attention) tiled(shader string, rows, heads, rowsOfBatch, vectors int, work int64, storage []operand) (kernel, bool) {
+	if !v.d.tiled() {
+		return kernel{}, false
+	}
+	steps, bytes := v.dim, 4
+	if v.dim%4 == 0 {
+		steps, bytes = v.dim/4, 16
+	}
+	for _, tile := range [][2]int{{16, 32}, {16, 16}, {8, 16}, {8, 8}, {4, 8}, {4, 4}} {
+		r, c := tile[0], tile[1]
+		if r > 4 && r >= 2*rowsOfBatch || vectors*(r+c)*(steps+1)*bytes+vectors*r*c*4+64 > workgroupMemory {
+			continue
+		}
+		blocks := ceilDiv(rowsOfBatch, r)
+		k := v.kernel(shader, rows/rowsOfBatch*heads*blocks, 1, work*int64(r), storage...)
+		delete(k.variant.Consts, "WORKGROUP")
+		for name, n := range map[string]int{"ROWS": r, "COLS": c, "PER_ROW": 64 / r, "STRIDE": steps + 1, "HELD": ceilDiv(steps, 64/r),
+			"ROW_TILE": r * (steps + 1), "COL_TILE": c * (steps + 1), "PAIRS": r * c} {
+			k.variant.Consts[name] = uint32(n)
+		}
+		return k, true
+	}
+	return kernel{}, false
 }

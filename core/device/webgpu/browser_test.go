@@ -91,7 +91,7 @@ func TestBrowserDriver(t *testing.T) {
 	if err := json.Unmarshal([]byte(text), &got); err != nil {
 		t.Fatalf("%v in the worker's report %q", err, text)
 	}
-	if got.Error != "" || got.Status != 0 || !strings.Contains(got.Output, "--- PASS: TestLost") || !strings.Contains(got.Output, "--- PASS: TestDriverErrors") {
+	if got.Error != "" || got.Status != 0 || !strings.Contains(got.Output, "--- PASS: TestLost") || !strings.Contains(got.Output, "--- PASS: TestDriverErrors") || !strings.Contains(got.Output, "--- PASS: TestEveryKernel") {
 		t.Errorf("status %d %s\n%s", got.Status, got.Error, got.Output)
 	}
 	t.Log(got.Output)
@@ -151,7 +151,7 @@ func visit(t *testing.T, chromium, url string) string {
 		chromedp.Flag("disable-component-update", true),
 		chromedp.Flag("disable-sync", true),
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 230*time.Second)
 	defer cancel()
 	ctx, cancel = chromedp.NewExecAllocator(ctx, options...) // which makes the profile and removes it
 	defer cancel()

@@ -30,9 +30,14 @@ func (b *buffer) Release() {
 	b.shards, b.scales = nil, 0
 }
 
-// shardAlign is what the rows of a shard, but for the last, are a multiple of: a shard then begins with a whole block of
-// NF4 and a whole word of any type.
-const shardAlign = quant.BlockSize
+// shardAlign is what the rows of a shard, but for the last, are a multiple of: matmul takes four terms at a time, and a
+// shard of NF4 begins with a whole block.
+func shardAlign(d tensor.DType) int {
+	if d == tensor.NF4 {
+		return quant.BlockSize
+	}
+	return 4
+}
 
 // codeBytes is what the elements of a tensor take, without the scales of NF4, in whole words.
 func codeBytes(t tensor.Type) int64 {
@@ -42,14 +47,14 @@ func codeBytes(t tensor.Type) int64 {
 	return roundUp(t.Bytes(), 4)
 }
 
-// shardRows is how many rows of a matrix one buffer holds; all of them where it is not cut.
+// shardRows is how many rows of a matrix one buffer holds; all of them where it is not cut, none where they are too long.
 func (d *Device) shardRows(t tensor.Type) int {
 	most := min(d.about.maxBinding, d.about.maxBuffer)
 	if len(t.Shape) != 2 || codeBytes(t) <= most {
 		return max(1, t.Elements())
 	}
-	aligned := tensor.Type{DType: t.DType, Shape: tensor.Shape{shardAlign, t.Shape[1]}}
-	return int(most/codeBytes(aligned)) * shardAlign
+	align := shardAlign(t.DType)
+	return int(most/codeBytes(tensor.Type{DType: t.DType, Shape: tensor.Shape{align, t.Shape[1]}})) * align
 }
 
 // shard is a range of the rows of a matrix.
@@ -70,6 +75,14 @@ func (d *Device) shardsOf(t tensor.Type) []shard {
 	return list
 }
 
+// cuttable checks that a state has a place on the device.
+func (d *Device) cuttable(t tensor.Type) error {
+	if codeBytes(t) <= min(d.about.maxBinding, d.about.maxBuffer) || d.shardRows(t) > 0 && len(t.Shape) == 2 {
+		return nil
+	}
+	return fmt.Errorf("webgpu: a tensor of type %v: its rows are too long for the %d bytes that a kernel of %s sees", t, d.about.maxBinding, d.about.name)
+}
+
 // Words of the scales buffer of an NF4 weight; shaders/nf4.wgsl reads them.
 const (
 	nf4Map      = 0   // 256 values of the map
@@ -88,9 +101,8 @@ func (d *Device) allocate(t tensor.Type) (*buffer, error) {
 		}
 		return id, err
 	}
-	cut := d.shardRows(t)
-	if cut == 0 {
-		return nil, fmt.Errorf("webgpu: a tensor of type %v: %d of its rows are more than the %d bytes that a kernel of %s sees", t, shardAlign, d.about.maxBinding, d.about.name)
+	if err := d.cuttable(t); err != nil {
+		return nil, err
 	}
 	for _, s := range d.shardsOf(t) {
 		bytes := codeBytes(t)
@@ -163,38 +175,30 @@ func (b *buffer) shardBytes() int64 {
 	return codeBytes(tensor.Type{DType: b.typ.DType, Shape: tensor.Shape{b.d.shardRows(b.typ), b.typ.Shape[1]}})
 }
 
-// Upload makes a buffer of the type. F16 and BF16 are widened to F32; NF4 comes in the serialised form of package quant.
+// Upload makes a buffer of the type. NF4 comes in the serialised form of package quant.
 func (d *Device) Upload(ctx context.Context, t tensor.Type, r io.Reader) (device.Buffer, error) {
-	var read func(*sink) error
-	as := t
-	switch t.DType {
-	case tensor.F32, tensor.I32:
-		read = func(s *sink) error { return pieces(r, t, s.write) }
-	case tensor.F16, tensor.BF16:
-		as.DType = tensor.F32
-		read = func(s *sink) error {
-			return pieces(r, t, func(p []byte) error { return s.write(widened(p, t.DType)) })
-		}
-	case tensor.NF4:
-		read = func(s *sink) error { return uploadNF4(s, r) }
-		if r == nil {
-			return nil, fmt.Errorf("webgpu: an NF4 buffer needs its values")
-		}
-	default:
+	if t.DType == tensor.Invalid || t.DType == tensor.U8 {
 		return nil, fmt.Errorf("webgpu: cannot hold a tensor of type %v", t)
 	}
-	b, err := d.allocate(as)
+	if t.DType == tensor.NF4 && r == nil {
+		return nil, fmt.Errorf("webgpu: an NF4 buffer needs its values")
+	}
+	b, err := d.allocate(t)
 	if err != nil || r == nil {
 		return b, err // WebGPU clears new buffers
 	}
 	s := &sink{b: b, ctx: ctx}
-	if err := read(s); err != nil {
+	if t.DType == tensor.NF4 {
+		err = uploadNF4(s, r)
+	} else {
+		err = pieces(r, t, s.write)
+	}
+	if err == nil {
+		err = s.end()
+	}
+	if err != nil {
 		b.Release()
 		return nil, fmt.Errorf("webgpu: upload of %v: %w", t, err)
-	}
-	if err := s.end(); err != nil {
-		b.Release()
-		return nil, err
 	}
 	return b, nil
 }
@@ -216,20 +220,6 @@ func pieces(r io.Reader, t tensor.Type, take func([]byte) error) error {
 		}
 	}
 	return nil
-}
-
-// widened gives 16-bit numbers in 32.
-func widened(p []byte, d tensor.DType) []byte {
-	out := make([]byte, 2*len(p))
-	for i := range len(p) / 2 {
-		h := binary.LittleEndian.Uint16(p[2*i:])
-		x := tensor.BF16ToF32(h)
-		if d == tensor.F16 {
-			x = tensor.F16ToF32(h)
-		}
-		binary.LittleEndian.PutUint32(out[4*i:], math.Float32bits(x))
-	}
-	return out
 }
 
 // uploadNF4 sends the codes on as they come, and the scales behind them.

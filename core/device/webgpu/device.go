@@ -17,17 +17,17 @@ type Device struct {
 	drv       driver
 	about     adapter
 	pipelines map[string]pipelineID
-	sizes     device.Pool // of the temporaries that programs share
-	temps     []temporary // made when a program that needs them first runs
-	remade    int         // how often one of them was made: bind groups made before are stale
+	ran       map[pipelineID]bool // have run once
+	sizes     device.Pool         // of the temporaries that programs share
+	temps     []temporary         // made when a program that needs them first runs
+	remade    int                 // how often one of them was made: bind groups made before are stale
 	live      map[bufferID]int64
 	held      int64 // bytes of the live buffers
 	budget    int64 // what they may be, 0 where only the adapter says
 
-	// submissionFLOPs is how much work one submission may be. Watchdogs kill at two seconds or five; a tenth of a
-	// second is meant, on the slowest adapter that is worth running on.
-	submissionFLOPs int64
-	variant         string // of the kernels: registers or tiled
+	variant         string // of the kernels: Registers or Tiled
+	settled         bool   // variant and submissionFLOPs are chosen
+	submissionFLOPs int64  // how much work one submission may be, to take submissionTime
 }
 
 type temporary struct {
@@ -39,35 +39,44 @@ type temporary struct {
 type Options struct {
 	Memory  int64 // bytes that all buffers may take together; 0 is no limit but the adapter's
 	RealGPU bool  // refuse adapters that compute on the CPU
+	// Variant forces the kernels of that name; empty leaves the choice to a measurement.
+	Variant string
 }
 
 // Open finds the machine's preferred adapter.
 func Open(ctx context.Context, o Options) (*Device, error) {
+	if err := checkVariant(o.Variant); err != nil {
+		return nil, err
+	}
 	drv, err := openDriver(ctx, o.RealGPU)
 	if err != nil {
 		return nil, err
 	}
-	return &Device{drv: drv, about: drv.adapter(), pipelines: map[string]pipelineID{}, live: map[bufferID]int64{}, budget: o.Memory, submissionFLOPs: 200e6, variant: "registers"}, nil
+	return &Device{drv: drv, about: drv.adapter(), pipelines: map[string]pipelineID{}, ran: map[pipelineID]bool{}, live: map[bufferID]int64{}, budget: o.Memory, variant: o.Variant}, nil
 }
 
-// Caps describes the adapter.
+// Caps describes the adapter. Without a variant forced, the kernels are chosen now; should that fail, so will Compile.
 func (d *Device) Caps() device.Caps {
-	return device.Caps{Name: d.about.name, Kind: "webgpu", MemoryBudget: d.budget, Variant: d.variant}
+	_ = d.settle(context.Background())
+	return device.Caps{Name: d.about.name, Kind: "webgpu", MemoryBudget: d.budget, Variant: d.variant, Halves: true}
 }
 
 // Close releases everything on the device.
 func (d *Device) Close() error { return d.drv.close() }
 
 // Compile lowers a program. It makes the pipelines but no buffers.
-func (d *Device) Compile(_ context.Context, g *ir.Graph) (device.Exec, error) {
+func (d *Device) Compile(ctx context.Context, g *ir.Graph) (device.Exec, error) {
 	if err := d.drv.lost(); err != nil {
+		return nil, err
+	}
+	if err := d.settle(ctx); err != nil {
 		return nil, err
 	}
 	p, err := d.lower(g)
 	if err != nil {
 		return nil, err
 	}
-	return newExec(d, g, p), nil
+	return newExec(d, p), nil
 }
 
 // pipeline compiles a kernel, or finds it compiled.
@@ -154,4 +163,4 @@ func (d *Device) temporaries() error {
 }
 
 // tiled reports whether kernels share work in workgroup memory, which is the shape for GPUs.
-func (d *Device) tiled() bool { return d.variant == "tiled" }
+func (d *Device) tiled() bool { return d.variant == Tiled }

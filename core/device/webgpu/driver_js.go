@@ -14,6 +14,8 @@ import (
 	"unsafe"
 
 	"github.com/cogentcore/webgpu/wgpu"
+
+	"hone/core/device"
 )
 
 //go:embed driver_js.js
@@ -86,7 +88,7 @@ func (d *browserDriver) adapter() adapter { return d.about }
 
 func (d *browserDriver) lost() error {
 	if why := d.helper.Call("lost").String(); why != "" {
-		return errors.New("webgpu: the device is lost: " + why)
+		return fmt.Errorf("webgpu: %w: %s", device.ErrLost, why)
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"hone/core/device"
 	"hone/core/ir"
@@ -20,6 +21,8 @@ type exec struct {
 	slotOf []int // shared temporary of each slot
 	states map[string]*buffer
 
+	indices ir.Indices
+
 	own      []bufferID // made once: feeds, constants, uniforms, readback
 	feeds    bufferID
 	consts   bufferID
@@ -30,12 +33,15 @@ type exec struct {
 
 	groups  []groupID
 	replay  programID
-	made    int  // Device.remade when the groups were made
-	current bool // the groups fit the states
+	made    int       // Device.remade when the groups were made
+	current bool      // the groups fit the states
+	cuts    int       // between submissions
+	list    []command // as it is replayed
+	careful bool      // the first replay is cut after every kernel
 }
 
-func newExec(d *Device, g *ir.Graph, p *program) *exec {
-	return &exec{d: d, p: p, slotOf: d.sizes.Fit(p.plan.Slots)}
+func newExec(d *Device, p *program) *exec {
+	return &exec{d: d, p: p, slotOf: d.sizes.Fit(p.plan.Slots), indices: ir.IndicesOf(p.graph)}
 }
 
 // Cost is what a run of the program takes.
@@ -74,6 +80,9 @@ func (e *exec) Bind(state map[string]device.Buffer) error {
 
 // Run feeds and replays the program.
 func (e *exec) Run(ctx context.Context, feeds map[string]tensor.Host) (map[string]tensor.Host, error) {
+	if err := e.indices.Check(feeds); err != nil {
+		return nil, fmt.Errorf("webgpu: %w", err)
+	}
 	if err := e.d.drv.lost(); err != nil {
 		return nil, err
 	}
@@ -82,6 +91,11 @@ func (e *exec) Run(ctx context.Context, feeds map[string]tensor.Host) (map[strin
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
+	}
+	if e.stale() {
+		if err := e.cutAnew(); err != nil {
+			return nil, err
+		}
 	}
 	if err := e.prepare(); err != nil {
 		return nil, err
@@ -99,8 +113,16 @@ func (e *exec) Run(ctx context.Context, feeds map[string]tensor.Host) (map[strin
 	if len(e.p.graph.Assigns) > 0 {
 		ctx = context.WithoutCancel(ctx) // a program that changes states is never left half-way
 	}
-	if _, err := e.d.drv.replay(ctx, e.replay, e.hostIn, e.hostOut); err != nil {
+	longest, err := e.d.drv.replay(ctx, e.replay, e.hostIn, e.hostOut)
+	if err != nil {
 		return nil, err
+	}
+	if e.careful {
+		if err := e.record(false); err != nil {
+			return nil, err
+		}
+	} else {
+		e.adapt(longest)
 	}
 	out := map[string]tensor.Host{}
 	for name, v := range e.p.graph.Outputs {
@@ -220,6 +242,7 @@ func (e *exec) where(o operand) binding {
 // assignments that are copies. Outputs go first because they show states as the program found them.
 func (e *exec) makeGroups() error {
 	var list []command
+	e.cuts = 0
 	work := int64(0) // since the last cut
 	for _, s := range e.p.steps {
 		for i, g := range s.grids {
@@ -234,8 +257,9 @@ func (e *exec) makeGroups() error {
 				return fmt.Errorf("operator %s: %w", s.op, err)
 			}
 			e.groups = append(e.groups, group)
-			if work > 0 && work+g.flops > e.d.submissionFLOPs {
+			if work > 0 && work+g.flops > e.p.budget {
 				list = append(list, command{kind: cut})
+				e.cuts++
 				work = 0
 			}
 			work += g.flops
@@ -257,7 +281,31 @@ func (e *exec) makeGroups() error {
 			}
 		}
 	}
-	var err error
+	e.list = list
+	return e.record(slices.ContainsFunc(list, func(c command) bool { return c.kind == dispatch && !e.d.ran[c.pipeline] }))
+}
+
+// record makes the list ready for replays. Drivers compile a kernel when it first runs, which may take seconds: a list with
+// kernels that have not run yet is first replayed in as many submissions as it has kernels.
+func (e *exec) record(careful bool) (err error) {
+	if e.replay != 0 {
+		e.d.drv.forget(e.replay)
+		e.replay = 0
+	}
+	list := e.list
+	if careful {
+		list = nil
+		for _, c := range e.list {
+			if list = append(list, c); c.kind == dispatch {
+				list = append(list, command{kind: cut})
+			}
+		}
+	} else if e.careful {
+		for _, c := range e.list {
+			e.d.ran[c.pipeline] = true
+		}
+	}
+	e.careful = careful
 	e.replay, err = e.d.drv.record(recording{commands: list, feed: e.feeds, feedLen: e.p.feeds.bytes, out: e.readback, outLen: e.p.outputs.bytes})
 	return err
 }
@@ -269,7 +317,7 @@ func (e *exec) releaseGroups() {
 	for _, g := range e.groups {
 		e.d.drv.releaseGroup(g)
 	}
-	e.replay, e.groups, e.current = 0, nil, false
+	e.replay, e.groups, e.list, e.current, e.careful = 0, nil, nil, false, false
 }
 
 func (e *exec) releaseOwn() {

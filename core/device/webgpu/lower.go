@@ -100,6 +100,7 @@ type program struct {
 	constants layout
 	outputs   layout // in the readback buffer
 	flops     int64
+	budget    int64 // operations of a submission
 	room      room
 }
 
@@ -129,7 +130,7 @@ func (d *Device) lower(g *ir.Graph) (*program, error) {
 			return nil, fmt.Errorf("webgpu: there is no kernel for operator %s (node %d); use the CPU device for this program", n.Op, i)
 		}
 	}
-	p := &program{graph: g, plan: ir.NewPlan(g)}
+	p := &program{graph: g, plan: ir.NewPlan(g), budget: d.submissionFLOPs}
 	if err := d.see(p.plan.Slots); err != nil {
 		return nil, err
 	}
@@ -141,6 +142,10 @@ func (d *Device) lower(g *ir.Graph) (*program, error) {
 			return nil, err
 		}
 		switch n.Op {
+		case "state":
+			if err := d.cuttable(n.Type); err != nil {
+				return nil, err
+			}
 		case "feed":
 			p.feeds.add(v, n.Type.Bytes(), d.about.alignment)
 		case "constant":
@@ -206,14 +211,17 @@ func (d *Device) see(slots []int64) error {
 	return nil
 }
 
-// holds checks that the device has a form for the value: what is computed is F32 or I32, states may be NF4.
+// holds checks that the device has a form for the value: what is computed is F32 or I32, states may be of fewer bits.
 func holds(n ir.Node) error {
-	switch t := n.Type; {
-	case t.DType == tensor.F32 || t.DType == tensor.I32 || t.DType == tensor.NF4 && n.Op == "state":
+	switch t := n.Type; t.DType {
+	case tensor.F32, tensor.I32:
 		return nil
-	default:
-		return fmt.Errorf("webgpu: %s of type %v has no form on this device", n.Op, t)
+	case tensor.NF4, tensor.F16, tensor.BF16:
+		if n.Op == "state" {
+			return nil
+		}
 	}
+	return fmt.Errorf("webgpu: %s of type %v has no form on this device", n.Op, n.Type)
 }
 
 // fits checks a kernel against the device's limits and the rule that one dispatch does not both read and write a buffer.

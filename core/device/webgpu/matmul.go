@@ -3,54 +3,147 @@ package webgpu
 import (
 	"fmt"
 
+	"hone/core/ir"
 	"hone/core/op"
 	"hone/core/tensor"
 	"hone/shaders"
 )
 
-func init() { lowerings["matmul"] = lowerMatMul }
+func init() {
+	lowerings["matmul"] = lowerMatMul
+	takesShards["matmul"] = true
+}
+
+// matmulShape is what a workgroup of shaders/matmul.wgsl does: across × down invocations of 8 columns and so many rows.
+type matmulShape struct {
+	across, down, rows int
+	tiled              bool
+}
+
+const matmulCols = 8
+
+// shapeFor spreads 64 invocations so that as few as can be lie outside of C.
+func (d *Device) shapeFor(m, n int) matmulShape {
+	s := matmulShape{across: 8, down: 8, rows: 8, tiled: d.variant == Tiled}
+	if m <= 4 {
+		s.rows = 4
+	}
+	for s.across > 1 && n <= matmulCols*s.across/2 {
+		s.across, s.down = s.across/2, s.down*2
+	}
+	for s.down > 1 && m <= s.rows*s.down/2 && n > matmulCols*s.across {
+		s.across, s.down = s.across*2, s.down/2
+	}
+	s.tiled = s.tiled && s.across == 8 && s.rows == 8
+	return s
+}
+
+// product is C [m, n] = alpha · op(A) · op(W) + D as the kernel sees it.
+type product struct {
+	m, k, n int
+	ta, tw  bool
+	alpha   float32
+	a, c    ir.Value
+	d       ir.Value // ir.None: nothing is added; C itself: C is added to
+	w       ir.Value
+	weight  tensor.Type
+	vec4a   bool
+	shape   matmulShape
+}
 
 // lowerMatMul chooses the variant of shaders/matmul.wgsl and cuts C into dispatches.
 func lowerMatMul(c *call) ([]kernel, error) {
 	types := c.types(c.in)
-	if types[1].DType != tensor.F32 {
-		return nil, fmt.Errorf("there is no kernel for a second matrix of type %v yet", types[1])
+	p := product{ta: c.attrs["transpose_a"] != 0, tw: c.attrs["transpose_b"] != 0, alpha: float32(c.attrs["alpha"]),
+		a: c.in[0], w: c.in[1], c: c.out[0], d: ir.None, weight: types[1], vec4a: types[0].Shape[1]%4 == 0}
+	p.m, p.k, p.n = op.MatMulDims(c.attrs, types)
+	switch {
+	case c.overwrites(2):
+		p.d = p.c
+	case c.has(2):
+		p.d = c.in[2]
 	}
-	m, k, n := op.MatMulDims(c.attrs, types)
-	ta, tb := c.attrs["transpose_a"] != 0, c.attrs["transpose_b"] != 0
-	v := shaders.Variant{}
+	p.shape = c.d.shapeFor(p.m, p.n)
+	return c.d.multiply(p), nil
+}
+
+// multiply gives a kernel for each buffer that W lies in. Transposed, these are ranges of the columns of C; otherwise of
+// the terms of its sums, and each but the first adds to what those before it left.
+func (d *Device) multiply(p product) []kernel {
+	var kernels []kernel
+	for i, s := range d.shardsOf(p.weight) {
+		part := piece{endK: p.k, endCol: p.n, wFirst: s.first, wOrigin: s.first * p.weight.Shape[1]}
+		if p.tw {
+			part.firstCol, part.endCol = s.first, s.first+s.rows
+		} else {
+			part.firstK, part.endK = s.first, s.first+s.rows
+			if i > 0 {
+				p.d = p.c
+			}
+		}
+		kernels = append(kernels, d.part(p, i, part))
+	}
+	return kernels
+}
+
+// piece is what one kernel does of a product: terms from firstK to endK, columns from firstCol to endCol. Row 0 of the
+// buffer of W belongs to term or column wFirst, and is element wOrigin of the whole. C begins with row cFirst of its buffer.
+type piece struct{ firstK, endK, firstCol, endCol, wFirst, wOrigin, cFirst int }
+
+// part is the kernel of a piece for which W lies in the numbered buffer.
+func (d *Device) part(p product, shard int, of piece) kernel {
+	k := kernel{shader: "matmul", variant: p.variant(), storage: []operand{in(p.a), {value: p.w, access: reads, shard: shard}, out(p.c)}}
+	if p.weight.DType == tensor.NF4 {
+		k.storage = append(k.storage, operand{value: p.w, access: reads, scales: true})
+	}
+	if p.d != ir.None && p.d != p.c {
+		k.storage = append(k.storage, in(p.d))
+	}
+	k.grids = p.grids(of, d.submissionFLOPs, d.about.maxGroups)
+	return k
+}
+
+// weightFlags are the flags of shaders/weights.wgsl for a matrix.
+func weightFlags(t tensor.Type) []string {
+	flags := map[tensor.DType][]string{tensor.F16: {"W_16", "W_F16"}, tensor.BF16: {"W_16", "W_BF16"}, tensor.NF4: {"W_NF4"}}[t.DType]
+	if t.Shape[1]%4 == 0 {
+		flags = append(flags, "VEC4_W")
+	}
+	return flags
+}
+
+func (p product) variant() shaders.Variant {
+	v := shaders.Variant{Flags: weightFlags(p.weight), Consts: map[string]uint32{"ACROSS": uint32(p.shape.across), "DOWN": uint32(p.shape.down)}}
 	flag := func(name string, on bool) {
 		if on {
 			v.Flags = append(v.Flags, name)
 		}
 	}
-	rows := 4
-	if m > 4 {
-		rows = 8
+	flag("ROWS_8", p.shape.rows == 8)
+	flag("TILED", p.shape.tiled)
+	flag("TRANSPOSE_A", p.ta)
+	flag("TRANSPOSE_W", p.tw)
+	flag("VEC4_A", p.vec4a)
+	flag("VEC4_C", p.n%4 == 0)
+	flag("ADD", p.d != ir.None && p.d != p.c)
+	flag("ADD_IN_PLACE", p.d == p.c)
+	if p.weight.DType == tensor.NF4 && p.tw && p.k%4 == 0 {
+		span := uint32(4)
+		for span < 64 && p.k%int(2*span) == 0 {
+			span *= 2
+		}
+		flag("SPANS", true)
+		v.Consts["SPAN"] = span
 	}
-	flag("ROWS_8", rows == 8)
-	flag("TRANSPOSE_A", ta)
-	flag("TRANSPOSE_B", tb)
-	flag("VEC4_A", types[0].Shape[1]%4 == 0)
-	flag("VEC4_B", types[1].Shape[1]%4 == 0)
-	flag("VEC4_C", n%4 == 0)
-	storage := []operand{in(c.in[0]), in(c.in[1]), out(c.out[0])}
-	switch {
-	case c.overwrites(2):
-		flag("ADD_IN_PLACE", true)
-	case c.has(2):
-		flag("ADD", true)
-		storage = append(storage, in(c.in[2]))
-	}
-	return []kernel{{shader: "matmul", variant: v, storage: storage, grids: matMulGrids(m, k, n, rows, float32(c.attrs["alpha"]), c.d.submissionFLOPs, c.d.about.maxGroups)}}, nil
+	return v
 }
 
-// matMulGrids covers C with rectangles of workgroups, 8×8 invocations of rows×8 elements, of at most the given work
-// each as far as a workgroup is not more than that by itself.
-func matMulGrids(m, k, n, rows int, alpha float32, budget int64, maxGroups int) []grid {
-	const cols, side = 8, 8 // columns of an invocation, invocations of a workgroup in either direction
-	down, across := ceilDiv(m, rows*side), ceilDiv(n, cols*side)
-	work := 2 * int64(k) * int64(rows*side) * int64(cols*side)
+// grids covers the columns of a piece of C with rectangles of workgroups, of at most the given work each as
+// far as a workgroup is not more than that by itself.
+func (p product) grids(of piece, budget int64, maxGroups int) []grid {
+	high1, wide1 := p.shape.rows*p.shape.down, matmulCols*p.shape.across // elements of a workgroup
+	down, across := ceilDiv(p.m, high1), ceilDiv(of.endCol-of.firstCol, wide1)
+	work := 2 * int64(of.endK-of.firstK) * int64(high1) * int64(wide1)
 	most := int(max(1, min(budget/work, int64(maxGroups))))
 	wide := min(across, most)
 	high := max(1, most/wide)
@@ -63,10 +156,24 @@ func matMulGrids(m, k, n, rows int, alpha float32, budget int64, maxGroups int) 
 			h, w := min(high, down-y), min(wide, across-x)
 			grids = append(grids, grid{
 				groups: [3]uint32{uint32(w), uint32(h), 1},
-				params: params(m, n, k, y*rows*side, x*cols*side, alpha),
+				params: params(p.m, p.n, p.k, y*high1, of.firstCol+x*wide1, p.alpha, of.firstK, of.endK, of.endCol, of.wFirst, of.wOrigin, of.cFirst),
 				flops:  work * int64(h) * int64(w),
 			})
 		}
 	}
 	return grids
+}
+
+// Variants of the hot kernels.
+const (
+	Registers = "registers" // invocations share nothing: for software adapters
+	Tiled     = "tiled"     // tiles in workgroup memory: for GPUs
+)
+
+// checkVariant refuses names that are none.
+func checkVariant(name string) error {
+	if name != "" && name != Registers && name != Tiled {
+		return fmt.Errorf("webgpu: there are no kernels named %q; there are %s and %s", name, Registers, Tiled)
+	}
+	return nil
 }

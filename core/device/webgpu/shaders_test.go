@@ -9,54 +9,69 @@ import (
 	"strings"
 	"testing"
 
-	"hone/core/device/devicetest"
 	"hone/core/ir"
+	"hone/core/tensor"
 	"hone/shaders"
 )
 
-// permutations lists every variant of every kernel that the lowering can ask for, with its storage buffers.
+// permutations lists every variant of every kernel that the lowering can ask for, with its storage buffers. Those of
+// matmul are more than a thousand: every seventh stands for them all but in `make wgsl`, which sets HONE_WGSL.
 func permutations() []kernel {
-	var all []kernel
-	binds := func(n int) []operand {
-		o := make([]operand, n)
-		o[2].access = writes
-		return o
-	}
-	flags := []string{"ROWS_8", "TRANSPOSE_A", "TRANSPOSE_B", "VEC4_A", "VEC4_B", "VEC4_C"}
-	for set := range 1 << len(flags) {
-		var on []string
-		for i, f := range flags {
-			if set>>i&1 == 1 {
-				on = append(on, f)
-			}
-		}
-		for _, add := range []string{"", "ADD", "ADD_IN_PLACE"} {
-			k := kernel{shader: "matmul", variant: shaders.Variant{Flags: append([]string{}, on...)}, storage: binds(3)}
-			if add != "" {
-				k.variant.Flags = append(k.variant.Flags, add)
-			}
-			if add == "ADD" {
-				k.storage = binds(4)
-			}
+	all := suiteKernels()
+	for i, k := range matmulKernels() {
+		if i%7 == 0 || os.Getenv("HONE_WGSL") != "" {
 			all = append(all, k)
 		}
 	}
-	return append(all, suiteKernels()...)
+	return all
 }
 
-// suiteKernels are those that the programs of the conformance suite use, in both variants.
-func suiteKernels() []kernel {
+// matmulKernels are all that depends on types, orientation, lengths, what is added, and the shape of workgroups.
+func matmulKernels() []kernel {
 	var all []kernel
 	known := map[string]bool{}
-	for _, variant := range []string{"registers", "tiled"} {
-		d := &Device{variant: variant, submissionFLOPs: 1e9, about: adapter{name: "test", maxBinding: 1 << 30, maxBuffer: 1 << 30, alignment: 256, maxStorage: 8, maxGroups: 65535}}
-		for _, c := range devicetest.Cases() {
-			for _, k := range d.kernels(c.Graph) {
-				if key := k.shader + " " + k.variant.Key(); !known[key] && k.shader != "matmul" {
-					known[key] = true
-					all = append(all, k)
+	d := &Device{about: adapter{maxBinding: 1 << 30, maxBuffer: 1 << 30, maxGroups: 65535}, submissionFLOPs: 1e9}
+	const a, w, c, other = 0, 1, 2, 3
+	add := func(p product) {
+		p.a, p.w, p.c = a, w, c
+		stored := []int{p.k, p.n}
+		if p.tw {
+			stored = []int{p.n, p.k}
+		}
+		if p.vec4a = p.k%4 == 0; p.ta {
+			p.vec4a = p.m%4 == 0
+		}
+		p.weight.Shape, p.shape = stored, d.shapeFor(p.m, p.n)
+		for _, k := range d.multiply(p) {
+			if key := k.variant.Key(); !known[key] {
+				known[key] = true
+				all = append(all, k)
+			}
+		}
+	}
+	for _, d.variant = range []string{Registers, Tiled} {
+		for _, t := range []tensor.DType{tensor.F32, tensor.F16, tensor.BF16, tensor.NF4} {
+			for o := range 4 {
+				for _, m := range []int{3, 4, 12, 13, 64, 65} {
+					for _, k := range []int{9, 12} {
+						for _, n := range []int{8, 9, 64, 65} {
+							for _, added := range []ir.Value{ir.None, c, other} {
+								if t != tensor.NF4 || o&1 == 0 {
+									add(product{m: m, k: k, n: n, ta: o&1 != 0, tw: o&2 != 0, d: added, weight: tensor.Of(t)})
+								}
+							}
+						}
+					}
 				}
 			}
+		}
+	}
+	for k := 4; k <= 64; k *= 2 { // spans of a scale
+		add(product{m: 64, k: k, n: 64, tw: true, d: ir.None, weight: tensor.Of(tensor.NF4)})
+	}
+	for m := 1; m <= 1024; m *= 2 { // workgroups of every shape
+		for n := 8; n <= 1024; n *= 2 {
+			add(product{m: m, k: 64, n: n, d: ir.None, weight: tensor.Of(tensor.F32)})
 		}
 	}
 	return all
@@ -70,11 +85,17 @@ func TestPermutations(t *testing.T) {
 			t.Errorf("%s %s: %v", k.shader, k.variant.Key(), err)
 		}
 	}
+	t.Logf("%d permutations", len(d.pipelines))
 }
 
 // TestValidators asks Chromium's and Firefox's compilers, where they are installed.
 func TestValidators(t *testing.T) {
-	dir := t.TempDir()
+	dir := os.Getenv("HONE_WGSL") // `make wgsl` keeps the files
+	if dir == "" {
+		dir = t.TempDir()
+	} else if err := os.MkdirAll(dir, 0o777); err != nil {
+		t.Fatal(err)
+	}
 	var files []string
 	for _, k := range permutations() {
 		source, err := shaders.Source(k.shader, k.variant)
@@ -100,26 +121,9 @@ func TestValidators(t *testing.T) {
 	}
 	check("naga", append([]string{"--bulk-validate"}, files...)...)
 	for _, file := range files {
-		check("tint", "-o", filepath.Join(dir, "out.wgsl"), file)
+		check("tint", "--format", "wgsl", "-o", filepath.Join(t.TempDir(), "out.wgsl"), file)
 	}
 	if !found {
 		t.Skip("neither tint nor naga is installed; TestPermutations compiles the kernels on the device")
 	}
-}
-
-// kernels lowers every node of a program, and makes no pipeline.
-func (d *Device) kernels(g *ir.Graph) []kernel {
-	var all []kernel
-	plan := ir.NewPlan(g)
-	for i, n := range g.Nodes {
-		if ir.Source(n.Op) {
-			continue
-		}
-		list, err := lowerings[n.Op](&call{d: d, g: g, plan: plan, attrs: n.Attrs, in: n.In, out: g.Parts(ir.Value(i)), room: &room{first: len(plan.Slots)}})
-		if err != nil {
-			panic(err)
-		}
-		all = append(all, list...)
-	}
-	return all
 }

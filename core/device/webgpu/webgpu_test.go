@@ -114,3 +114,7 @@ func benchmark(b *testing.B, c devicetest.Case, flops float64) {
 	b.ReportMetric(flops/took.Seconds()/1e9, "GFLOP/s")
 	b.ReportMetric(float64(took.Microseconds()), "µs-best")
 }
+
+func BenchmarkAttention512(b *testing.B) {
+	benchmark(b, devicetest.LongAttention(512, 4, 2, 64), 14*4*64*512*513/2)
+}

@@ -19,8 +19,8 @@
 //
 // Attention, streamed, with grouped heads, segments and windows: [Pool.AttentionForward], [Pool.AttentionBackward].
 //
-// Loops over slices, on the caller's goroutine: [Exp], [Sigmoid], [SiLU], [SwiGLU], [SwiGLUGrad], [SoftmaxStats],
-// [SoftmaxGrad], [Dot], [Axpy], [SumSquares], [AdamW], [RMSNorm], [RMSNormGrad].
+// Loops over slices, on the caller's goroutine: [Exp], [Sigmoid], [SiLU], [SwiGLU], [SwiGLUGrad], [GELU], [GELUGrad], [GEGLU], [GEGLUGrad],
+// [SoftmaxStats], [SoftmaxGrad], [Dot], [Axpy], [SumSquares], [AdamW], [RMSNorm], [RMSNormGrad], [LayerNorm], [LayerNormGrad].
 //
 // Every inner loop exists in plain Go, and for amd64 built with GOEXPERIMENT=simd also for AVX2 and AVX-512; the widest that
 // the processor has is taken at start.

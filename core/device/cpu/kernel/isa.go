@@ -44,6 +44,8 @@ type loops struct {
 	silu         func(dst, x []float32)
 	swiglu       func(dst, gate, up []float32)
 	swigluGrad   func(dgate, dup, gate, up, dout []float32)
+	gelu         func(dst, x, up []float32, tanh bool)         // dst = gelu(x)·up; up may be nil
+	geluGrad     func(dx, dup, x, up, dy []float32, tanh bool) // dup and up may be nil
 	maxOf        func(x []float32) float32
 	dot          func(a, b []float32) float32
 	dot3         func(a, b, c []float32) float32 // Σ a·b·c
@@ -94,6 +96,8 @@ var plainLoops = loops{
 	silu:         siluPlain,
 	swiglu:       swigluPlain,
 	swigluGrad:   swigluGradPlain,
+	gelu:         geluPlain,
+	geluGrad:     geluGradPlain,
 	maxOf:        maxPlain,
 	dot:          dotPlain,
 	dot3:         dot3Plain,

@@ -1,0 +1,138 @@
+package webgpu
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"hone/core/device"
+	"hone/core/ir"
+	"hone/core/op"
+	"hone/core/tensor"
+)
+
+// submissionTime is what one submission is meant to take. Watchdogs kill at two seconds, and the native driver gives up
+// waiting at five.
+const submissionTime = 100 * time.Millisecond
+
+// measureTime bounds the measurement at start.
+const measureTime = 120 * time.Millisecond
+
+// settle chooses the kernels and the size of submissions by timing a product, unless a variant is forced; it does so once.
+func (d *Device) settle(ctx context.Context) error {
+	if d.settled {
+		return nil
+	}
+	d.settled = true // also for the programs below
+	forced := d.variant
+	names := []string{Registers, Tiled}
+	if forced != "" {
+		names = []string{forced}
+	}
+	d.submissionFLOPs = 200e6
+	best := 0.0
+	began := time.Now()
+	for size := 128; size <= 1024; size *= 2 {
+		longest := time.Duration(0)
+		best = 0
+		fastest := ""
+		for _, name := range names {
+			d.variant = name
+			took, err := d.timeProduct(ctx, size)
+			if err != nil {
+				d.settled, d.variant = false, forced
+				return fmt.Errorf("measuring the %s kernels: %w", name, err)
+			}
+			longest = max(longest, took)
+			if speed := 2 * float64(size*size*size) / took.Seconds(); speed > 1.25*best { // a tie is for registers
+
+				best, fastest = speed, name
+			}
+		}
+		d.variant = fastest
+		// The next size takes eight times as long, and each is run three times.
+		if time.Since(began)+24*longest > measureTime {
+			break
+		}
+	}
+	d.submissionFLOPs = int64(best * submissionTime.Seconds())
+	return nil
+}
+
+// Choose takes the kernels of that name.
+func (d *Device) Choose(variant string) error {
+	if err := checkVariant(variant); err != nil || variant == d.variant {
+		return err
+	}
+	d.variant, d.settled = variant, false // their speed is not known yet
+	return nil
+}
+
+// timeProduct is the time of the faster of two products of square matrices, after one that does not count.
+func (d *Device) timeProduct(ctx context.Context, n int) (time.Duration, error) {
+	t := tensor.Of(tensor.F32, n, n)
+	g, err := ir.Trace(func(b *ir.Builder) {
+		b.Assign("c", op.MatMul(b, b.State("a", t), b.State("w", t), b.State("c", t), op.Orientation{B: true}, 1))
+	})
+	if err != nil {
+		return 0, err
+	}
+	p, err := d.lower(g)
+	if err != nil {
+		return 0, err
+	}
+	e := newExec(d, p)
+	defer e.Close()
+	states := map[string]device.Buffer{}
+	for name := range g.States {
+		b, err := d.Upload(ctx, t, nil)
+		if err != nil {
+			return 0, err
+		}
+		defer b.Release()
+		states[name] = b
+	}
+	if err := e.Bind(states); err != nil {
+		return 0, err
+	}
+	best := time.Hour
+	for i := range 3 {
+		start := time.Now()
+		if _, err := e.Run(ctx, nil); err != nil {
+			return 0, err
+		}
+		if i > 0 {
+			best = min(best, time.Since(start))
+		}
+	}
+	return best, nil
+}
+
+// adapt learns from the longest submission of a run how much one may be.
+func (e *exec) adapt(longest time.Duration) {
+	d := e.d
+	switch {
+	case longest > 2*submissionTime:
+		shrink := max(float64(submissionTime)/float64(longest), 0.125)
+		d.submissionFLOPs = max(1e6, int64(float64(min(d.submissionFLOPs, e.p.budget))*shrink))
+	case longest < submissionTime/4 && e.cuts > 0 && e.p.budget >= d.submissionFLOPs:
+		d.submissionFLOPs *= 2
+	}
+}
+
+// stale reports whether the program was cut for submissions of another size than have proved right since.
+func (e *exec) stale() bool {
+	return e.p.budget > e.d.submissionFLOPs || 2*e.p.budget <= e.d.submissionFLOPs && e.cuts > 0
+}
+
+// cutAnew lowers the program again, for submissions of the present size. What it computes stays the same, bit for bit.
+func (e *exec) cutAnew() error {
+	p, err := e.d.lower(e.p.graph)
+	if err != nil {
+		return err
+	}
+	e.releaseGroups()
+	e.releaseOwn()
+	e.p, e.slotOf = p, e.d.sizes.Fit(p.plan.Slots)
+	return nil
+}

@@ -1,0 +1,42 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"hone/core/device/cpu"
+	"hone/core/recipe"
+)
+
+// Lost ends a run whose device went away. What was saved before is whole.
+type Lost struct {
+	Err       error
+	Run       string // the run's directory
+	Directory string // of the last checkpoint; empty when there is none
+	Step      int    // of that checkpoint
+	Done      int    // steps done when the device went away
+}
+
+func (e *Lost) Unwrap() error { return e.Err }
+
+func (e *Lost) Error() string {
+	if e.Directory == "" {
+		return fmt.Sprintf("%v, after step %d; no state had been saved, so the run has to start again (a smaller --save_steps saves sooner, --fallback cpu goes on by itself)", e.Err, e.Done)
+	}
+	return fmt.Sprintf("%v, after step %d; the last state on disk is that of step %d in %s", e.Err, e.Done, e.Step, e.Directory)
+}
+
+// fallBack goes on, on the CPU, with a run that lost its device.
+func fallBack(ctx context.Context, r recipe.Recipe, why error, sink func(Event)) (Result, error) {
+	host := cpu.New(0)
+	defer host.Close()
+	from := "the beginning"
+	var lost *Lost
+	if errors.As(why, &lost) && lost.Directory != "" {
+		from, r.ResumeFromCheckpoint = fmt.Sprintf("step %d", lost.Step), lost.Run
+	}
+	sink(Warning{fmt.Sprintf("%v; --fallback cpu: the run goes on from %s on the CPU", why, from)})
+	r.Device, r.KernelVariant = "cpu", "auto"
+	return start(ctx, r, host, sink)
+}
