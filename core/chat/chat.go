@@ -165,22 +165,32 @@ func (e *encoder) close() {
 	e.open = false
 }
 
-// end looks for the token that ends an answer behind the last words of its message. What follows that token is not learnt.
+// end looks for the token that ends an answer behind the last words of its message: the end token, else the last special one. What follows
+// that token is not learnt.
 func (e *encoder) end(s Segment, ids []int32, from int) {
 	e.close()
 	words := 0
 	if n := len(s.Letters); n > 0 {
 		words = s.Letters[n-1].To
 	}
-	if !slices.ContainsFunc(s.cut(words, len(s.Text)).encode(e.tok), e.control) {
+	tail := s.cut(words, len(s.Text)).encode(e.tok)
+	if !slices.ContainsFunc(tail, e.control) {
 		e.open = true
 		return
 	}
-	if s.Whole {
-		return
+	// The special tokens of the end are the last ones of the answer, whatever the tokens between them.
+	behind := 0
+	if at := slices.Index(tail, e.tok.EOS); at >= 0 {
+		for _, id := range tail[at+1:] {
+			if e.control(id) {
+				behind++
+			}
+		}
 	}
-	for i := len(ids) - 1; !e.control(ids[i]); i-- {
-		e.labels[from+i] = Ignored
+	for i := len(ids) - 1; !s.Whole && (behind > 0 || !e.control(ids[i])); i-- {
+		if e.labels[from+i] = Ignored; e.control(ids[i]) {
+			behind--
+		}
 	}
 }
 

@@ -159,6 +159,12 @@ var shapes = map[string]string{
 	// No end token behind the last answer.
 	"open end": `{% for m in messages %}{{ '<|im_start|>' + m.role + '\n' + m.content }}{% if (loop.last and add_generation_prompt) or not loop.last %}{{ eos_token + '\n' }}{% endif %}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}`,
 
+	// What stands behind the last answer only, and must not be learnt.
+	"closed": `{{ bos_token }}{% for m in messages %}{{ '<|im_start|>' + m.role + '\n' + m.content + '<|im_end|>\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% elif messages[-1].role == 'assistant' %}{{ '<|eot|>' }}{% endif %}`,
+
+	// It always asks for a further answer.
+	"asking": `{% for m in messages %}{{ '<|im_start|>' + m.role + '\n' + m.content + '</s>\n' }}{% endfor %}{{ '<|im_start|>assistant\n' }}`,
+
 	// Marks of letters only.
 	"letters": `{% for m in messages %}{{ '### ' + m.role|title + ':\n' + m.content + '\n\n' }}{% endfor %}{% if add_generation_prompt %}{{ '### Assistant:\n' }}{% endif %}`,
 }

@@ -179,14 +179,30 @@ func locate(text, alone jinja.Text, prompt string, i int) (stretch, bool) {
 	if strings.HasPrefix(text.S, alone.S) {
 		return a, true
 	}
-	// The template shows past answers otherwise. If only its own words differ, the answer can be learnt as it stands.
+	// The template shows past answers otherwise. If only its own words differ, the answer can be learnt as it stands, with as much of the end
+	// as both have.
 	said, end := words(text, i)
 	saidAlone, endAlone := words(alone, i)
-	if said == "" || said != saidAlone || end < a.from || !strings.HasPrefix(text.S[end:], alone.S[endAlone:]) {
+	if said == "" || said != saidAlone || end < a.from {
 		return stretch{}, false
 	}
-	a.to = end + len(alone.S) - endAlone
+	a.to = end + commonEnd(text.S[end:], alone.S[endAlone:])
 	return a, true
+}
+
+// commonEnd is how many bytes two texts begin with in common. Where they part within a mark such as <…> or […], that does not count.
+func commonEnd(a, b string) int {
+	n := 0
+	for n < len(a) && n < len(b) && a[n] == b[n] {
+		n++
+	}
+	if open := strings.LastIndexAny(a[:n], "<["); open > strings.LastIndexAny(a[:n], ">]") {
+		n = open
+	}
+	for n > 0 && n < len(a) && !utf8.RuneStart(a[n]) {
+		n--
+	}
+	return n
 }
 
 // words is what a text has of message i, and where the last of it ends.

@@ -52,6 +52,9 @@ func TestShapes(t *testing.T) {
 		{"generation", two, EncodeOptions{}, "<|im_start|>user⏎hi<|im_end|>⏎<|im_start|>assistant⏎‹yes<|im_end|>›⏎<|im_start|>user⏎why<|im_end|>⏎<|im_start|>assistant⏎‹no<|im_end|>›⏎"},
 		{"generation with header", two, EncodeOptions{}, "<|im_start|>user⏎hi<|im_end|>⏎‹<|im_start|>assistant⏎yes<|im_end|>⏎›<|im_start|>user⏎why<|im_end|>⏎‹<|im_start|>assistant⏎no<|im_end|>⏎›"},
 		{"open end", two, EncodeOptions{}, "<|im_start|>user⏎hi</s>⏎<|im_start|>assistant⏎‹yes</s>›⏎<|im_start|>user⏎why</s>⏎<|im_start|>assistant⏎‹no›"},
+		{"closed", two, EncodeOptions{}, "<s><|im_start|>user⏎hi<|im_end|>⏎<|im_start|>assistant⏎‹yes<|im_end|>›⏎<|im_start|>user⏎why<|im_end|>⏎<|im_start|>assistant⏎‹no<|im_end|>⏎<|eot|>›"},
+		{"asking", two[:2], EncodeOptions{}, "<|im_start|>user⏎hi</s>⏎<|im_start|>assistant⏎‹yes</s>›⏎<|im_start|>assistant⏎"},
+		{"asking", two, EncodeOptions{}, "<|im_start|>user⏎hi</s>⏎<|im_start|>assistant⏎‹yes</s>›⏎<|im_start|>user⏎why</s>⏎<|im_start|>assistant⏎‹no</s>›⏎<|im_start|>assistant⏎"},
 		{"letters", two, EncodeOptions{}, "### User:⏎hi⏎⏎### Assistant:⏎‹yes⏎⏎›### User:⏎why⏎⏎### Assistant:⏎‹no⏎⏎›"},
 	} {
 		ids, labels, err := Encode(byteLevel(t), shape(t, c.shape), c.messages, c.o)

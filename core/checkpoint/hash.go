@@ -64,7 +64,7 @@ func ModelFiles(dir string) ([]string, error) {
 	var out []string
 	for _, e := range entries {
 		name := e.Name()
-		wanted := slices.Contains([]string{".json", ".safetensors", ".model", ".jinja"}, filepath.Ext(name)) || name == "merges.txt" || name == "vocab.txt"
+		wanted := slices.Contains([]string{".json", ".safetensors", ".model", ".tiktoken", ".jinja"}, filepath.Ext(name)) || name == "merges.txt" || name == "vocab.txt"
 		if !wanted || strings.HasPrefix(name, ".") {
 			continue
 		}

@@ -106,21 +106,23 @@ var meanings = []struct {
 func notUnderstood(c columns, near *format, strange []string) error {
 	found := c.names()
 	slices.Sort(strange)
+	for _, m := range meanings {
+		if !slices.ContainsFunc(m.columns, c.has) {
+			continue
+		}
+		without := ""
+		if near != nil {
+			without = fmt.Sprintf(". Without %s it is a row of the format %s", quoteAll(strange), near.name)
+		}
+		return fmt.Errorf("the columns are %s: %s%s", quoteAll(found), m.what, without)
+	}
 	var known []string
 	for _, f := range formats {
 		known = append(known, f.String())
 	}
 	message := fmt.Sprintf("the columns are %s; understood are: %s", quoteAll(found), strings.Join(known, "; "))
 	if near != nil {
-		message += fmt.Sprintf(". It would be a row of the format %s without %s", near.name, quoteAll(strange))
-	}
-	for _, m := range meanings {
-		if slices.ContainsFunc(m.columns, c.has) {
-			return errors.New(message + ". " + m.what)
-		}
-	}
-	if near != nil {
-		return fmt.Errorf(`%s; leave out what means nothing: --columns '{%q:""}'`, message, short(strange[0]))
+		return fmt.Errorf(`%s. It would be a row of the format %s without %s; leave out what means nothing: --columns '{%q:""}'`, message, near.name, quoteAll(strange), short(strange[0]))
 	}
 	return errors.New(message + `. Names of your own are mapped with --columns '{"yours":"query"}'`)
 }

@@ -61,8 +61,8 @@ func (s *scanner) neither() error {
 		if !utf8.Valid(raw) {
 			what += otherEncoding(raw)
 		}
-		return s.fail(at, "%s. Tables are not read yet, since cells have no types and one file's rows cannot be told from another's; "+
-			`convert it to JSONL, one object a line, such as {"query": …, "response": …}`, what)
+		return s.fail(at, "%s. Tables are not read yet: which column asks and which one answers is for you to say. "+
+			`Convert it to JSONL, one object a line, such as {"query": …, "response": …}`, what)
 	}
 	return s.fail(at, "this is no JSON; %s", wanted)
 }

@@ -46,7 +46,7 @@ type Recipe struct {
 	TrainOnPrompt      bool     `flag:"train_on_prompt" default:"false" help:"learn all of a conversation, not only the answers"`
 	MaskHistory        bool     `flag:"mask_history" default:"false" help:"learn only the last answer of a conversation"`
 	TrainDatasetSample int      `flag:"train_dataset_sample" default:"-1" shown:"-1: all" range:"[1,2147483647]" none:"-1" unit:"rows" help:"train on so many rows at most, drawn by the seed"`
-	ValDatasetSample   int      `flag:"val_dataset_sample" default:"-1" shown:"-1: all" range:"[1,2147483647]" none:"-1" unit:"rows" help:"hold out so many rows, drawn by the seed: of val_dataset, or without it of the rows, which then never train"`
+	ValDatasetSample   int      `flag:"val_dataset_sample" default:"-1" shown:"-1: all of val_dataset" range:"[1,2147483647]" none:"-1" unit:"rows" help:"hold out so many rows, drawn by the seed: of val_dataset, or without it of the rows, which then never train"`
 	InterleaveProb     []string `flag:"interleave_prob" value:"X,…" help:"mix the data sets: the next row comes from each with this probability. Without it, one follows the other"`
 	StoppingStrategy   string   `flag:"stopping_strategy" default:"first_exhausted" choices:"first_exhausted,all_exhausted" help:"with interleave_prob: end with the first data set that ends, or repeat the shorter ones until all have"`
 

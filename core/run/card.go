@@ -45,7 +45,7 @@ func (x Exporter) cardOfRun(b *strings.Builder) error {
 			}
 		}
 		for _, f := range m.Data.Files {
-			fmt.Fprintf(b, "- `%s`, %d bytes, SHA-256 `%s`\n", filepath.Base(f.Path), f.Size, f.SHA256)
+			fmt.Fprintf(b, "- `%s`, %d bytes, SHA-256 `%s`\n", f.Name, f.Size, f.SHA256)
 		}
 		var rows Rows
 		if json.Unmarshal(m.Rows, &rows) == nil && rows.Read > 0 {

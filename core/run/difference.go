@@ -21,7 +21,8 @@ type Difference struct {
 	Agreeing float64 // share of the positions at which both find the same token most probable
 	Rows     int
 	Tokens   int
-	HeldOut  bool // the rows were held out from training
+	FromRun  bool // the rows are the run's
+	HeldOut  bool // and were held out from training
 }
 
 // compareTokens is how much of a row is compared.
@@ -41,7 +42,7 @@ func (x Exporter) compare(ctx context.Context, dev device.Device, dir string) (*
 	if err != nil {
 		return nil, err
 	}
-	d := &Difference{Rows: len(rows), HeldOut: held}
+	d := &Difference{Rows: len(rows), FromRun: x.Run != nil, HeldOut: held}
 	low, high, agreeing := math.Inf(1), math.Inf(-1), 0
 	for r := range rows {
 		vocab := len(trained[r]) / len(rows[r])

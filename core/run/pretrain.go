@@ -71,7 +71,7 @@ func tokenizerFor(dir, from string, texts []string, vocabSize int) (*tokenizer.T
 }
 
 // tokenizerFiles are what a model directory holds beside config and weights, as far as it has them.
-var tokenizerFiles = []string{"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "generation_config.json", "chat_template.jinja"}
+var tokenizerFiles = []string{"tokenizer.json", "tokenizer.model", "vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "generation_config.json", "chat_template.jinja"}
 
 func copyFile(from, to string) error {
 	raw, err := os.ReadFile(from)

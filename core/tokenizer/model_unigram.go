@@ -28,7 +28,7 @@ type unigram struct {
 
 const (
 	unkPenalty = 10.0
-	maxPiece   = 1024 // bytes of a piece, because every place of a text is compared with up to that much
+	maxPiece   = 512 // bytes of a piece: every place of a text is compared with up to that much, and a merge can be at every byte of it
 )
 
 type unigramFile struct {

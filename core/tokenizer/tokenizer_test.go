@@ -319,21 +319,15 @@ func FuzzLoad(f *testing.F) {
 	f.Add([]byte(byteLevelFile()))
 	f.Add([]byte(small(`"added_tokens":[{"id":9,"content":"<x>","lstrip":true,"rstrip":true,"normalized":true}],"normalizer":{"type":"Lowercase"}`, "")))
 	f.Add([]byte(small(`"pre_tokenizer":{"type":"Sequence","pretokenizers":[{"type":"Digits"},{"type":"Split","pattern":{"Regex":"\\s+(?!\\S)|\\s+"},"behavior":"MergedWithNext","invert":true},{"type":"Whitespace"}]}`, "")))
+	f.Add([]byte(small(`"added_tokens":[{"id":1,"content":"<s>","special":true}],"normalizer":{"type":"BertNormalizer"},"pre_tokenizer":{"type":"Metaspace","prepend_scheme":"first"},"decoder":{"type":"CTC"}`, `{"type":"Unigram","unk_id":0,"byte_fallback":true,"vocab":[["<unk>",0],["<s>",0],["a",-1],["▁",-2.5],["<0x41>",0]]}`)))
+	f.Add([]byte(small(`"pre_tokenizer":{"type":"BertPreTokenizer"},"post_processor":{"type":"BertProcessing","sep":["a",1],"cls":["a",1]},"decoder":{"type":"WordPiece","prefix":"##","cleanup":true}`, `{"type":"WordPiece","unk_token":"?","vocab":{"?":0,"a":1,"##b":2}}`)))
+	f.Add([]byte(small(`"pre_tokenizer":{"type":"UnicodeScripts"},"normalizer":{"type":"Nmt"}`, `{"type":"WordLevel","unk_token":"?","vocab":{"?":0,"a":1}}`)))
 	f.Add([]byte(small(`"decoder":{"type":"Sequence","decoders":[{"type":"Strip","content":"a","start":1,"stop":1},{"type":"Fuse"}]}`, "")))
 	f.Fuzz(func(t *testing.T, file []byte) {
 		tok, err := Load(file)
 		if err != nil {
 			return
 		}
-		for _, text := range []string{"Hello, 世界 abc  <x> 12\n", "aaaa\xffbb"} {
-			ids := tok.Encode(text, true)
-			for _, id := range ids {
-				if _, ok := tok.Token(id); !ok || int(id) >= tok.Size() {
-					t.Fatalf("%q gave id %d, which is no token", text, id)
-				}
-			}
-			tok.Decode(append(ids, -5, 1<<30), false)
-			tok.EncodeText(text)
-		}
+		useAll(t, tok)
 	})
 }

@@ -200,11 +200,11 @@ func TestResumeTakesTheSameCommit(t *testing.T) {
 		files["NEW.md"] = []byte("new")
 		s.Add(old.Kind, old.ID, files)
 	}
-	for step, cache := range map[string]string{"3": os.Getenv("HONE_HOME"), "4": t.TempDir()} {
+	for i, cache := range []string{os.Getenv("HONE_HOME"), t.TempDir()} {
 		t.Setenv("HONE_HOME", cache)
-		out, status := hone(t, dir, append(args, "--max_steps", step, "--resume_from_checkpoint", run)...)
+		out, status := hone(t, dir, append(args, "--max_steps", fmt.Sprint(3+i), "--resume_from_checkpoint", run)...)
 		if status != 0 || !strings.Contains(out, "12 read") {
-			t.Errorf("step %s: exit status %d:\n%s", step, status, out)
+			t.Errorf("step %d: exit status %d:\n%s", 3+i, status, out)
 		}
 	}
 	out, status := hone(t, dir, "sft", "--model", "org/tiny", "--hub", "hf", "--dataset", "org/rows", "--output_dir", "other", "--max_steps", "1")

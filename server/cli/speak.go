@@ -25,7 +25,7 @@ func (s *speakFlags) flags() []recipe.Flag {
 	return []recipe.Flag{
 		{Name: "model", Aliases: []string{"model_type", "model_id_or_path"}, Value: "DIR|NAME", Help: "the base model: a directory, an id of a hub or a short name; with run, in the place of the run's own", Set: text(&s.model)},
 		{Name: "adapter", Aliases: []string{"tuned", "adapters", "ckpt_dir"}, Value: "DIR", Help: "the adapter, or the checkpoint of a full fine-tuning", Set: text(&s.adapter)},
-		{Name: "run", Value: "latest|DIR", Help: "take model and adapter from a run: the newest below this directory, a run directory, one of its checkpoints, or a directory of runs", Set: text(&s.run)},
+		runFlag(&s.run),
 		{Name: "template", Value: "auto|plain", Default: "auto", Help: "how a conversation is laid out: as the adapter or the model says, or plainly", Set: text(&s.template)},
 		{Name: "max_new_tokens", Value: "N", Default: strconv.Itoa(o.MaxNewTokens), Help: "length of an answer", Set: count(&o.MaxNewTokens)},
 		{Name: "max_length", Value: "N", Default: strconv.Itoa(run.DefaultCapacity), Help: "length of the conversation with its answer", Set: count(&s.maxLength)},
@@ -70,28 +70,8 @@ func (s *speakFlags) resolve(e env) error {
 	if s.device == "" {
 		s.device = "auto"
 	}
-	show := newProgress(e.err, "auto").show
-	if s.run != "" {
-		if s.adapter != "" {
-			return fmt.Errorf("--run brings its own adapter; leave out --run or --adapter")
-		}
-		f, err := run.FindTuned(e.ctx, s.run, s.model, show)
-		if err != nil {
-			return err
-		}
-		fmt.Fprintf(e.err, "run %s, step %d, on %s\n", near(f.Run.Dir), f.Step, near(f.Model))
-		s.model, s.adapter, s.quantised = f.Model, f.Result, s.quantised || f.Quantised
-		return nil
-	}
-	var err error
-	if s.model != "" {
-		if s.model, err = run.ModelDir(e.ctx, s.model, show); err != nil {
-			return err
-		}
-	}
-	if s.adapter != "" {
-		s.adapter, err = run.AdapterDir(e.ctx, s.adapter, show)
-	}
+	t, err := findTuned(e, s.run, s.model, s.adapter)
+	s.model, s.adapter, s.quantised = t.Model, t.Result, s.quantised || t.Quantised
 	return err
 }
 

@@ -206,7 +206,9 @@ func abs(_ *run, v Value, a args) Value {
 
 // parseInt is Python's int(s, base): white space around, underscores between digits.
 func parseInt(s string, base int) (int64, bool) {
-	s = strings.TrimFunc(s, space)
+	if s = strings.TrimFunc(s, space); len(s) > 1000 {
+		return 0, false
+	}
 	if strings.HasPrefix(s, "_") || strings.HasSuffix(s, "_") || strings.Contains(s, "__") {
 		return 0, false
 	}
@@ -226,7 +228,11 @@ func parseInt(s string, base int) (int64, bool) {
 }
 
 func parseFloat(s string) (float64, bool) {
-	s = strings.ToLower(strings.TrimFunc(s, space))
+	s = strings.TrimFunc(s, space)
+	if len(s) > 1000 {
+		return 0, false
+	}
+	s = strings.ToLower(s)
 	if strings.Contains(s, "x") || strings.Contains(s, "_") || strings.Contains(s, "p") {
 		return 0, false
 	}

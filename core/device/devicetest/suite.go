@@ -24,7 +24,7 @@ func Suite(t *testing.T, open func() device.Device) {
 		}
 	}()
 	t.Logf("device: %+v", d.Caps())
-	for _, c := range Cases() {
+	for _, c := range append(Cases(), RandomCases(1, draws)...) {
 		t.Run(c.Name, func(t *testing.T) {
 			if err := Check(t.Context(), d, c); err != nil {
 				t.Errorf("%v\n%v", err, c.Graph)

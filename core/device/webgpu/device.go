@@ -17,10 +17,9 @@ type Device struct {
 	drv       driver
 	about     adapter
 	pipelines map[string]pipelineID
-	ran       map[pipelineID]bool // have run once
-	sizes     device.Pool         // of the temporaries that programs share
-	temps     []temporary         // made when a program that needs them first runs
-	remade    int                 // how often one of them was made: bind groups made before are stale
+	sizes     device.Pool // of the temporaries that programs share
+	temps     []temporary // made when a program that needs them first runs
+	remade    int         // how often one of them was made: bind groups made before are stale
 	live      map[bufferID]int64
 	held      int64 // bytes of the live buffers
 	budget    int64 // what they may be, 0 where only the adapter says
@@ -52,7 +51,7 @@ func Open(ctx context.Context, o Options) (*Device, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Device{drv: drv, about: drv.adapter(), pipelines: map[string]pipelineID{}, ran: map[pipelineID]bool{}, live: map[bufferID]int64{}, budget: o.Memory, variant: o.Variant}, nil
+	return &Device{drv: drv, about: drv.adapter(), pipelines: map[string]pipelineID{}, live: map[bufferID]int64{}, budget: o.Memory, variant: o.Variant}, nil
 }
 
 // Caps describes the adapter. Without a variant forced, the kernels are chosen now; should that fail, so will Compile.

@@ -102,6 +102,8 @@ type adapter struct {
 	alignment  int64 // of the offset of a binding
 	maxStorage int   // storage buffers of a kernel
 	maxGroups  int   // workgroups of a dispatch in one dimension
+	features   []string
+	others     []adapter // of this machine, which were not chosen
 }
 
 // table numbers a driver's objects. A number is never given away twice, so one that is used after its release is found

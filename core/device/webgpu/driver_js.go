@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"strings"
 	"syscall/js"
 	"time"
 	"unsafe"
@@ -50,6 +51,7 @@ func openDriver(_ context.Context, realGPU bool) (driver, error) {
 		alignment:  max(limit("minStorageBufferOffsetAlignment"), limit("minUniformBufferOffsetAlignment"), 16),
 		maxStorage: int(limit("maxStorageBuffersPerShaderStage")),
 		maxGroups:  int(limit("maxComputeWorkgroupsPerDimension")),
+		features:   strings.Fields(helper.Get("features").String()),
 	}}, nil
 }
 

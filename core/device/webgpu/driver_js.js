@@ -79,6 +79,7 @@ async () => {
     // Chromium's software adapter is SwiftShader; isFallbackAdapter is not everywhere.
     software: Boolean(info.isFallbackAdapter || adapter.isFallbackAdapter || info.architecture === "swiftshader"),
     limits: device.limits,
+    features: [...adapter.features].sort().join(" "),
     longest: () => longest, // milliseconds between the ends of two submissions of the last replay
     lost: () => lost,
     put: (table, id, object) => { tables[table].set(id, object); },

@@ -85,8 +85,15 @@ func (d *nativeDriver) open(realGPU bool) error {
 		return fmt.Errorf("webgpu: adapter %s gives no device: %w", gpu.GetInfo().DriverDescription, err)
 	}
 	d.dev, d.queue = dev, dev.GetQueue()
-	info := gpu.GetInfo()
-	d.about = adapter{
+	others := d.about.others
+	d.about = describe(gpu)
+	d.about.others = others
+	return nil
+}
+
+func describe(gpu *wgpu.Adapter) adapter {
+	info, limits := gpu.GetInfo(), gpu.GetLimits().Limits
+	a := adapter{
 		name:       info.DriverDescription, // in this version Name is a number
 		software:   info.AdapterType == wgpu.AdapterTypeCPU,
 		maxBuffer:  clampLimit(limits.MaxBufferSize),
@@ -95,10 +102,15 @@ func (d *nativeDriver) open(realGPU bool) error {
 		maxStorage: int(limits.MaxStorageBuffersPerShaderStage),
 		maxGroups:  int(limits.MaxComputeWorkgroupsPerDimension),
 	}
-	return nil
+	for _, f := range gpu.EnumerateFeatures() {
+		if name := f.String(); !strings.HasPrefix(name, "native-feature") { // those are wgpu's own
+			a.features = append(a.features, name)
+		}
+	}
+	return a
 }
 
-// choose prefers real hardware, the first of its kind, and releases the others.
+// choose prefers real hardware, the first of its kind, and notes and releases the others.
 func (d *nativeDriver) choose(found []*wgpu.Adapter) (best *wgpu.Adapter) {
 	rank := map[wgpu.AdapterType]int{wgpu.AdapterTypeDiscreteGPU: 3, wgpu.AdapterTypeIntegratedGPU: 2, wgpu.AdapterTypeCPU: 1}
 	at := -1
@@ -109,6 +121,7 @@ func (d *nativeDriver) choose(found []*wgpu.Adapter) (best *wgpu.Adapter) {
 	}
 	for i, a := range found {
 		if i != at {
+			d.about.others = append(d.about.others, describe(a))
 			a.Release()
 		}
 	}

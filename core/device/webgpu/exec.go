@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 
 	"hone/core/device"
 	"hone/core/ir"
@@ -33,11 +32,9 @@ type exec struct {
 
 	groups  []groupID
 	replay  programID
-	made    int       // Device.remade when the groups were made
-	current bool      // the groups fit the states
-	cuts    int       // between submissions
-	list    []command // as it is replayed
-	careful bool      // the first replay is cut after every kernel
+	made    int  // Device.remade when the groups were made
+	current bool // the groups fit the states
+	cuts    int  // between submissions
 }
 
 func newExec(d *Device, p *program) *exec {
@@ -117,13 +114,7 @@ func (e *exec) Run(ctx context.Context, feeds map[string]tensor.Host) (map[strin
 	if err != nil {
 		return nil, err
 	}
-	if e.careful {
-		if err := e.record(false); err != nil {
-			return nil, err
-		}
-	} else {
-		e.adapt(longest)
-	}
+	e.adapt(longest)
 	out := map[string]tensor.Host{}
 	for name, v := range e.p.graph.Outputs {
 		out[name] = fromBytes(e.hostOut[e.p.outputs.at[v]:], e.p.graph.Nodes[v].Type)
@@ -281,31 +272,7 @@ func (e *exec) makeGroups() error {
 			}
 		}
 	}
-	e.list = list
-	return e.record(slices.ContainsFunc(list, func(c command) bool { return c.kind == dispatch && !e.d.ran[c.pipeline] }))
-}
-
-// record makes the list ready for replays. Drivers compile a kernel when it first runs, which may take seconds: a list with
-// kernels that have not run yet is first replayed in as many submissions as it has kernels.
-func (e *exec) record(careful bool) (err error) {
-	if e.replay != 0 {
-		e.d.drv.forget(e.replay)
-		e.replay = 0
-	}
-	list := e.list
-	if careful {
-		list = nil
-		for _, c := range e.list {
-			if list = append(list, c); c.kind == dispatch {
-				list = append(list, command{kind: cut})
-			}
-		}
-	} else if e.careful {
-		for _, c := range e.list {
-			e.d.ran[c.pipeline] = true
-		}
-	}
-	e.careful = careful
+	var err error
 	e.replay, err = e.d.drv.record(recording{commands: list, feed: e.feeds, feedLen: e.p.feeds.bytes, out: e.readback, outLen: e.p.outputs.bytes})
 	return err
 }
@@ -317,7 +284,7 @@ func (e *exec) releaseGroups() {
 	for _, g := range e.groups {
 		e.d.drv.releaseGroup(g)
 	}
-	e.replay, e.groups, e.list, e.current, e.careful = 0, nil, nil, false, false
+	e.replay, e.groups, e.current = 0, nil, false
 }
 
 func (e *exec) releaseOwn() {

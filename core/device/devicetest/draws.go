@@ -1,0 +1,6 @@
+//go:build !soak
+
+package devicetest
+
+// draws is how many random cases the suite runs.
+const draws = 40

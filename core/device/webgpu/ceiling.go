@@ -1,0 +1,124 @@
+package webgpu
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"hone/shaders"
+)
+
+// Ceilings are what the device does at most, by kernels that do one thing only.
+type Ceilings struct {
+	FLOPs float64 // multiply-adds counted as two, a second
+	Bytes float64 // read and written, a second
+}
+
+// About is what is known of an adapter.
+type About struct {
+	Name     string
+	Software bool // it computes on the CPU
+	Limits   []Limit
+	Features []string
+}
+
+// Limit is one of WebGPU's limits, by its name there.
+type Limit struct {
+	Name  string
+	Value int64
+}
+
+// Adapters describes those of this machine, beginning with the one that the device is.
+func (d *Device) Adapters() []About {
+	var list []About
+	for _, a := range append([]adapter{d.about}, d.about.others...) {
+		list = append(list, About{Name: a.name, Software: a.software, Features: a.features, Limits: []Limit{
+			{"maxBufferSize", a.maxBuffer}, {"maxStorageBufferBindingSize", a.maxBinding}, {"minStorageBufferOffsetAlignment", a.alignment},
+			{"maxStorageBuffersPerShaderStage", int64(a.maxStorage)}, {"maxComputeWorkgroupsPerDimension", int64(a.maxGroups)}}})
+	}
+	return list
+}
+
+// Measure times pure multiply-adds and a pure copy.
+func (d *Device) Measure(ctx context.Context) (Ceilings, error) {
+	if err := d.settle(ctx); err != nil {
+		return Ceilings{}, err
+	}
+	var c Ceilings
+	const opsAStep = 2 * 4 * 16
+	const invocations = 1 << 14
+	var err error
+	c.FLOPs, err = d.rate(ctx, kernel{shader: "ceiling_fma", storage: []operand{{access: writes}}}, 16*invocations, func(size int) (grid, float64) {
+		steps := 64 * size
+		return grid{groups: [3]uint32{invocations / 64, 1, 1}, params: params(steps, float32(0.5))}, opsAStep * float64(steps) * invocations
+	})
+	if err != nil {
+		return c, fmt.Errorf("measuring multiply-adds: %w", err)
+	}
+	const length = 32 << 20 // more than caches hold
+	c.Bytes, err = d.rate(ctx, kernel{shader: "copy", variant: shaders.Variant{Flags: []string{"VEC4"}}, storage: []operand{{access: writes}, {access: reads}}}, length,
+		func(int) (grid, float64) {
+			return grid{groups: [3]uint32{length / 16 / elementGroup, 1, 1}, params: params(0, length/16)}, 2 * length
+		})
+	if err != nil {
+		return c, fmt.Errorf("measuring copies: %w", err)
+	}
+	return c, nil
+}
+
+// rate is the most that a kernel does a second, over buffers of so many bytes. of gives a dispatch of a size, from one up,
+// and what it does; sizes double until one takes long enough to be timed.
+func (d *Device) rate(ctx context.Context, k kernel, bytes int64, of func(size int) (grid, float64)) (float64, error) {
+	id, err := d.pipeline(k)
+	if err != nil {
+		return 0, err
+	}
+	var bindings []binding
+	for i := range len(k.storage) + 1 {
+		u, n := storage, bytes
+		if i == 0 {
+			u, n = uniform, 16
+		}
+		b, err := d.newBuffer("measurement", n, u)
+		if err != nil {
+			return 0, err
+		}
+		defer d.releaseBuffer(b)
+		bindings = append(bindings, binding{b, 0, n})
+	}
+	var group groupID
+	err = d.drv.scope(func() (err error) {
+		group, err = d.drv.createGroup(id, bindings)
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	defer d.drv.releaseGroup(group)
+	best := 0.0
+	for size := 1; ; size *= 2 {
+		g, work := of(size)
+		if err := d.drv.write(bindings[0].buffer, 0, g.params); err != nil {
+			return 0, err
+		}
+		p, err := d.drv.record(recording{commands: []command{{kind: dispatch, pipeline: id, group: group, groups: g.groups}}})
+		if err != nil {
+			return 0, err
+		}
+		least := time.Hour
+		for i := range 4 {
+			start := time.Now()
+			if _, err := d.drv.replay(ctx, p, nil, nil); err != nil {
+				return 0, err
+			}
+			if i > 0 { // the first compiles
+				least = min(least, time.Since(start))
+			}
+		}
+		d.drv.forget(p)
+		best = max(best, work/least.Seconds())
+		if least > 20*time.Millisecond || size >= 1<<12 {
+			return best, nil
+		}
+	}
+}
