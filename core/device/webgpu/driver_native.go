@@ -28,6 +28,7 @@ type nativeDriver struct {
 	queue    *wgpu.Queue
 	about    adapter
 	objects
+	begun   map[pipelineID]bool // have run
 	pending int64 // bytes written since the last submission: the implementation holds a copy of them
 	gone    error
 }
@@ -39,7 +40,7 @@ const waitLimit = 60 * time.Second
 const writesHeld = 64 << 20
 
 func openDriver(_ context.Context, realGPU bool) (driver, error) {
-	d := &nativeDriver{calls: make(chan func()), ended: make(chan struct{})}
+	d := &nativeDriver{calls: make(chan func()), ended: make(chan struct{}), begun: map[pipelineID]bool{}}
 	go func() {
 		defer close(d.ended)
 		for f := range d.calls {
@@ -261,7 +262,7 @@ func (d *nativeDriver) replayNow(ctx context.Context, id programID, feed, out []
 		// submission of its own, and its time says nothing.
 		n, fresh := 0, false
 		for n < len(rest) && rest[n].kind != cut && !fresh {
-			fresh = rest[n].kind == dispatch && d.pipelines.get(int32(rest[n].pipeline)).begin()
+			fresh = rest[n].kind == dispatch && d.begin(rest[n].pipeline)
 			n++
 		}
 		start := time.Now()
@@ -282,6 +283,13 @@ func (d *nativeDriver) replayNow(ctx context.Context, id programID, feed, out []
 		err = d.read(r.out, out[:r.outLen])
 	}
 	return longest, err
+}
+
+// begin reports whether a pipeline is about to run for the first time.
+func (d *nativeDriver) begin(id pipelineID) bool {
+	first := !d.begun[id]
+	d.begun[id] = true
+	return first
 }
 
 // encode submits commands as one command buffer and waits for them.
