@@ -15,7 +15,7 @@ endif
 DEVICE ?= cpu
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build run check test golden wgsl soak bench-cpu base-model clean
+.PHONY: help deps build run check test golden wgsl soak bench bench-cpu base-model clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -43,6 +43,11 @@ wgsl: ## write out every variant of every kernel to .build/wgsl, compile them na
 
 soak: ## the long property and chaos runs, of which `make test` runs a fixed part
 	HONE_REQUIRE_WEBGPU=1 go test -tags soak -count=1 -timeout 3h ./...
+
+bench: build ## operators and steps of a 25M Llama beside what the device does at most, on DEVICE=cpu or webgpu
+	bin/hone bench --device $(DEVICE) --method lora --batch 2 --layers 4 --steps 3 --operators 1
+	bin/hone bench --device $(DEVICE) --method qlora --batch 2 --layers 4 --steps 3 --operators 1
+	@[ $(DEVICE) != webgpu ] || HONE_BENCH=1 HONE_REQUIRE_WEBGPU=1 go test -count=1 -run '^TestBestShape$$' -v ./core/device/webgpu
 
 bench-cpu: build ## CPU kernels, and the step of a 25M Llama beside PyTorch's
 	@.ci/bench-cpu.sh

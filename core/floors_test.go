@@ -33,10 +33,10 @@ var floors = []string{
 	// 5: what is done
 	"core/generate", "core/eval", "core/train", "core/run",
 	// 6: the page
-	"web",
+	"web/worker", "web/worker/workertest", "web",
 	// 7: the programs
 	"server/auth", "server/jobs", "server/http", "server/cli", "server",
-	"wasm/spike",
+	"wasm/spike", "wasm/trainer",
 }
 
 // nativeOnly are the packages of core that need not exist in the browser: programs that only `make` runs. (The native

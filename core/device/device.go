@@ -64,7 +64,9 @@ type Cost struct {
 	Feeds      int64   // buffers filled before every run, and constants
 	Workspace  int64   // scratch memory of the kernels, shared by all programs of a device
 	FLOPs      int64   // multiplications and additions of one run
-	Dispatches int     // nodes that run a kernel
+	Dispatches int     // nodes that run a kernel; on WebGPU, dispatches of kernels
+	// Submissions are pieces that a run is handed over in, 0 where there is no such thing.
+	Submissions int
 }
 
 // SharedBytes is what the temporaries of programs take together when they share one pool of slots and one workspace.

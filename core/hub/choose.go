@@ -127,7 +127,7 @@ func chooseDataset(l listing, part, prefer string) ([]file, error) {
 	}
 	if len(rows) == 0 {
 		if len(others) > 0 {
-			return nil, fmt.Errorf("its rows are in %s; so far JSON and JSONL are read from hubs: download it, convert it, and give --dataset FILE", others[0].Path)
+			return nil, failf(errFormat, "its rows are in %s; so far JSON and JSONL are read from hubs: download it, convert it, and give --dataset FILE", others[0].Path)
 		}
 		return nil, errors.New("it has no file with rows (.json or .jsonl)")
 	}

@@ -219,6 +219,10 @@ func again(err error, failures int) (time.Duration, bool) {
 	if errors.As(err, &dns) && dns.IsNotFound {
 		return wait, failures < 1 // a host that does not exist, or no network at all
 	}
+	var op *net.OpError
+	if errors.As(err, &op) && op.Op == "dial" {
+		return wait, failures < 2 // nobody there, rather than somebody who is busy
+	}
 	return wait, true
 }
 

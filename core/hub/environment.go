@@ -4,10 +4,12 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 )
@@ -51,7 +53,7 @@ func newEnvironment(o Options) (*environment, error) {
 		e.free = freeSpace
 	}
 	if e.http == nil {
-		e.http = &http.Client{Transport: http.DefaultTransport}
+		e.http = &http.Client{Transport: transport()}
 	}
 	var err error
 	if e.home, err = homeOf(e.getenv); err != nil {
@@ -80,6 +82,17 @@ func newEnvironment(o Options) (*environment, error) {
 		return nil, fmt.Errorf("hub %q: it is hf (Hugging Face) or ms (ModelScope)", o.Hub)
 	}
 	return e, nil
+}
+
+// transport gives up sooner than usual on a host that does not answer at all: a machine without a network should hear so soon.
+func transport() http.RoundTripper {
+	t, ok := http.DefaultTransport.(*http.Transport)
+	if !ok || runtime.GOOS == "js" { // the browser connects by itself
+		return http.DefaultTransport
+	}
+	t = t.Clone()
+	t.DialContext = (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext
+	return t
 }
 
 func truthy(s string) bool {

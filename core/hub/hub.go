@@ -147,9 +147,9 @@ func find(ctx context.Context, k kind, name string, o Options) (Place, error) {
 	return Place{}, e.explain(k, name, refs, failed)
 }
 
-// passes says whether the next place is worth a look: the name is not known here, or nobody answers.
+// passes says whether the next place is worth a look: the name is not known here, nobody answers, or its rows cannot be read.
 func passes(err error) bool {
-	return errors.Is(err, errNotFound) || errors.Is(err, errUnreachable) || errors.Is(err, errOffline)
+	return errors.Is(err, errNotFound) || errors.Is(err, errUnreachable) || errors.Is(err, errOffline) || errors.Is(err, errFormat)
 }
 
 // onDisk is what the user named by its path: it stays as it is, but for the folder of a data set, which stands for its files.
@@ -195,6 +195,7 @@ var (
 	errDenied      = errors.New("denied")
 	errUnreachable = errors.New("not reachable")
 	errOffline     = errors.New("offline")
+	errFormat      = errors.New("a format that is not read")
 )
 
 // failure is an error of one of these kinds with a text of its own.

@@ -179,6 +179,20 @@ func TestDatasets(t *testing.T) {
 	}
 }
 
+// What one hub has in a format that is not read, another may have in one that is.
+func TestFormatOfAnotherHub(t *testing.T) {
+	w := newWorld(t)
+	w.Add("datasets", "AI-ModelScope/alpaca-gpt4-data-zh", map[string][]byte{"train.csv": []byte("a,b\n")})
+	_, err := Dataset(t.Context(), "alpaca-zh", w.options("ms"))
+	if err == nil || !strings.Contains(err.Error(), "train.csv; so far JSON") {
+		t.Errorf("%v", err)
+	}
+	w.Add("datasets", "llm-wizard/alpaca-gpt4-data-zh", map[string][]byte{"train.json": []byte("[]")})
+	if p, err := Dataset(t.Context(), "alpaca-zh", w.options("")); err != nil || p.Hub != HuggingFace || len(p.Files) != 1 {
+		t.Errorf("%+v, %v", p, err)
+	}
+}
+
 // The course's name is not that of the repository: it is found under its own id, too.
 func TestMedicalUnderItsOwnID(t *testing.T) {
 	w := newWorld(t)

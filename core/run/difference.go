@@ -146,11 +146,10 @@ func (x Exporter) logits(ctx context.Context, dev device.Device, model, tuned st
 		if !adapter {
 			return x.logits(ctx, dev, tuned, "", false, rows)
 		}
-		with, release := map[string]device.Buffer(nil), []func(){}
-		if tuner, with, release, err = l.adapter(ctx, tuned); err != nil {
+		var release []func()
+		if tuner, states, release, err = l.adapter(ctx, tuned); err != nil {
 			return nil, err
 		}
-		states = with
 		for _, f := range release {
 			defer f()
 		}

@@ -167,14 +167,8 @@ func (x Exporter) surroundings(base *checkpoint.Base, dir string) error {
 	if err := os.WriteFile(filepath.Join(dir, "config.json"), config, 0o666); err != nil {
 		return err
 	}
-	names, err := tokenizer.Files(base.Dir)
-	if err != nil {
+	if err := copyBeside(base.Dir, dir); err != nil {
 		return err
-	}
-	for _, name := range append(names, "generation_config.json") {
-		if err := copyFile(filepath.Join(base.Dir, name), filepath.Join(dir, name)); err != nil && !os.IsNotExist(err) {
-			return err
-		}
 	}
 	// Programs that only know tokenizer.json get one too.
 	if _, err := os.Stat(filepath.Join(dir, "tokenizer.json")); err != nil {

@@ -58,5 +58,6 @@ func (p *Plan) memory(base *checkpoint.Base, s *train.Setup, costs []device.Cost
 		p.Adapters = 4 * p.Trainable
 	}
 	slots, feeds, workspace := device.SharedBytes(costs...)
-	p.Activations, p.Workspace, p.Program = slots, feeds+workspace, ownMemory
+	p.Activations, p.Workspace = slots, feeds+workspace
+	p.Program = programMemory(p.Total(), costs)
 }

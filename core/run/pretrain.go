@@ -2,7 +2,9 @@ package run
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -62,16 +64,26 @@ func tokenizerFor(dir, from string, texts []string, vocabSize int) (*tokenizer.T
 		}
 		return tokenizer.LoadDir(dir)
 	}
-	for _, name := range tokenizerFiles {
-		if err := copyFile(filepath.Join(from, name), filepath.Join(dir, name)); err != nil && !os.IsNotExist(err) {
-			return nil, err
-		}
+	if err := copyBeside(from, dir); err != nil {
+		return nil, err
 	}
 	return tokenizer.LoadDir(dir)
 }
 
-// tokenizerFiles are what a model directory holds beside config and weights, as far as it has them.
-var tokenizerFiles = []string{"tokenizer.json", "tokenizer.model", "vocab.json", "merges.txt", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "generation_config.json", "chat_template.jinja"}
+// copyBeside copies what a model directory holds beside config and weights: the tokenizer's files, the chat template,
+// generation_config.json, as far as it has them.
+func copyBeside(from, to string) error {
+	names, err := tokenizer.Files(from)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	for _, name := range append(names, "generation_config.json") {
+		if err := copyFile(filepath.Join(from, name), filepath.Join(to, name)); err != nil && !os.IsNotExist(err) {
+			return err
+		}
+	}
+	return nil
+}
 
 func copyFile(from, to string) error {
 	raw, err := os.ReadFile(from)
@@ -86,10 +98,10 @@ func Export(checkpointDir, dir string) error {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return err
 	}
-	for _, name := range append([]string{"config.json", checkpoint.ModelTensors}, tokenizerFiles...) {
-		if err := copyFile(filepath.Join(checkpointDir, name), filepath.Join(dir, name)); err != nil && !os.IsNotExist(err) {
+	for _, name := range []string{"config.json", checkpoint.ModelTensors} {
+		if err := copyFile(filepath.Join(checkpointDir, name), filepath.Join(dir, name)); err != nil {
 			return err
 		}
 	}
-	return nil
+	return copyBeside(checkpointDir, dir)
 }

@@ -117,10 +117,5 @@ func (s *session) writeModel(dir string) error {
 	if err := os.WriteFile(filepath.Join(dir, "config.json"), config, 0o666); err != nil {
 		return err
 	}
-	for _, name := range tokenizerFiles {
-		if err := copyFile(filepath.Join(j.Recipe.Model, name), filepath.Join(dir, name)); err != nil && !os.IsNotExist(err) {
-			return err
-		}
-	}
-	return nil
+	return copyBeside(j.Recipe.Model, dir)
 }

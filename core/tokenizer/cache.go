@@ -32,7 +32,7 @@ func (c *wordCache) encode(word string, out []int32) []int32 {
 	if len(word) > cacheWord {
 		return c.compute(word, out)
 	}
-	place := &c.places[maphash.String(c.seed, word)%cachePlaces]
+	place := &c.places[maphash.String(c.seed, word)%uint64(len(c.places))]
 	if e := place.Load(); e != nil && e.word == word {
 		return append(out, e.ids...)
 	}

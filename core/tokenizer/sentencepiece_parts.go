@@ -13,7 +13,7 @@ import (
 
 // fairseqClasses number their ids otherwise than their tokenizer.model does.
 var fairseqClasses = []string{"XLMRobertaTokenizer", "CamembertTokenizer", "BarthezTokenizer", "MBartTokenizer", "MBart50Tokenizer",
-	"NllbTokenizer", "XGLMTokenizer", "M2M100Tokenizer", "DebertaV2Tokenizer", "SpeechT5Tokenizer", "PegasusTokenizer", "BigBirdTokenizer"}
+	"NllbTokenizer", "XGLMTokenizer", "M2M100Tokenizer", "PegasusTokenizer"}
 
 // readSentencePiece makes the parts of a tokenizer.json of a SentencePiece model, in the way of transformers' converters: the
 // normaliser writes spaces as ▁, pieces become a Unigram or BPE model, control symbols and user-defined ones added tokens.

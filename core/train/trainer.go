@@ -155,3 +155,30 @@ func (t *Trainer) Close() {
 		e.Close()
 	}
 }
+
+// Profile times the nodes of the programs of one step: a micro-batch of this shape, and the update.
+func (t *Trainer) Profile(ctx context.Context, b data.Batch) ([]device.OpTime, error) {
+	rates, err := t.setup.Optim.Rates(1e-3, 0)
+	if err != nil {
+		return nil, err
+	}
+	var all []device.OpTime
+	for _, part := range []struct {
+		exec  device.Exec
+		feeds map[string]tensor.Host
+	}{
+		{t.accumulate[Shape{b.Rows, b.Length}], Feeds(b)},
+		{t.apply, map[string]tensor.Host{"tokens": tensor.Floats([]float32{float32(b.Tokens)}, 1), "rates": tensor.Floats(rates, 3)}},
+	} {
+		p, ok := part.exec.(device.Profiler)
+		if !ok {
+			return nil, fmt.Errorf("train: this device cannot time its operators (%T)", part.exec)
+		}
+		times, err := p.Profile(ctx, part.feeds)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, times...)
+	}
+	return all, nil
+}

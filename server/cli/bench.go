@@ -1,14 +1,17 @@
 package cli
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"os"
 	"slices"
 	"strconv"
 	"strings"
+	"text/tabwriter"
 	"time"
 
 	"hone/core/data"
@@ -31,8 +34,8 @@ func init() {
 // benchFlags are the sizes of the model and of the step; names and defaults are those of the PyTorch script that the
 // figures stand beside.
 type benchFlags struct {
-	method, device                                                                      string
-	hidden, layers, heads, kv, inter, vocab, seq, batch, rank, steps, warmup, recompute int
+	method, device                                                                                 string
+	hidden, layers, heads, kv, inter, vocab, seq, batch, rank, steps, warmup, recompute, operators int
 }
 
 func bench(e env, args []string) error {
@@ -46,11 +49,12 @@ func bench(e env, args []string) error {
 			return err
 		}}
 	}
-	flags := []recipe.Flag{text("method", "lora, qlora or full", &b.method), text("device", "cpu or auto", &b.device),
+	flags := []recipe.Flag{text("method", "lora, qlora or full", &b.method), text("device", "auto, cpu or webgpu", &b.device),
 		number("hidden", "hidden_size", &b.hidden), number("layers", "decoder layers", &b.layers), number("heads", "query heads", &b.heads),
 		number("kv", "key/value heads", &b.kv), number("inter", "intermediate_size", &b.inter), number("vocab", "vocabulary", &b.vocab),
 		number("seq", "tokens a row", &b.seq), number("batch", "rows a step", &b.batch), number("rank", "LoRA rank", &b.rank),
-		number("steps", "steps timed", &b.steps), number("warmup", "steps before", &b.warmup), number("recompute", "1 for gradient checkpointing", &b.recompute)}
+		number("steps", "steps timed", &b.steps), number("warmup", "steps before", &b.warmup), number("recompute", "1 for gradient checkpointing", &b.recompute),
+		number("operators", "1 for a table of the operators beside what the device does at most", &b.operators)}
 	if _, help, err := e.parse(args, flags, "bench [flags]"); err != nil || help {
 		return err
 	}
@@ -112,9 +116,72 @@ func (b benchFlags) run(e env) error {
 	for _, p := range s.Trained {
 		trainable += p.Shape.Elements()
 	}
-	return json.NewEncoder(e.out).Encode(map[string]any{"method": b.method, "device": dev.Caps().Name, "tokens_per_second": math.Round(float64(b.batch*b.seq)/median*10) / 10,
+	line := map[string]any{"method": b.method, "device": dev.Caps().Name, "tokens_per_second": math.Round(float64(b.batch*b.seq)/median*10) / 10,
 		"step_seconds": median, "gflops": math.Round(float64(t.FLOPs(shape))/median/1e8) / 10, "cpu_over_wall": math.Round(used/wall*100) / 100, "resident_growth": now - heap,
-		"loss_first": first / float64(batch.Tokens), "loss_last": last / float64(batch.Tokens), "trainable": trainable})
+		"loss_first": first / float64(batch.Tokens), "loss_last": last / float64(batch.Tokens), "trainable": trainable}
+	dispatches, submissions := 0, 0
+	for _, c := range t.Costs() {
+		dispatches, submissions = dispatches+c.Dispatches, submissions+c.Submissions
+	}
+	line["dispatches"], line["submissions"] = dispatches, submissions
+	if d, ok := dev.(interface{ Held() int64 }); ok {
+		slots, feeds, workspace := device.SharedBytes(t.Costs()...)
+		planned := slots + feeds + workspace
+		for _, s := range states {
+			planned += s.Type().Bytes()
+		}
+		line["live_bytes"], line["planned_bytes"] = d.Held(), planned
+	}
+	if err := json.NewEncoder(e.out).Encode(line); err != nil || b.operators == 0 {
+		return err
+	}
+	return operatorTable(e, dev, t, batch)
+}
+
+// operatorTable times the operators of a step and compares them with the device's ceilings, measured just before.
+func operatorTable(e env, dev device.Device, t *train.Trainer, batch data.Batch) error {
+	m, ok := dev.(device.Measurer)
+	if !ok {
+		return fmt.Errorf("bench: %s cannot measure what it does at most", dev.Caps().Name)
+	}
+	most, err := m.Measure(e.ctx)
+	if err != nil {
+		return err
+	}
+	times, err := t.Profile(e.ctx, batch)
+	if err != nil {
+		return err
+	}
+	type row struct {
+		op    string
+		nodes int
+		device.OpTime
+	}
+	rows := map[string]*row{}
+	total := 0.0
+	for _, x := range times {
+		r := rows[x.Op]
+		if r == nil {
+			r = &row{op: x.Op}
+			rows[x.Op] = r
+		}
+		r.nodes++
+		r.Time, r.FLOPs, r.Bytes = r.Time+x.Time, r.FLOPs+x.FLOPs, r.Bytes+x.Bytes
+		total += x.Time.Seconds()
+	}
+	sorted := slices.SortedFunc(maps.Values(rows), func(a, b *row) int { return cmp.Compare(b.Time, a.Time) })
+	fmt.Fprintf(e.out, "%s: at most %.1f GFLOP/s and %.1f GB/s\n", dev.Caps().Name, most.FLOPs/1e9, most.Bytes/1e9)
+	w := tabwriter.NewWriter(e.out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(w, "operator\tnodes\tms\tshare\tGFLOP/s\tof most\tGB/s\tof most\t")
+	for _, r := range sorted {
+		s := max(r.Time.Seconds(), 1e-9)
+		flops, part := "-", "-"
+		if r.FLOPs > 0 {
+			flops, part = fmt.Sprintf("%.2f", float64(r.FLOPs)/s/1e9), fmt.Sprintf("%.0f%%", 100*float64(r.FLOPs)/s/most.FLOPs)
+		}
+		fmt.Fprintf(w, "%s\t%d\t%.2f\t%.0f%%\t%s\t%s\t%.2f\t%.0f%%\t\n", r.op, r.nodes, 1e3*s, 100*s/total, flops, part, float64(r.Bytes)/s/1e9, 100*float64(r.Bytes)/s/most.Bytes)
+	}
+	return w.Flush()
 }
 
 // setup makes the model's states with random weights.

@@ -42,8 +42,8 @@ func TestMemoryIsAsPlanned(t *testing.T) {
 	}
 }
 
-// planned runs a case; form are flags of hone init.
-func planned(t *testing.T, c memoryCase, form ...string) {
+// planned runs a case and gives what it took by what was planned; form are flags of hone init.
+func planned(t *testing.T, c memoryCase, form ...string) (ratio float64) {
 	dir := t.TempDir()
 	writeFile(t, dir, "config.json", c.config)
 	writeFile(t, dir, "rows.jsonl", rowsOf(6*c.rows, 256, c.length, c.length, 1))
@@ -75,7 +75,7 @@ func planned(t *testing.T, c memoryCase, form ...string) {
 		t.Fatalf("the manifest's memory is %+v", m.Memory)
 	}
 	took := m.Memory.Peak - m.Memory.Before
-	ratio := float64(took) / float64(m.Memory.Planned)
+	ratio = float64(took) / float64(m.Memory.Planned)
 	t.Logf("%v: took %d bytes, planned %d: ratio %.4f", c.args, took, m.Memory.Planned, ratio)
 	if math.Abs(ratio-1) > 0.1 {
 		t.Errorf("took %d bytes, planned %d: ratio %.3f, allowed 0.9 to 1.1", took, m.Memory.Planned, ratio)
@@ -86,6 +86,7 @@ func planned(t *testing.T, c memoryCase, form ...string) {
 	if total < c.least {
 		t.Errorf("the plan is %d bytes; this test wants %d at least", total, c.least)
 	}
+	return ratio
 }
 
 // planLine takes the bytes of a line out of what hone plan prints.

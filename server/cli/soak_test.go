@@ -29,3 +29,19 @@ func TestSoakMemory(t *testing.T) {
 		t.Run(c.args[1], func(t *testing.T) { planned(t, c) })
 	}
 }
+
+// TestSoakQwen trains a random model of the true shape of Qwen2.5-0.5B, 24 layers and a tied vocabulary of 151,936, loaded
+// from shards in bfloat16: 2 steps of LoRA and 2 of QLoRA on 128 tokens, in no more memory than hone plan says.
+func TestSoakQwen(t *testing.T) {
+	const qwen = `{"architectures":["Qwen2ForCausalLM"],"model_type":"qwen2","hidden_size":896,"num_hidden_layers":24,"num_attention_heads":14,"num_key_value_heads":2,
+		"intermediate_size":4864,"vocab_size":151936,"tie_word_embeddings":true,"rms_norm_eps":1e-6,"rope_theta":1000000.0,"max_position_embeddings":32768,
+		"bos_token_id":151643,"eos_token_id":151643,"torch_dtype":"bfloat16","use_sliding_window":false}`
+	for method, least := range map[string]int64{"lora": 980e6, "qlora": 450e6} {
+		t.Run(method, func(t *testing.T) {
+			ratio := planned(t, memoryCase{qwen, 1, 128, []string{"--train_type", method, "--max_steps", "2", "--gradient_accumulation_steps", "1"}, least}, "--dtype", "bfloat16", "--max_shard_size", "300MB")
+			if ratio > 1 {
+				t.Errorf("the run took %.4f of what was planned", ratio)
+			}
+		})
+	}
+}

@@ -1,6 +1,6 @@
 // A dedicated worker that starts a Go program, named in the query of this script's address: "spike" finds what it is
 // to run in `sent`; any other is a test binary, whose output and exit status are posted.
-importScripts("wasm_exec.js");
+importScripts("webgpu.js", "wasm_exec.js");
 
 (async () => {
   const program = new URLSearchParams(location.search).get("program") || "spike";

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"hone/core/device"
 	"hone/core/ir"
@@ -25,6 +26,7 @@ type exec struct {
 	flops   int64
 	feedLen int64
 	indices ir.Indices
+	times   []time.Duration // of each step of the last run, where they are asked for
 }
 
 // operand is a value in memory and, for a weight, how it lies there.
@@ -215,10 +217,17 @@ func (e *exec) Run(ctx context.Context, feeds map[string]tensor.Host) (map[strin
 				s.call.In[j].F, s.call.In[j].I = h.F32, h.I32
 			}
 		}
+		start := time.Time{}
+		if e.times != nil {
+			start = time.Now()
+		}
 		if s.fast != nil {
 			s.fast(e.d, s)
 		} else {
 			e.d.reference(s)
+		}
+		if e.times != nil {
+			e.times[i] = time.Since(start)
 		}
 	}
 	out := map[string]tensor.Host{}

@@ -128,6 +128,7 @@ func site(t *testing.T, sent []byte, name, command string, args ...string) http.
 	mux.Handle("/", http.FileServer(http.Dir(filepath.Join(root, "wasm", "spike"))))
 	for name, file := range map[string]string{
 		"/" + name + ".wasm": wasm,
+		"/webgpu.js":         filepath.Join(root, "core", "device", "webgpu", "driver_js.js"),
 		"/wasm_exec.js":      filepath.Join(strings.TrimSpace(string(goroot)), "lib", "wasm", "wasm_exec.js"),
 	} {
 		mux.HandleFunc(name, func(w http.ResponseWriter, r *http.Request) { http.ServeFile(w, r, file) })

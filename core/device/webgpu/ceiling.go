@@ -5,14 +5,11 @@ import (
 	"fmt"
 	"time"
 
+	"hone/core/device"
+	"hone/core/ir"
+	"hone/core/tensor"
 	"hone/shaders"
 )
-
-// Ceilings are what the device does at most, by kernels that do one thing only.
-type Ceilings struct {
-	FLOPs float64 // multiply-adds counted as two, a second
-	Bytes float64 // read and written, a second
-}
 
 // About is what is known of an adapter.
 type About struct {
@@ -40,11 +37,11 @@ func (d *Device) Adapters() []About {
 }
 
 // Measure times pure multiply-adds and a pure copy.
-func (d *Device) Measure(ctx context.Context) (Ceilings, error) {
+func (d *Device) Measure(ctx context.Context) (device.Ceilings, error) {
 	if err := d.settle(ctx); err != nil {
-		return Ceilings{}, err
+		return device.Ceilings{}, err
 	}
-	var c Ceilings
+	var c device.Ceilings
 	const opsAStep = 2 * 4 * 16
 	const invocations = 1 << 14
 	var err error
@@ -122,3 +119,69 @@ func (d *Device) rate(ctx context.Context, k kernel, bytes int64, of func(size i
 		}
 	}
 }
+
+// Profile runs each kernel so often in one submission that its time can be told from that of submitting.
+func (e *exec) Profile(ctx context.Context, feeds map[string]tensor.Host) ([]device.OpTime, error) {
+	if _, err := e.Run(ctx, feeds); err != nil {
+		return nil, err
+	}
+	took := map[ir.Value]time.Duration{}
+	var order []ir.Value
+	at := 0 // of the groups, which are in the order of the dispatches
+	for _, s := range e.p.steps {
+		var once []command
+		for _, g := range s.grids {
+			if len(once) > 0 { // each is as much as a submission may be
+				once = append(once, command{kind: cut})
+			}
+			once = append(once, command{kind: dispatch, pipeline: s.pipeline, group: e.groups[at], groups: g.groups})
+			at++
+		}
+		t, err := e.d.timeOf(ctx, once)
+		if err != nil {
+			return nil, fmt.Errorf("operator %s: %w", s.op, err)
+		}
+		if _, ok := took[s.node]; !ok {
+			order = append(order, s.node)
+		}
+		took[s.node] += t
+	}
+	var list []device.OpTime
+	for _, v := range order {
+		list = append(list, device.TimeOf(e.p.graph, v, took[v]))
+	}
+	return list, nil
+}
+
+// timeOf is the time of commands, the shortest of three tries.
+func (d *Device) timeOf(ctx context.Context, once []command) (time.Duration, error) {
+	times := 1
+	best := time.Hour
+	for try := 0; try < 3; {
+		var list []command
+		for range times {
+			list = append(list, once...)
+		}
+		p, err := d.drv.record(recording{commands: list})
+		if err != nil {
+			return 0, err
+		}
+		start := time.Now()
+		_, err = d.drv.replay(ctx, p, nil, nil)
+		t := time.Since(start)
+		d.drv.forget(p)
+		if err != nil {
+			return 0, err
+		}
+		if t < 2*time.Millisecond && times < 64 {
+			times *= 4
+			continue
+		}
+		best = min(best, t/time.Duration(times))
+		try++
+	}
+	return best, nil
+}
+
+// Held is what all buffers of the device take, in bytes.
+func (d *Device) Held() int64 { return d.held }

@@ -4,7 +4,6 @@ package webgpu
 
 import (
 	"context"
-	_ "embed"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -19,11 +18,8 @@ import (
 	"hone/core/device"
 )
 
-//go:embed driver_js.js
-var helperSource string
-
 // browserDriver is the browser's WebGPU, in a page or a dedicated worker. Objects are made through the binding; the
-// helper in driver_js.js does the rest.
+// helper in driver_js.js, a script that is loaded before the program, does the rest.
 type browserDriver struct {
 	helper js.Value
 	about  adapter
@@ -32,7 +28,10 @@ type browserDriver struct {
 }
 
 func openDriver(_ context.Context, realGPU bool) (driver, error) {
-	open := js.Global().Get("Function").New("return (" + helperSource + ")").Invoke()
+	open := js.Global().Get("honeWebGPU")
+	if open.Type() != js.TypeFunction {
+		return nil, errors.New("webgpu: the script driver_js.js is not loaded beside this program; take the CPU device, or load the script")
+	}
 	helper, err := await(open.Invoke())
 	if err != nil {
 		return nil, fmt.Errorf("webgpu: %w; use a browser with WebGPU turned on, or the CPU device", err)

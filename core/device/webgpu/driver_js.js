@@ -1,6 +1,9 @@
 // The part of the browser's driver that runs in JavaScript: what the Go binding cannot do (limits, error scopes, device
 // lost) and what would be slow from Go (a step is one call of replay). It keeps objects by the numbers that Go gives them.
-async () => {
+// The worker loads this file before the program; a page whose policy forbids eval can do that.
+"use strict";
+
+globalThis.honeWebGPU = async () => {
   const gpu = globalThis.navigator && navigator.gpu;
   if (!gpu) throw new Error("this browser has no WebGPU (navigator.gpu is missing)");
   const adapter = await gpu.requestAdapter({ powerPreference: "high-performance" });
@@ -117,4 +120,4 @@ async () => {
       return "";
     },
   };
-}
+};

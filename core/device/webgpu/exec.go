@@ -43,12 +43,28 @@ func newExec(d *Device, p *program) *exec {
 
 // Cost is what a run of the program takes.
 func (e *exec) Cost() device.Cost {
-	c := device.Cost{Slots: e.p.plan.Slots, FLOPs: e.p.flops}
+	c := device.Cost{Slots: e.p.plan.Slots, FLOPs: e.p.flops, Submissions: 1}
 	c.Feeds = e.p.feeds.bytes + e.p.constants.bytes + int64(len(e.p.uniforms)) + e.p.outputs.bytes
+	work := int64(0)
 	for _, s := range e.p.steps {
 		c.Dispatches += len(s.grids)
+		for _, g := range s.grids {
+			if e.p.cutBefore(&work, g) {
+				c.Submissions++
+			}
+		}
 	}
 	return c
+}
+
+// cutBefore reports whether a submission with so much work in it ends before a dispatch, and counts the dispatch.
+func (p *program) cutBefore(work *int64, g grid) bool {
+	cut := *work > 0 && *work+g.flops > p.budget
+	if cut {
+		*work = 0
+	}
+	*work += g.flops
+	return cut
 }
 
 // Bind points the program at its states.
@@ -248,12 +264,10 @@ func (e *exec) makeGroups() error {
 				return fmt.Errorf("operator %s: %w", s.op, err)
 			}
 			e.groups = append(e.groups, group)
-			if work > 0 && work+g.flops > e.p.budget {
+			if e.p.cutBefore(&work, g) {
 				list = append(list, command{kind: cut})
 				e.cuts++
-				work = 0
 			}
-			work += g.flops
 			list = append(list, command{kind: dispatch, pipeline: s.pipeline, group: group, groups: g.groups})
 		}
 	}

@@ -83,6 +83,7 @@ var takesShards = map[string]bool{}
 
 // step is a kernel with its pipeline, and its parameters as offsets into the program's uniforms.
 type step struct {
+	node     ir.Value
 	op       string
 	pipeline pipelineID
 	storage  []operand
@@ -165,7 +166,7 @@ func (d *Device) lower(g *ir.Graph) (*program, error) {
 			return nil, fmt.Errorf("webgpu: operator %s (node %d): %w", n.Op, i, err)
 		}
 		for _, k := range kernels {
-			s := step{op: n.Op, storage: k.storage, grids: k.grids}
+			s := step{node: v, op: n.Op, storage: k.storage, grids: k.grids}
 			if err := d.fits(p.plan, k); err != nil {
 				return nil, fmt.Errorf("webgpu: operator %s (node %d): %w", n.Op, i, err)
 			}

@@ -112,7 +112,7 @@ func (d *Device) timeProduct(ctx context.Context, n int) (time.Duration, error) 
 func (e *exec) adapt(longest time.Duration) {
 	d := e.d
 	switch {
-	case longest > 2*submissionTime:
+	case longest > 4*submissionTime: // a busy machine is no reason
 		shrink := max(float64(submissionTime)/float64(longest), 0.125)
 		d.submissionFLOPs = max(1e6, int64(float64(min(d.submissionFLOPs, e.p.budget))*shrink))
 	case longest < submissionTime/4 && e.cuts > 0 && e.p.budget >= d.submissionFLOPs:

@@ -1,0 +1,124 @@
+package hub
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// bring downloads files one after the other.
+func (r *repository) bring(ctx context.Context, l listing, files []file) error {
+	var total, needed int64
+	files = r.fromOthers(l, files)
+	for _, f := range files {
+		part := r.path(l, f) + partialSuffix
+		total += max(f.Size, 0)
+		needed += max(f.Size, 0)
+		if st, err := os.Stat(part); err == nil {
+			needed -= min(st.Size(), max(f.Size, 0))
+		}
+	}
+	if free, ok := r.e.free(r.dir); ok && needed > free {
+		return fmt.Errorf("%s needs %d bytes more (%s), and the disk of %s has %d bytes (%s) left; make room, or let HONE_HOME name a directory on another disk",
+			r.id, needed, size(needed), r.e.home, free, size(free))
+	}
+	done := int64(0)
+	for _, f := range files {
+		d := &download{c: r.c, file: f, path: r.path(l, f), address: r.address(l, f), tell: func(have int64) {
+			if r.e.Progress != nil {
+				r.e.Progress(Progress{Name: r.id, Hub: r.hub, File: f.Path, Done: done + have, Total: total})
+			}
+		}}
+		if err := d.run(ctx); err != nil {
+			if ctx.Err() != nil {
+				return err
+			}
+			return r.stopped(f, err)
+		}
+		done += max(f.Size, d.have)
+	}
+	return nil
+}
+
+// fromOthers takes what another commit in the cache has with the same hash, and returns what it does not have: a new commit
+// often changes no more than a README.
+func (r *repository) fromOthers(l listing, files []file) []file {
+	type content struct {
+		hash string
+		size int64
+	}
+	have := map[content]string{}
+	entries, _ := os.ReadDir(r.dir) // a cache that cannot be read has nothing
+	for _, e := range entries {
+		raw, err := os.ReadFile(filepath.Join(r.at(e.Name()), ".listing"))
+		var other listing
+		if err != nil || e.Name() == l.Commit || json.Unmarshal(raw, &other) != nil || other.Commit != e.Name() || checkPaths(other) != nil {
+			continue
+		}
+		for _, f := range other.Files {
+			if st, err := os.Stat(r.path(other, f)); err == nil && st.Size() == f.Size && f.SHA256+f.GitSHA1 != "" {
+				have[content{f.SHA256 + f.GitSHA1, f.Size}] = r.path(other, f)
+			}
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(files), func(f file) bool {
+		from, ok := have[content{f.SHA256 + f.GitSHA1, f.Size}]
+		if !ok || f.SHA256+f.GitSHA1 == "" {
+			return false
+		}
+		to := r.path(l, f)
+		if err := os.MkdirAll(filepath.Dir(to), 0o777); err != nil {
+			return false
+		}
+		return os.Link(from, to) == nil && r.sound(f, to) // where there are no hard links it is downloaded
+	})
+}
+
+// sound says whether a file that was taken over is still what it was when it was checked; if not, its name goes.
+func (r *repository) sound(f file, path string) bool {
+	opened, err := os.Open(path)
+	if err == nil {
+		err = (&download{c: r.c, file: f, f: opened, have: f.Size}).check()
+		opened.Close()
+	}
+	if err != nil {
+		os.Remove(path)
+	}
+	return err == nil
+}
+
+// stopped is why a download came to nothing. Another hub is no way out of it.
+func (r *repository) stopped(f file, err error) error {
+	var s *status
+	if errors.As(err, &s) && s.code == http.StatusNotFound {
+		return fmt.Errorf("%s lists the file %s of %s, but does not have it (%w)", hubNames[r.hub], f.Path, r.id, s)
+	}
+	text := r.c.understand(fmt.Errorf("%s: %w", f.Path, err), r.id, r.revision)
+	if errors.Is(text, errUnreachable) {
+		return failf(errDenied, "%v; %s stopped there, and running it again goes on behind what has come", text, f.Path)
+	}
+	return text
+}
+
+func (r *repository) address(l listing, f file) string {
+	revision := l.Commit
+	if strings.HasPrefix(revision, "content-") {
+		revision = r.revision
+	}
+	if r.hub == ModelScope {
+		if revision == "" {
+			revision = "master"
+		}
+		return r.c.modelScopeFile(r.k, r.id, revision, f)
+	}
+	if revision == "" {
+		revision = "main"
+	}
+	return r.c.huggingFaceFile(r.k, r.id, revision, f.Path)
+}

@@ -1,0 +1,71 @@
+package hub
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// placedByHand is what the user put into the directory that byHand names.
+func (e *environment) placedByHand(k kind, name string, r reference) (Place, bool) {
+	short, ok := parse(k, name)
+	if !ok {
+		return Place{}, false
+	}
+	for _, dir := range []string{e.handDir(k, short.id), e.handDir(k, r.id)} {
+		if k != datasets {
+			marker := "config.json"
+			if k == adapters {
+				marker = "adapter_config.json"
+			}
+			if _, err := os.Stat(filepath.Join(dir, marker)); err == nil {
+				return Place{Name: name, Dir: dir}, true
+			}
+			continue
+		}
+		if st, err := os.Stat(dir); err == nil && st.IsDir() {
+			if files, err := folderFiles(dir, r.part); err == nil {
+				return Place{Name: name, Files: files}, true
+			}
+		}
+	}
+	return Place{}, false
+}
+
+func (e *environment) handDir(k kind, name string) string {
+	return filepath.Join(e.home, k.plural(), filepath.FromSlash(name))
+}
+
+// byHand tells how to get along without the hub.
+func (e *environment) byHand(k kind, refs []reference) string {
+	r := refs[0]
+	command := ""
+	for _, q := range refs {
+		repo := "--model "
+		if k == datasets {
+			repo = "--dataset "
+		}
+		switch {
+		case q.hub == ModelScope && command == "":
+			command = "modelscope download " + repo + q.id + " --local_dir DIR"
+		case q.hub == HuggingFace && command == "":
+			if repo = ""; k == datasets {
+				repo = "--repo-type dataset "
+			}
+			command = "huggingface-cli download " + repo + q.id + " --local-dir DIR"
+		}
+	}
+	what := "config.json, *.safetensors and the tokenizer's files"
+	switch k {
+	case adapters:
+		what = "adapter_config.json and adapter_model.safetensors"
+	case datasets:
+		what = "its .json or .jsonl files"
+	}
+	text := fmt.Sprintf("put %s into %s", what, e.handDir(k, r.id))
+	if command != "" {
+		text += fmt.Sprintf(" (where there is a network, `%s` downloads them)", command)
+	}
+	flag := map[kind]string{models: "--model", adapters: "--adapter", datasets: "--dataset"}[k]
+	return text + ", or into any directory that " + flag + " then names"
+}

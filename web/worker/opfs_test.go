@@ -1,0 +1,20 @@
+//go:build !js
+
+package worker_test
+
+import (
+	"strings"
+	"testing"
+
+	"hone/web/worker/workertest"
+)
+
+// TestOPFS runs this package's tests for GOOS=js in a worker.
+func TestOPFS(t *testing.T) {
+	address := workertest.Serve(t, map[string]string{"worker.test.wasm": workertest.Build(t, "worker.test", "test", "-c", "./web/worker")})
+	output, passed := workertest.Start(t).Program(address, "worker.test")
+	if !passed || strings.Count(output, "--- PASS: ") < 8 {
+		t.Errorf("in the worker:\n%s", output)
+	}
+	t.Log(output)
+}
