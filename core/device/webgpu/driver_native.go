@@ -30,6 +30,19 @@ type nativeDriver struct {
 	objects
 	pending int64 // bytes written since the last submission: the implementation holds a copy of them
 	gone    error
+	begun   map[pipelineID]bool // those that have run
+}
+
+// begin reports whether a pipeline is about to run for the first time.
+func (d *nativeDriver) begin(id pipelineID) bool {
+	if d.begun[id] {
+		return false
+	}
+	if d.begun == nil {
+		d.begun = map[pipelineID]bool{}
+	}
+	d.begun[id] = true
+	return true
 }
 
 // waitLimit is how long a submission may take before the device counts as lost. Watchdogs of real GPUs are much quicker.
@@ -261,7 +274,7 @@ func (d *nativeDriver) replayNow(ctx context.Context, id programID, feed, out []
 		// submission of its own, and its time says nothing.
 		n, fresh := 0, false
 		for n < len(rest) && rest[n].kind != cut && !fresh {
-			fresh = rest[n].kind == dispatch && d.pipelines.get(int32(rest[n].pipeline)).begin()
+			fresh = rest[n].kind == dispatch && d.begin(rest[n].pipeline)
 			n++
 		}
 		start := time.Now()

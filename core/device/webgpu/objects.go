@@ -28,14 +28,6 @@ type gpuPipeline struct {
 	layout *wgpu.BindGroupLayout
 	pipes  *wgpu.PipelineLayout
 	*wgpu.ComputePipeline
-	begun bool // it has run
-}
-
-// begin reports whether the pipeline is about to run for the first time.
-func (p *gpuPipeline) begin() bool {
-	first := !p.begun
-	p.begun = true
-	return first
 }
 
 func (o *objects) createBuffer(label string, bytes int64, u usage) (bufferID, error) {
