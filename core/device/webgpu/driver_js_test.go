@@ -7,8 +7,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/cogentcore/webgpu/wgpu"
+
 	"hone/core/device/devicetest"
 	"hone/core/tensor"
+	"hone/shaders"
 )
 
 // These tests run in a worker of a headless browser: TestBrowserDriver builds and drives them.
@@ -55,6 +58,34 @@ func TestGrowingHeap(t *testing.T) {
 		}
 	}
 	runtime.KeepAlive(keep)
+}
+
+// TestModules has the browser's compiler look at every kernel that the conformance suite uses, in both variants.
+func TestModules(t *testing.T) {
+	drv := open(t).drv.(*browserDriver)
+	look := func(source string) error {
+		return drv.scope(func() error {
+			m, err := drv.dev.CreateShaderModule(&wgpu.ShaderModuleDescriptor{WGSLDescriptor: &wgpu.ShaderModuleWGSLDescriptor{Code: source}})
+			if err == nil {
+				m.Release()
+			}
+			return err
+		})
+	}
+	if look("fn main() { let x: u32 = 1.5; }") == nil {
+		t.Error("wrong WGSL is not refused")
+	}
+	kernels := suiteKernels()
+	for _, k := range kernels {
+		source, err := shaders.Source(k.shader, k.variant)
+		if err == nil {
+			err = look(source)
+		}
+		if err != nil {
+			t.Errorf("%s: %v", kernelKey(k), err)
+		}
+	}
+	t.Logf("%d kernels", len(kernels))
 }
 
 // TestLost takes the device away under a program.
