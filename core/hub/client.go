@@ -290,9 +290,9 @@ func (c *client) understand(err error, id, revision string) error {
 	case errors.As(err, &s) && (s.kind == "GatedRepo" || s.code == http.StatusForbidden):
 		text := fmt.Sprintf("%s refuses %s: it is gated or private (%v). Accept its conditions on its page", where, id, s)
 		if has {
-			return failf(errDenied, "%s with the account of your token", text)
+			return failf(errGated, "%s with the account of your token", text)
 		}
-		return failf(errDenied, "%s, then %s", text, tokenAdvice(c.hub))
+		return failf(errGated, "%s, then %s", text, tokenAdvice(c.hub))
 	case errors.As(err, &s) && s.code == http.StatusUnauthorized && has:
 		return failf(errDenied, "%s does not accept the token for %s (%v); %s, or unset it", where, id, s, tokenAdvice(c.hub))
 	case errors.As(err, &s) && s.code == http.StatusUnauthorized && c.hub == HuggingFace && s.kind != "":
