@@ -189,7 +189,7 @@ func (e *environment) explain(k kind, name string, refs []reference, failed []er
 		}
 	}
 	advice = append(advice, e.byHand(k, refs))
-	return &failure{kind: last, text: fmt.Sprintf("%v %s: there is no such path here; %s. What helps: %s", k, name, strings.Join(said, "; "), strings.Join(advice, "; or "))}
+	return &failure{kind: last, text: fmt.Sprintf("%v %s: there is no such path here, and %s. What helps: %s", k, name, strings.Join(said, "; and "), strings.Join(advice, "; or "))}
 }
 
 // Kinds of failure that decide what is tried next.

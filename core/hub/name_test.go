@@ -247,7 +247,14 @@ func TestSentences(t *testing.T) {
 		{"org/tiny@v9", "hf", nil, []string{"no revision v9"}},
 		{"org/gated", "", func(w *world) { w.Add("models", "org/gated", tinyModel()).Gated = true }, []string{"refuses org/gated", "HF_TOKEN", "or look on ModelScope with --hub ms"}},
 		{"chatglm3-6b", "", func(w *world) { w.env["HF_HUB_OFFLINE"] = "1" }, []string{"stay offline", "models/THUDM/chatglm3-6b", "huggingface-cli download THUDM/chatglm3-6b", "--model"}},
-		{"chatglm3-6b", "hf", func(w *world) { w.env["HF_ENDPOINT"] = "http://127.0.0.1:1" }, []string{"cannot be reached", "THUDM/chatglm3-6b"}},
+		{"chatglm3-6b", "hf", func(w *world) { w.env["HF_ENDPOINT"] = "http://127.0.0.1:1" }, []string{"cannot be reached: dial tcp 127.0.0.1:1: connect: connection refused. What helps", "THUDM/chatglm3-6b"}},
+		{"org/tiny", "hf", func(w *world) { w.env["HF_ENDPOINT"] = "http://nowhere.invalid" }, []string{"Hugging Face (nowhere.invalid) cannot be reached: there is no host nowhere.invalid, or no network. What helps"}},
+		{"org/tiny", "hf", func(w *world) {
+			w.Status = func(hubtest.Request) (int, string) { return 429, "" }
+		}, []string{"status 429 Too Many Requests: the test says so; try again in a few minutes"}},
+		{"org/tiny", "hf", func(w *world) {
+			w.Status = func(hubtest.Request) (int, string) { return 502, "" }
+		}, []string{"status 502 Bad Gateway: the test says so; the hub itself has trouble: try again later"}},
 		{"org/tiny", "hf", func(w *world) { w.env["HF_ENDPOINT"] = "huggingface" }, []string{"HF_ENDPOINT", "https://huggingface.co"}},
 	} {
 		w := newWorld(t)
