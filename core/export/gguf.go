@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"hone/core/chat"
 	"hone/core/checkpoint"
 	"hone/core/gguf"
 	"hone/core/nn"
@@ -83,9 +84,16 @@ func (w *ggufWriter) prepare() error {
 		w.tensors = append(w.tensors, gguf.Tensor{Name: "rope_freqs.weight", Type: gguf.F32, Shape: []int{len(lay.ropeFreqs)},
 			Rows: func(put func([]float32) error) error { return put(lay.ropeFreqs) }})
 	}
-	tokens, err := tokenizerMetadata(w.base.Dir)
+	tokens, err := tokenizerMetadata(w.base.Dir, cfg.VocabSize)
 	if err != nil {
 		return err
+	}
+	template, err := chat.ForModel(w.base.Dir)
+	if err != nil {
+		return err
+	}
+	if source := chat.Source(template); source != "" {
+		tokens = append(tokens, gguf.Pair{Key: "tokenizer.chat_template", Value: source})
 	}
 	w.metadata = append(append([]gguf.Pair{
 		{Key: "general.architecture", Value: lay.name},

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"hone/core/chat"
 	"hone/core/checkpoint"
 	"hone/core/gguf"
 	"hone/core/golden"
@@ -333,6 +334,51 @@ func TestScoresAreBPE(t *testing.T) {
 		if want := tok.EncodeText(text); !slices.Equal(got, want) {
 			t.Errorf("%q by scores is %v, by the tokenizer %v", text, got, want)
 		}
+	}
+}
+
+// llama.cpp counts the tokens and wants as many rows of the embedding: a padded vocabulary has unused tokens at its end, and
+// an added token without a row is left out.
+func TestTokensAreRows(t *testing.T) {
+	dir := model(t, strings.Replace(configs["qwen2"], `"vocab_size":640`, `"vocab_size":704`, 1))
+	raw, err := os.ReadFile(filepath.Join(dir, "tokenizer.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw = bytes.Replace(raw, []byte(`"added_tokens": [`), []byte(`"added_tokens": [{"id":900,"content":"<image>","special":true,"single_word":false,"lstrip":false,"rstrip":false,"normalized":false},`), 1)
+	if !bytes.Contains(raw, []byte("<image>")) {
+		t.Fatal("the tokenizer is written otherwise than this test thinks")
+	}
+	if err := os.WriteFile(filepath.Join(dir, "tokenizer.json"), raw, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	f, _ := write(t, dir, gguf.F16)
+	tokens, _ := f.Value("tokenizer.ggml.tokens").([]string)
+	kinds, _ := f.Value("tokenizer.ggml.token_type").([]int32)
+	scores, _ := f.Value("tokenizer.ggml.scores").([]float32)
+	if len(tokens) != 704 || len(kinds) != 704 || len(scores) != 704 || kinds[700] != unusedToken || slices.Contains(tokens, "<image>") {
+		t.Errorf("%d tokens, %d kinds, %d scores for 704 rows; token 700 is %q", len(tokens), len(kinds), len(scores), tokens[min(700, len(tokens)-1)])
+	}
+	small := model(t, strings.Replace(configs["qwen2"], `"vocab_size":640`, `"vocab_size":600`, 1))
+	if _, err := GGUF(t.Context(), small, filepath.Join(t.TempDir(), "x.gguf"), gguf.F16); err == nil || !strings.Contains(err.Error(), "embedding has 600 rows") {
+		t.Errorf("a tokenizer larger than the embedding: %v", err)
+	}
+}
+
+// The file has the model's layout of conversations, or ours.
+func TestTemplateInFile(t *testing.T) {
+	dir := model(t, configs["llama"])
+	f, _ := write(t, dir, gguf.F16)
+	if s, _ := f.Value("tokenizer.chat_template").(string); s != chat.Source(chat.Plain) || s == "" {
+		t.Errorf("the template is %q", s)
+	}
+	const own = "{% for m in messages %}[{{ m.role }}] {{ m.content }}{% endfor %}"
+	if err := os.WriteFile(filepath.Join(dir, "chat_template.jinja"), []byte(own), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	f, _ = write(t, dir, gguf.F16)
+	if s, _ := f.Value("tokenizer.chat_template").(string); s != own {
+		t.Errorf("the template is %q", s)
 	}
 }
 

@@ -58,8 +58,9 @@ func (m *merge) UnmarshalJSON(raw []byte) error {
 }
 
 // tokenizerMetadata describes the tokenizer of a model directory: as SentencePiece's where bytes are tokens of their own
-// (<0x0A>), as GPT-2's where the vocabulary is written in the alphabet of bytes.
-func tokenizerMetadata(dir string) ([]gguf.Pair, error) {
+// (<0x0A>), as GPT-2's where the vocabulary is written in the alphabet of bytes. rows are those of the embedding: llama.cpp
+// takes the length of the list for their number, and loads no file where both differ.
+func tokenizerMetadata(dir string, rows int) ([]gguf.Pair, error) {
 	tok, err := tokenizer.LoadDir(dir)
 	if err != nil {
 		return nil, err
@@ -76,7 +77,10 @@ func tokenizerMetadata(dir string) ([]gguf.Pair, error) {
 	if f.Model.Type != "BPE" && f.Model.Type != "" {
 		return nil, fmt.Errorf("a tokenizer of the type %s has no form in this format here; BPE has", f.Model.Type)
 	}
-	l := listTokens(tok, f)
+	l, err := listTokens(f, rows)
+	if err != nil {
+		return nil, err
+	}
 	put := func(key string, v any) {
 		l.metadata = append(l.metadata, gguf.Pair{Key: "tokenizer.ggml." + key, Value: v})
 	}
@@ -107,7 +111,7 @@ func tokenizerMetadata(dir string) ([]gguf.Pair, error) {
 		key string
 		id  int32
 	}{{"bos_token_id", tok.BOS}, {"eos_token_id", tok.EOS}, {"padding_token_id", tok.Pad}} {
-		if special.id >= 0 {
+		if special.id >= 0 && int(special.id) < rows {
 			put(special.key, uint32(special.id))
 		}
 	}
@@ -128,13 +132,24 @@ type tokenList struct {
 	metadata []gguf.Pair
 }
 
-// listTokens lists all ids up to the highest; holes become unused tokens.
-func listTokens(tok *tokenizer.Tokenizer, f tokenizerFile) *tokenList {
-	l := &tokenList{tokens: make([]string, tok.Size()), kinds: make([]int32, tok.Size())}
+// listTokens lists a token for each row of the embedding. Rows that no token has become unused tokens, as in models whose
+// vocabulary is padded; added tokens that have no row, as Gemma's for images, are left out.
+func listTokens(f tokenizerFile, rows int) (*tokenList, error) {
+	l := &tokenList{tokens: make([]string, rows), kinds: make([]int32, rows)}
 	for id := range l.tokens {
 		l.tokens[id], l.kinds[id] = fmt.Sprintf("[PAD%d]", id), unusedToken
 	}
+	added := map[int32]bool{}
+	for _, a := range f.AddedTokens {
+		added[a.ID] = true
+	}
 	for token, id := range f.Model.Vocab {
+		if int(id) >= rows {
+			if added[id] {
+				continue
+			}
+			return nil, fmt.Errorf("the tokenizer gives %q the id %d, and the model's embedding has %d rows: they do not belong together", token, id, rows)
+		}
 		l.tokens[id], l.kinds[id] = token, normalToken
 		if f.Model.ByteFallback && isByteToken(token) {
 			l.kinds[id] = byteToken
@@ -144,6 +159,9 @@ func listTokens(tok *tokenizer.Tokenizer, f tokenizerFile) *tokenList {
 		}
 	}
 	for _, a := range f.AddedTokens {
+		if int(a.ID) >= rows {
+			continue
+		}
 		l.tokens[a.ID] = a.Content
 		switch {
 		case l.kinds[a.ID] == unknownToken:
@@ -153,7 +171,7 @@ func listTokens(tok *tokenizer.Tokenizer, f tokenizerFile) *tokenList {
 			l.kinds[a.ID] = userToken
 		}
 	}
-	return l
+	return l, nil
 }
 
 func isByteToken(s string) bool {

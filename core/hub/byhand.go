@@ -64,7 +64,7 @@ func (e *environment) byHand(k kind, refs []reference) string {
 	}
 	text := fmt.Sprintf("put %s into %s", what, e.handDir(k, r.id))
 	if command != "" {
-		text += fmt.Sprintf(" (where there is a network, `%s` downloads them)", command)
+		text += fmt.Sprintf(" (`%s` downloads them where there is a network)", command)
 	}
 	flag := map[kind]string{models: "--model", adapters: "--adapter", datasets: "--dataset"}[k]
 	return text + ", or into any directory that " + flag + " then names"

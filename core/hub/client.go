@@ -177,7 +177,7 @@ type status struct {
 func (s *status) Error() string {
 	text := fmt.Sprintf("status %d %s", s.code, http.StatusText(s.code))
 	if s.message != "" {
-		text += " (" + s.message + ")"
+		text += ": " + s.message
 	}
 	return text
 }
@@ -185,7 +185,18 @@ func (s *status) Error() string {
 // broken is a connection that failed before or during an answer.
 type broken struct{ cause error }
 
-func (b *broken) Error() string { return b.cause.Error() }
+// Error leaves out what Go says of the request: the address is long, and the hub is named beside it.
+func (b *broken) Error() string {
+	var dns *net.DNSError
+	if errors.As(b.cause, &dns) && dns.IsNotFound {
+		return "there is no host " + dns.Name + ", or no network"
+	}
+	var request *url.Error
+	if errors.As(b.cause, &request) {
+		return request.Err.Error()
+	}
+	return b.cause.Error()
+}
 func (b *broken) Unwrap() error { return b.cause }
 
 // retryAfter reads a number of seconds or a date.
@@ -294,20 +305,24 @@ func (c *client) understand(err error, id, revision string) error {
 	case errors.As(err, &s) && (s.kind == "GatedRepo" || s.code == http.StatusForbidden):
 		text := fmt.Sprintf("%s refuses %s: it is gated or private (%v). Accept its conditions on its page", where, id, s)
 		if has {
-			return failf(errDenied, "%s with the account of your token", text)
+			return failf(errGated, "%s with the account of your token", text)
 		}
-		return failf(errDenied, "%s, then %s", text, tokenAdvice(c.hub))
+		return failf(errGated, "%s, then %s", text, tokenAdvice(c.hub))
 	case errors.As(err, &s) && s.code == http.StatusUnauthorized && has:
 		return failf(errDenied, "%s does not accept the token for %s (%v); %s, or unset it", where, id, s, tokenAdvice(c.hub))
 	case errors.As(err, &s) && s.code == http.StatusUnauthorized && c.hub == HuggingFace && s.kind != "":
 		// Hugging Face answers so for what does not exist, too, unless it knows who asks.
-		return failf(errNotFound, "%s is not on %s, or private there: then %s", id, where, tokenAdvice(c.hub))
+		return failf(errNotFound, "%s is not on %s, or private there (then %s)", id, where, tokenAdvice(c.hub))
 	case errors.As(err, &s) && s.code == http.StatusUnauthorized:
 		return failf(errDenied, "%s wants a token for %s (%v), or has nothing of that name; %s", where, id, s, tokenAdvice(c.hub))
 	case errors.As(err, &s) && s.code == http.StatusNotFound:
 		return failf(errNotFound, "%s is not on %s", id, where)
 	case errors.As(err, &b):
-		return failf(errUnreachable, "%s cannot be reached: %v", where, b.cause)
+		return failf(errUnreachable, "%s cannot be reached: %v", where, b)
+	case errors.As(err, &s) && s.code == http.StatusTooManyRequests && s.wait <= longestWait:
+		return fmt.Errorf("%s, %s: %w; try again in a few minutes: what has come is kept", where, id, err)
+	case errors.As(err, &s) && s.code >= 500:
+		return fmt.Errorf("%s, %s: %w; the hub itself has trouble: try again later, what has come is kept", where, id, err)
 	}
 	return fmt.Errorf("%s, %s: %w", where, id, err)
 }

@@ -69,14 +69,14 @@ func newEnvironment(o Options) (*environment, error) {
 		e.hubs = []string{ModelScope}
 	case "", "auto":
 		hf := e.getenv("HF_ENDPOINT") != "" || truthy(e.getenv("USE_HF"))
-		ms := e.getenv("MODELSCOPE_ENDPOINT") != "" || e.getenv("MODELSCOPE_DOMAIN") != ""
+		ms := e.getenv("MODELSCOPE_ENDPOINT") != "" || e.getenv("MODELSCOPE_DOMAIN") != "" || truthy(e.getenv("USE_MODELSCOPE_HUB"))
 		switch {
 		case hf && !ms:
 			e.hubs = []string{HuggingFace}
 		case ms && !hf:
 			e.hubs = []string{ModelScope}
 		default:
-			e.hubs = []string{ModelScope, HuggingFace}
+			e.hubs = []string{HuggingFace, ModelScope}
 		}
 	default:
 		return nil, fmt.Errorf("hub %q: it is hf (Hugging Face) or ms (ModelScope)", o.Hub)

@@ -36,7 +36,7 @@ const (
 
 // Options say where to look and whom to tell. The zero value looks where the environment says.
 type Options struct {
-	Hub      string // HuggingFace or ModelScope; "" or "auto": the one whose endpoint the environment names, otherwise ModelScope, then Hugging Face
+	Hub      string // HuggingFace or ModelScope; "" or "auto": the one that the environment names, otherwise Hugging Face, then ModelScope
 	Revision string // branch, tag or commit where the name has none; "": the default branch
 	Progress func(Progress)
 	Notice   func(string) // something that the user should know
@@ -171,6 +171,9 @@ func onDisk(k kind, path string) (Place, error) {
 func (e *environment) explain(k kind, name string, refs []reference, failed []error) error {
 	last := failed[len(failed)-1]
 	if !passes(last) {
+		if rest := refs[len(failed):]; errors.Is(last, errGated) && len(rest) > 0 {
+			return fmt.Errorf("%v %s: %w; or look on %s with --hub %s", k, name, last, hubNames[rest[0].hub], rest[0].hub)
+		}
 		return fmt.Errorf("%v %s: %w", k, name, last)
 	}
 	var said []string
@@ -186,13 +189,14 @@ func (e *environment) explain(k kind, name string, refs []reference, failed []er
 		}
 	}
 	advice = append(advice, e.byHand(k, refs))
-	return &failure{kind: last, text: fmt.Sprintf("%v %s: there is no such path here; %s. What helps: %s", k, name, strings.Join(said, "; "), strings.Join(advice, "; or "))}
+	return &failure{kind: last, text: fmt.Sprintf("%v %s: there is no such path here, and %s. What helps: %s", k, name, strings.Join(said, "; and "), strings.Join(advice, "; or "))}
 }
 
 // Kinds of failure that decide what is tried next.
 var (
 	errNotFound    = errors.New("not found")
 	errDenied      = errors.New("denied")
+	errGated       = errors.New("gated") // one hub wants to know who asks; another may not
 	errUnreachable = errors.New("not reachable")
 	errOffline     = errors.New("offline")
 	errFormat      = errors.New("a format that is not read")

@@ -118,11 +118,11 @@ func (e *environment) resolve(k kind, name string) ([]reference, error) {
 	if k != datasets && len(hubs) == 1 && hubs[0] == HuggingFace { // a few old ids there have no organisation
 		return []reference{r.at(HuggingFace)}, nil
 	}
-	hint := "an id has the form org/name"
+	hint := "an id has the form org/name."
 	if near := nearest(k, r.id); near != "" {
 		hint = fmt.Sprintf("did you mean %s? %s", near, strings.ToUpper(hint[:1])+hint[1:])
 	}
-	return nil, &failure{errors.Join(fs.ErrNotExist, errNotFound), fmt.Sprintf("%v %s: there is no such path here, and no %v is known by that name; %s, and %s",
+	return nil, &failure{errors.Join(fs.ErrNotExist, errNotFound), fmt.Sprintf("%v %s: there is no such path here, and no %v is known by that name; %s What helps: %s",
 		k, name, k, hint, e.byHand(k, []reference{r}))}
 }
 

@@ -16,7 +16,7 @@ func refsOf(t *testing.T, k kind, name string, o Options, env map[string]string)
 	t.Helper()
 	o.getenv = func(name string) string { return env[name] }
 	if env["HONE_HOME"] == "" {
-		env = map[string]string{"HONE_HOME": "/nowhere", "HF_ENDPOINT": env["HF_ENDPOINT"], "MODELSCOPE_ENDPOINT": env["MODELSCOPE_ENDPOINT"], "USE_HF": env["USE_HF"]}
+		env = map[string]string{"HONE_HOME": "/nowhere", "HF_ENDPOINT": env["HF_ENDPOINT"], "MODELSCOPE_ENDPOINT": env["MODELSCOPE_ENDPOINT"], "USE_HF": env["USE_HF"], "USE_MODELSCOPE_HUB": env["USE_MODELSCOPE_HUB"]}
 	}
 	e, err := newEnvironment(o)
 	if err != nil {
@@ -45,22 +45,23 @@ func TestResolve(t *testing.T) {
 		env  map[string]string
 		want []string // the last may be the beginning of an error
 	}{
-		{models, "Qwen/Qwen2.5-0.5B", Options{}, nil, []string{"ms:Qwen/Qwen2.5-0.5B", "hf:Qwen/Qwen2.5-0.5B"}},
+		{models, "Qwen/Qwen2.5-0.5B", Options{}, nil, []string{"hf:Qwen/Qwen2.5-0.5B", "ms:Qwen/Qwen2.5-0.5B"}},
 		{models, "Qwen/Qwen2.5-0.5B", Options{Hub: "hf"}, nil, []string{"hf:Qwen/Qwen2.5-0.5B"}},
 		{models, "qwen2_5-0_5b-instruct", Options{Hub: "hf"}, nil, []string{"hf:Qwen/Qwen2.5-0.5B-Instruct"}},
 		{models, "qwen2.5-0.5b-instruct", Options{Hub: "ms"}, nil, []string{"ms:Qwen/Qwen2.5-0.5B-Instruct"}},
 		{models, "qwen3-0.6b", Options{Hub: "ms"}, nil, []string{"ms:Qwen/Qwen3-0.6B"}},
 		{models, "smollm2-135m", Options{Hub: "hf"}, nil, []string{"hf:HuggingFaceTB/SmolLM2-135M"}},
-		{models, "chatglm3-6b", Options{}, nil, []string{"ms:ZhipuAI/chatglm3-6b", "hf:THUDM/chatglm3-6b"}},
+		{models, "chatglm3-6b", Options{}, nil, []string{"hf:THUDM/chatglm3-6b", "ms:ZhipuAI/chatglm3-6b"}},
 		{models, "chatglm3-6b", Options{}, map[string]string{"HF_ENDPOINT": "http://x"}, []string{"hf:THUDM/chatglm3-6b"}},
 		{models, "chatglm3-6b", Options{}, map[string]string{"USE_HF": "1"}, []string{"hf:THUDM/chatglm3-6b"}},
+		{models, "chatglm3-6b", Options{}, map[string]string{"USE_MODELSCOPE_HUB": "1"}, []string{"ms:ZhipuAI/chatglm3-6b"}},
 		{models, "chatglm3-6b", Options{Revision: "v1.0"}, map[string]string{"MODELSCOPE_ENDPOINT": "http://x"}, []string{"ms:ZhipuAI/chatglm3-6b@v1.0"}},
 		{models, "THUDM/chatglm3-6b", Options{Hub: "ms"}, nil, []string{"ms:THUDM/chatglm3-6b", "ms:ZhipuAI/chatglm3-6b"}},
 		{models, "HF::org/name@refs/pr/1", Options{Hub: "ms", Revision: "main"}, nil, []string{"hf:org/name@refs/pr/1"}},
-		{models, "gpt2", Options{}, nil, []string{"ms:AI-ModelScope/gpt2", "hf:openai-community/gpt2"}},
+		{models, "gpt2", Options{}, nil, []string{"hf:openai-community/gpt2", "ms:AI-ModelScope/gpt2"}},
 		{models, "distilgpt2", Options{Hub: "hf"}, nil, []string{"hf:distilgpt2"}},
 		{datasets, "shibing624/medical-QA-zh", Options{Hub: "hf"}, nil, []string{"hf:shibing624/medical-QA-zh finetune/train_zh_*", "hf:shibing624/medical finetune/train_zh_*"}},
-		{datasets, "alpaca-zh", Options{}, nil, []string{"ms:AI-ModelScope/alpaca-gpt4-data-zh", "hf:llm-wizard/alpaca-gpt4-data-zh"}},
+		{datasets, "alpaca-zh", Options{}, nil, []string{"hf:llm-wizard/alpaca-gpt4-data-zh", "ms:AI-ModelScope/alpaca-gpt4-data-zh"}},
 		{datasets, "org/rows:data/a.json", Options{Hub: "ms"}, nil, []string{"ms:org/rows data/a.json"}},
 		{datasets, "MS::org/rows@v1:data", Options{}, nil, []string{"ms:org/rows@v1 data"}},
 		{models, "chatglm4-6b", Options{}, nil, []string{"did you mean chatglm"}},
@@ -258,8 +259,16 @@ func TestSentences(t *testing.T) {
 		{"org/none", "ms", nil, []string{"org/none is not on ModelScope", "--hub hf", "modelscope download --model org/none --local_dir"}},
 		{"org/none", "", nil, []string{"is not on ModelScope", "is not on Hugging Face", "no such path"}},
 		{"org/tiny@v9", "hf", nil, []string{"no revision v9"}},
-		{"chatglm3-6b", "", func(w *world) { w.env["HF_HUB_OFFLINE"] = "1" }, []string{"stay offline", "models/ZhipuAI/chatglm3-6b", "modelscope download --model ZhipuAI/chatglm3-6b", "--model"}},
-		{"chatglm3-6b", "hf", func(w *world) { w.env["HF_ENDPOINT"] = "http://127.0.0.1:1" }, []string{"cannot be reached", "THUDM/chatglm3-6b"}},
+		{"org/gated", "", func(w *world) { w.Add("models", "org/gated", tinyModel()).Gated = true }, []string{"refuses org/gated", "HF_TOKEN", "or look on ModelScope with --hub ms"}},
+		{"chatglm3-6b", "", func(w *world) { w.env["HF_HUB_OFFLINE"] = "1" }, []string{"stay offline", "models/THUDM/chatglm3-6b", "huggingface-cli download THUDM/chatglm3-6b", "--model"}},
+		{"chatglm3-6b", "hf", func(w *world) { w.env["HF_ENDPOINT"] = "http://127.0.0.1:1" }, []string{"cannot be reached: dial tcp 127.0.0.1:1: connect: connection refused. What helps", "THUDM/chatglm3-6b"}},
+		{"org/tiny", "hf", func(w *world) { w.env["HF_ENDPOINT"] = "http://nowhere.invalid" }, []string{"Hugging Face (nowhere.invalid) cannot be reached: there is no host nowhere.invalid, or no network. What helps"}},
+		{"org/tiny", "hf", func(w *world) {
+			w.Status = func(hubtest.Request) (int, string) { return 429, "" }
+		}, []string{"status 429 Too Many Requests: the test says so; try again in a few minutes"}},
+		{"org/tiny", "hf", func(w *world) {
+			w.Status = func(hubtest.Request) (int, string) { return 502, "" }
+		}, []string{"status 502 Bad Gateway: the test says so; the hub itself has trouble: try again later"}},
 		{"org/tiny", "hf", func(w *world) { w.env["HF_ENDPOINT"] = "huggingface" }, []string{"HF_ENDPOINT", "https://huggingface.co"}},
 	} {
 		w := newWorld(t)

@@ -30,7 +30,7 @@ type Recipe struct {
 	Model             string   `flag:"model" group:"Model and data" value:"DIR|ORG/NAME" hash:"no" help:"the model to tune: a directory in Hugging Face's layout, or the id of one on a hub, at a revision with @"`
 	ModelType         string   `flag:"model_type" value:"NAME" hash:"no" help:"a model by its short name, such as chatglm3-6b or qwen2.5-0.5b-instruct; with model, only the name under which runs are filed"`
 	ModelRevision     string   `flag:"model_revision" value:"REV" hash:"no" help:"branch, tag or commit of a model on a hub"`
-	Hub               string   `flag:"hub" default:"auto" choices:"auto,hf,ms" hash:"no" resume:"free" help:"where names are looked for: hf is Hugging Face, ms is ModelScope; auto: the one whose endpoint the environment names (HF_ENDPOINT, MODELSCOPE_ENDPOINT), otherwise ModelScope, then Hugging Face"`
+	Hub               string   `flag:"hub" default:"auto" choices:"auto,hf,ms" hash:"no" resume:"free" help:"where names are looked for: hf is Hugging Face, ms is ModelScope; auto: the one whose endpoint the environment names (HF_ENDPOINT, MODELSCOPE_ENDPOINT), otherwise Hugging Face, then ModelScope"`
 	Dataset           []string `flag:"dataset" value:"FILE[#N],…" hash:"no" help:"the rows to train on, one file or several (JSON, JSONL or .txt) or data sets on a hub; FILE#N takes N rows of it, drawn by the seed"`
 	ValDataset        []string `flag:"val_dataset" value:"FILE[#N],…" hash:"no" help:"rows that are held out for evaluation, from files of their own"`
 	MaxLength         int      `flag:"max_length" default:"0" shown:"the model's own limit" range:"[1,2147483647]" none:"0" unit:"tokens" help:"longest row that is trained on; 0 stands for the model's own limit"`

@@ -70,7 +70,7 @@ func New(t testing.TB) *Server {
 // Environ is what a program needs to use the hub for both protocols, with an empty cache.
 func (s *Server) Environ(t testing.TB) []string {
 	return []string{"HF_ENDPOINT=" + s.URL, "MODELSCOPE_ENDPOINT=" + s.URL, "HONE_HOME=" + t.TempDir(), "HF_HOME=" + t.TempDir(),
-		"HF_TOKEN=", "HUGGING_FACE_HUB_TOKEN=", "HF_TOKEN_PATH=", "MODELSCOPE_API_TOKEN=", "HF_HUB_OFFLINE=", "TRANSFORMERS_OFFLINE=", "HONE_OFFLINE=", "USE_HF="}
+		"HF_TOKEN=", "HUGGING_FACE_HUB_TOKEN=", "HF_TOKEN_PATH=", "MODELSCOPE_API_TOKEN=", "HF_HUB_OFFLINE=", "TRANSFORMERS_OFFLINE=", "HONE_OFFLINE=", "USE_HF=", "USE_MODELSCOPE_HUB="}
 }
 
 // Add puts a repository on the hub; kind is models or datasets.
