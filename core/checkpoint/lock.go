@@ -28,10 +28,8 @@ func (r Run) Lock() (release func(), err error) {
 	l, err := filelock.Try(filepath.Join(r.Dir, lockFile))
 	var held *filelock.Held
 	switch {
-	case errors.As(err, &held) && held.PID != 0:
-		return nil, fmt.Errorf("process %d is at work in %s; wait until it ends, or stop it, then go on", held.PID, r.Dir)
 	case errors.As(err, &held):
-		return nil, fmt.Errorf("another process is at work in %s; wait until it ends, or stop it, then go on", r.Dir)
+		return nil, fmt.Errorf("%s is at work in %s; wait until it ends, or stop it, then go on", held.Who(), r.Dir)
 	case err != nil:
 		return nil, err
 	}

@@ -1,15 +1,12 @@
 // Package filelock lets one process at a time hold a directory: a run that is under way, a download. The lock is a file with the
 // holder's process id, locked by the operating system, so the lock of a process that died is free at once, whatever killed it.
+// In the browser it is a Web Lock named like the path, which ends with its tab.
 package filelock
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os"
-	"strconv"
-	"strings"
 	"time"
 )
 
@@ -19,48 +16,14 @@ type Held struct {
 	PID  int // 0 where it is not known
 }
 
-func (h *Held) Error() string {
+func (h *Held) Error() string { return h.Path + " is held by " + h.Who() }
+
+// Who has it, for people.
+func (h *Held) Who() string {
 	if h.PID == 0 {
-		return h.Path + " is held by another process"
+		return somebody
 	}
-	return fmt.Sprintf("%s is held by process %d", h.Path, h.PID)
-}
-
-// Lock is a lock that this process holds.
-type Lock struct{ f *os.File }
-
-// Try takes the lock of a path or fails with *Held. The directory of the path must exist. Where the file system or the
-// platform has no locks, everybody gets one.
-func Try(path string) (*Lock, error) {
-	for {
-		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o666)
-		if err != nil {
-			return nil, err
-		}
-		ok, err := lock(f)
-		if err != nil {
-			f.Close()
-			return nil, fmt.Errorf("locking %s: %w", path, err)
-		}
-		if !ok {
-			pid := readPID(f)
-			f.Close()
-			return nil, &Held{path, pid}
-		}
-		// The holder before may have removed the file between our opening and our locking it: then it locks nothing.
-		mine, err := f.Stat()
-		if err != nil {
-			f.Close()
-			return nil, err
-		}
-		if there, err := os.Stat(path); err != nil || !os.SameFile(mine, there) {
-			f.Close()
-			continue
-		}
-		f.Truncate(0)
-		f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0) // for people; the lock holds without it
-		return &Lock{f}, nil
-	}
+	return fmt.Sprintf("process %d", h.PID)
 }
 
 // Wait is Try again and again until the lock is free or ctx ends. It calls waiting once if it has to wait.
@@ -81,18 +44,4 @@ func Wait(ctx context.Context, path string, waiting func(*Held)) (*Lock, error) 
 		case <-time.After(200 * time.Millisecond):
 		}
 	}
-}
-
-// Release gives the lock back and removes its file.
-func (l *Lock) Release() error {
-	return errors.Join(os.Remove(l.f.Name()), l.f.Close())
-}
-
-func readPID(f *os.File) int {
-	raw, err := io.ReadAll(io.LimitReader(f, 32))
-	if err != nil {
-		return 0
-	}
-	pid, _ := strconv.Atoi(strings.TrimSpace(string(raw)))
-	return pid
 }

@@ -193,7 +193,7 @@ func (r *repository) download(ctx context.Context, l listing) (Place, error) {
 		return Place{}, fmt.Errorf("the cache: %w; HONE_HOME names another directory", err)
 	}
 	lock, err := filelock.Wait(ctx, filepath.Join(r.dir, ".lock"), func(h *filelock.Held) {
-		r.e.notice("another process (%d) downloads %s; waiting for it", h.PID, r.id)
+		r.e.notice("%s downloads %s; waiting for it", h.Who(), r.id)
 	})
 	if err != nil {
 		return Place{}, err

@@ -18,3 +18,12 @@ func TestOPFS(t *testing.T) {
 	}
 	t.Log(output)
 }
+
+// TestWebLocks runs core/filelock's tests for GOOS=js in a worker.
+func TestWebLocks(t *testing.T) {
+	address := workertest.Serve(t, map[string]string{"filelock.test.wasm": workertest.Build(t, "filelock.test", "test", "-c", "./core/filelock")})
+	output, passed := workertest.Start(t).Program(address, "filelock.test")
+	if !passed || !strings.Contains(output, "--- PASS: TestWebLock") {
+		t.Errorf("in the worker:\n%s", output)
+	}
+}
