@@ -83,7 +83,7 @@ func (w *ggufWriter) prepare() error {
 		w.tensors = append(w.tensors, gguf.Tensor{Name: "rope_freqs.weight", Type: gguf.F32, Shape: []int{len(lay.ropeFreqs)},
 			Rows: func(put func([]float32) error) error { return put(lay.ropeFreqs) }})
 	}
-	tokens, err := tokenizerMetadata(w.base.Dir)
+	tokens, err := tokenizerMetadata(w.base.Dir, w.base.Model.Config().VocabSize)
 	if err != nil {
 		return err
 	}

@@ -58,8 +58,9 @@ func (m *merge) UnmarshalJSON(raw []byte) error {
 }
 
 // tokenizerMetadata describes the tokenizer of a model directory: as SentencePiece's where bytes are tokens of their own
-// (<0x0A>), as GPT-2's where the vocabulary is written in the alphabet of bytes.
-func tokenizerMetadata(dir string) ([]gguf.Pair, error) {
+// (<0x0A>), as GPT-2's where the vocabulary is written in the alphabet of bytes. It names size tokens, as many as the
+// embedding has rows: llama.cpp takes the number of tokens for that of the rows.
+func tokenizerMetadata(dir string, size int) ([]gguf.Pair, error) {
 	tok, err := tokenizer.LoadDir(dir)
 	if err != nil {
 		return nil, err
@@ -76,7 +77,10 @@ func tokenizerMetadata(dir string) ([]gguf.Pair, error) {
 	if f.Model.Type != "BPE" && f.Model.Type != "" {
 		return nil, fmt.Errorf("a tokenizer of the type %s has no form in this format here; BPE has", f.Model.Type)
 	}
-	l := listTokens(tok, f)
+	if tok.ModelSize() > size {
+		return nil, fmt.Errorf("the tokenizer has ids up to %d, but the model's vocab_size is %d; are they of two models?", tok.ModelSize()-1, size)
+	}
+	l := listTokens(f, size)
 	put := func(key string, v any) {
 		l.metadata = append(l.metadata, gguf.Pair{Key: "tokenizer.ggml." + key, Value: v})
 	}
@@ -107,12 +111,12 @@ func tokenizerMetadata(dir string) ([]gguf.Pair, error) {
 		key string
 		id  int32
 	}{{"bos_token_id", tok.BOS}, {"eos_token_id", tok.EOS}, {"padding_token_id", tok.Pad}} {
-		if special.id >= 0 {
+		if special.id >= 0 && int(special.id) < size {
 			put(special.key, uint32(special.id))
 		}
 	}
 	if unk := f.Model.UnkToken; unk != nil {
-		if id, ok := tok.ID(*unk); ok {
+		if id, ok := tok.ID(*unk); ok && int(id) < size {
 			put("unknown_token_id", uint32(id))
 		}
 	}
@@ -128,9 +132,10 @@ type tokenList struct {
 	metadata []gguf.Pair
 }
 
-// listTokens lists all ids up to the highest; holes become unused tokens.
-func listTokens(tok *tokenizer.Tokenizer, f tokenizerFile) *tokenList {
-	l := &tokenList{tokens: make([]string, tok.Size()), kinds: make([]int32, tok.Size())}
+// listTokens lists the first size ids; holes become unused tokens, and so do the rows that many embeddings have beyond the
+// tokenizer's ids. Added tokens without a row are left out.
+func listTokens(f tokenizerFile, size int) *tokenList {
+	l := &tokenList{tokens: make([]string, size), kinds: make([]int32, size)}
 	for id := range l.tokens {
 		l.tokens[id], l.kinds[id] = fmt.Sprintf("[PAD%d]", id), unusedToken
 	}
@@ -144,6 +149,9 @@ func listTokens(tok *tokenizer.Tokenizer, f tokenizerFile) *tokenList {
 		}
 	}
 	for _, a := range f.AddedTokens {
+		if int(a.ID) >= size {
+			continue
+		}
 		l.tokens[a.ID] = a.Content
 		switch {
 		case l.kinds[a.ID] == unknownToken:
