@@ -3,6 +3,7 @@ package export
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -414,5 +415,42 @@ func TestGGUFRefuses(t *testing.T) {
 	}
 	if _, err := os.Stat(path); err == nil {
 		t.Error("a file is left behind")
+	}
+}
+
+// The list of tokens is as long as the embedding: longer than the tokenizer's, as Qwen's is, or without its last added
+// tokens, as Gemma 3's.
+func TestTokensAreAsManyAsRows(t *testing.T) {
+	for _, c := range []struct {
+		rows int
+		last string
+		kind int32
+	}{{700, "[PAD699]", unusedToken}, {640, "", normalToken}} {
+		dir := model(t, strings.Replace(configs["llama"], `"vocab_size":640`, fmt.Sprintf(`"vocab_size":%d`, c.rows), 1))
+		path := filepath.Join(dir, "tokenizer.json")
+		raw, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		added := strings.Replace(string(raw), `"added_tokens": [`, `"added_tokens": [{"id":640,"content":"<image>","special":true,"single_word":false,"lstrip":false,"rstrip":false,"normalized":false},`, 1)
+		if added == string(raw) {
+			t.Fatal("tokenizer.json is not written as this test expects")
+		}
+		if err := os.WriteFile(path, []byte(added), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		f, _ := write(t, dir, gguf.F16)
+		tokens, _ := f.Value("tokenizer.ggml.tokens").([]string)
+		scores, _ := f.Value("tokenizer.ggml.scores").([]float32)
+		kinds, _ := f.Value("tokenizer.ggml.token_type").([]int32)
+		if len(tokens) != c.rows || len(scores) != c.rows || len(kinds) != c.rows {
+			t.Fatalf("an embedding of %d rows, but %d tokens, %d scores, %d kinds", c.rows, len(tokens), len(scores), len(kinds))
+		}
+		if kinds[c.rows-1] != c.kind || c.last != "" && tokens[c.rows-1] != c.last {
+			t.Errorf("the last of %d tokens is %q of the kind %d", c.rows, tokens[c.rows-1], kinds[c.rows-1])
+		}
+		if at := slices.Index(tokens, "<image>"); (at == 640) != (c.rows > 640) {
+			t.Errorf("with %d rows the added token stands at %d", c.rows, at)
+		}
 	}
 }

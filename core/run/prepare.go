@@ -115,8 +115,9 @@ func (j *Job) openTokenizer() error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil // rows of text will say that they need it
 	}
-	if err == nil && t.Size() > j.Base.Model.Config().VocabSize {
-		err = fmt.Errorf("model %s: the tokenizer has ids up to %d, but vocab_size in config.json is %d; are they of two models?", j.Recipe.Model, t.Size()-1, j.Base.Model.Config().VocabSize)
+	// Added tokens may lie beyond the vocabulary; a row that uses one is refused.
+	if err == nil && t.ModelSize() > j.Base.Model.Config().VocabSize {
+		err = fmt.Errorf("model %s: the tokenizer has ids up to %d, but vocab_size in config.json is %d; are they of two models?", j.Recipe.Model, t.ModelSize()-1, j.Base.Model.Config().VocabSize)
 	}
 	j.Tokenizer = t
 	return err

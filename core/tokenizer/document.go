@@ -219,6 +219,7 @@ func (t *Tokenizer) index() error {
 			return err
 		}
 	}
+	t.modelSize = t.size
 	for _, a := range t.added.list {
 		if a.Content == "" {
 			continue

@@ -28,6 +28,7 @@ type Tokenizer struct {
 	added      addedTokens
 	tokens     map[int32]string
 	size       int
+	modelSize  int      // without the added tokens
 	file       document // what it was made of, without the model
 	config     config   // the tokenizer_config.json beside it, if any
 
@@ -105,6 +106,10 @@ func (t *Tokenizer) Decode(ids []int32, skipSpecial bool) string {
 
 // Size is the highest id plus one: the rows that an embedding needs at least.
 func (t *Tokenizer) Size() int { return t.size }
+
+// ModelSize is the same without the added tokens, which a model need not have: Gemma 3's tokenizer names one for images
+// behind the vocabulary of its text models, and tools add a padding token that nothing reads.
+func (t *Tokenizer) ModelSize() int { return t.modelSize }
 
 // ID finds the id of a token, added or of the model.
 func (t *Tokenizer) ID(token string) (int32, bool) {
