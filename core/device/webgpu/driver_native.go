@@ -29,7 +29,7 @@ type nativeDriver struct {
 	about    adapter
 	objects
 	begun   map[pipelineID]bool // have run
-	pending int64 // bytes written since the last submission: the implementation holds a copy of them
+	pending int64               // bytes written since the last submission: the implementation holds a copy of them
 	gone    error
 	begun   map[pipelineID]bool // those that have run
 }
