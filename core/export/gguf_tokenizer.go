@@ -116,7 +116,7 @@ func tokenizerMetadata(dir string, rows int) ([]gguf.Pair, error) {
 		}
 	}
 	if unk := f.Model.UnkToken; unk != nil {
-		if id, ok := tok.ID(*unk); ok && int(id) < size {
+		if id, ok := tok.ID(*unk); ok && int(id) < rows {
 			put("unknown_token_id", uint32(id))
 		}
 	}
