@@ -30,19 +30,6 @@ type nativeDriver struct {
 	objects
 	pending int64 // bytes written since the last submission: the implementation holds a copy of them
 	gone    error
-	begun   map[pipelineID]bool // those that have run
-}
-
-// begin reports whether a pipeline is about to run for the first time.
-func (d *nativeDriver) begin(id pipelineID) bool {
-	if d.begun[id] {
-		return false
-	}
-	if d.begun == nil {
-		d.begun = map[pipelineID]bool{}
-	}
-	d.begun[id] = true
-	return true
 }
 
 // waitLimit is how long a submission may take before the device counts as lost. Watchdogs of real GPUs are much quicker.
