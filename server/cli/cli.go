@@ -60,6 +60,9 @@ func Run(ctx context.Context, args []string, out, errOut io.Writer) int {
 			return 130
 		}
 		fmt.Fprintf(e.err, "hone: %v\n", err)
+		if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+			return 130
+		}
 		return 1
 	}
 	return 0

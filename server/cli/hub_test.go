@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"fmt"
 	"maps"
@@ -250,6 +251,21 @@ func TestHubInCommands(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(dir, "bad")); err == nil {
 		t.Error("a run that could not begin left a directory")
+	}
+}
+
+// TestStoppedDownload ends a download by Ctrl-C.
+func TestStoppedDownload(t *testing.T) {
+	tinyHub(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	var out bytes.Buffer
+	if status := Run(ctx, []string{"inspect", "x"}, &out, &out); status != 1 {
+		t.Errorf("another error: exit status %d: %s", status, out.String())
+	}
+	out.Reset()
+	if status := Run(ctx, []string{"plan", "--model", "org/tiny", "--dataset", "org/rows"}, &out, &out); status != 130 || !strings.Contains(out.String(), "running it again goes on behind it") {
+		t.Errorf("exit status %d: %s", status, out.String())
 	}
 }
 
