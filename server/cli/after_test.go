@@ -210,6 +210,25 @@ func TestInfer(t *testing.T) {
 	}
 }
 
+// Settings without meaning are refused by name, before anything is loaded or written.
+func TestSpeakFlags(t *testing.T) {
+	dir := t.TempDir()
+	for want, more := range map[string][]string{
+		"--top_p must lie between 0 and 1":                {"--top_p", "2"},
+		"--temperature must be 0 or greater":              {"--temperature", "-1"},
+		"--min_p must lie between 0 and 1":                {"--min_p", "7"},
+		"--top_k -1: a whole number is wanted, 0 or more": {"--top_k", "-1"},
+		"--seed x: a whole number is wanted, 0 or more":   {"--seed", "x"},
+		"--top_p x: a number is wanted":                   {"--top_p", "x"},
+		"--max_new_tokens must be 1 or more":              {"--max_new_tokens", "0"},
+	} {
+		out, status := hone(t, dir, append([]string{"infer", "--model", "nowhere", "--dataset", "q.jsonl", "--output", "a.jsonl"}, more...)...)
+		if status != 1 || !strings.Contains(out, want) {
+			t.Errorf("%v: exit status %d, %s", more, status, out)
+		}
+	}
+}
+
 func TestTopKProbabilities(t *testing.T) {
 	dir := bundledRun(t)
 	out := succeed(t, dir, "compare", "--run", "latest", "--prompt", "Where is Tom?", "--top_k_probs", "3", "--max_new_tokens", "4", "--device", "cpu")

@@ -232,6 +232,12 @@ func TestHubInCommands(t *testing.T) {
 	if status != 0 || !strings.Contains(out, `{"event":"downloading","data":{"name":"org/adapter","hub":"ms"`) {
 		t.Errorf("an adapter by name: exit status %d:\n%s", status, out)
 	}
+	// Questions may lie on a hub, too.
+	s.Add("datasets", "org/questions", map[string][]byte{"test.jsonl": []byte(`{"query":"x"}`)})
+	out, status = hone(t, dir, "infer", "--model", "org/tiny", "--dataset", "org/questions", "--output", "a.jsonl")
+	if !strings.Contains(out, "downloading org/questions") {
+		t.Errorf("infer: exit status %d:\n%s", status, out)
+	}
 	for _, c := range []struct {
 		args []string
 		want []string
