@@ -25,8 +25,8 @@ func (r *repository) bring(ctx context.Context, l listing, files []file) error {
 		}
 	}
 	if free, ok := r.e.free(r.dir); ok && needed > free {
-		return fmt.Errorf("%s needs %d bytes more (%s), and the disk of %s has %d bytes (%s) left; make room, or let HONE_HOME name a directory on another disk",
-			r.id, needed, size(needed), r.e.home, free, size(free))
+		return fmt.Errorf("it needs %s more, and the disk of %s has %s left; make room, or let HONE_HOME name a directory on another disk",
+			size(needed), r.e.home, size(free))
 	}
 	done := int64(0)
 	for _, f := range files {

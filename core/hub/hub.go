@@ -139,8 +139,11 @@ func find(ctx context.Context, k kind, name string, o Options) (Place, error) {
 			p.Name = name
 			return p, nil
 		}
+		if ctx.Err() != nil {
+			return Place{}, &failure{ctx.Err(), fmt.Sprintf("%v %s: stopped; what has come is kept, and running it again goes on behind it", k, name)}
+		}
 		failed = append(failed, err)
-		if i == len(refs)-1 || ctx.Err() != nil || !passes(err) {
+		if i == len(refs)-1 || !passes(err) {
 			break
 		}
 	}

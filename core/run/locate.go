@@ -110,6 +110,11 @@ func AdapterDir(ctx context.Context, name string, sink func(Event)) (string, err
 	return p.Dir, err
 }
 
+// DatasetFiles are the files of a data set by its path or name, for commands that only read it.
+func DatasetFiles(ctx context.Context, name string, sink func(Event)) ([]string, error) {
+	return newLocator(recipe.Recipe{}, nil, sink).dataset(ctx, name)
+}
+
 // absolute makes the paths of a recipe independent of where the program was started. Names of a hub stay.
 func absolute(r *recipe.Recipe) error {
 	fix := func(p *string) error {

@@ -2,6 +2,7 @@ package run
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -84,6 +85,9 @@ func (v *Voice) open(ctx context.Context, dir string) (err error) {
 	return err
 }
 
+// ErrTooLong is the error of a conversation that leaves no room for an answer.
+var ErrTooLong = errors.New("the conversation is too long")
+
 // Tokenizer is that of the voice's model.
 func (v *Voice) Tokenizer() *tokenizer.Tokenizer { return v.model.Tokenizer }
 
@@ -94,7 +98,11 @@ func (v *Voice) Prompt(messages []chat.Message) ([]int32, error) {
 		return nil, err
 	}
 	if len(ids) >= v.model.Capacity {
-		return nil, fmt.Errorf("the conversation has %d tokens, and the model reads at most %d with its answer; --max_length may raise that up to the model's own limit", len(ids), v.model.Capacity)
+		err := fmt.Errorf("%w: it has %d tokens, and the model reads at most %d with its answer", ErrTooLong, len(ids), v.model.Capacity)
+		if most := v.model.Base.Model.Config().MaxPositions; most > v.model.Capacity || most == 0 {
+			err = fmt.Errorf("%w; --max_length raises that", err)
+		}
+		return nil, err
 	}
 	return ids, nil
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"encoding/json"
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -132,6 +133,53 @@ func TestChat(t *testing.T) {
 	succeed(t, dir, "sft", "--model", "model", "--dataset", "talk.jsonl", "--max_steps", "1", "--output_dir", "again", "--device", "cpu")
 }
 
+// Ctrl-C at the prompt says how to end and ends nothing; a conversation that is too long says what helps.
+func TestChatGoesOn(t *testing.T) {
+	dir := t.TempDir()
+	if err := bundle.WriteTo(dir); err != nil {
+		t.Fatal(err)
+	}
+	c := process(t, dir, "chat", "--model", "model", "--max_new_tokens", "4", "--max_length", "48", "--device", "cpu")
+	in, err := c.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	c.Stdout, c.Stderr = w, w
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	w.Close()
+	out := ""
+	say := func(text, until string) {
+		io.WriteString(in, text) // a program that is gone is noticed below
+		for buf := make([]byte, 4096); !strings.Contains(out, until); {
+			n, err := r.Read(buf)
+			if out += string(buf[:n]); err != nil {
+				t.Fatalf("it ends (%v) before it says %q:\n%s", err, until, out)
+			}
+		}
+	}
+	say("/help\n", "not the program")
+	if err := c.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	say("", "/quit or Ctrl-D")
+	say(strings.Repeat("Where is Tom? ", 30)+"\n", "is too long: it has")
+	say("/nothing\n", "no command /nothing")
+	if !strings.Contains(out, "/clear begins anew") || !strings.Contains(out, "--max_length raises that") {
+		t.Errorf("%s", out)
+	}
+	in.Close()
+	if err := c.Wait(); err != nil {
+		t.Errorf("%v:\n%s", err, out)
+	}
+}
+
 // Answers go to a file; an interrupted run goes on behind the last whole line.
 func TestInfer(t *testing.T) {
 	dir := bundledRun(t)
@@ -159,6 +207,25 @@ func TestInfer(t *testing.T) {
 	args[6] = "b.jsonl"
 	if out, status := finish(t, process(t, dir, args...)); status == 0 || !strings.Contains(out, "something else than answers") {
 		t.Errorf("over another file: status %d, %s", status, out)
+	}
+}
+
+// Settings without meaning are refused by name, before anything is loaded or written.
+func TestSpeakFlags(t *testing.T) {
+	dir := t.TempDir()
+	for want, more := range map[string][]string{
+		"--top_p must lie between 0 and 1":                {"--top_p", "2"},
+		"--temperature must be 0 or greater":              {"--temperature", "-1"},
+		"--min_p must lie between 0 and 1":                {"--min_p", "7"},
+		"--top_k -1: a whole number is wanted, 0 or more": {"--top_k", "-1"},
+		"--seed x: a whole number is wanted, 0 or more":   {"--seed", "x"},
+		"--top_p x: a number is wanted":                   {"--top_p", "x"},
+		"--max_new_tokens must be 1 or more":              {"--max_new_tokens", "0"},
+	} {
+		out, status := hone(t, dir, append([]string{"infer", "--model", "nowhere", "--dataset", "q.jsonl", "--output", "a.jsonl"}, more...)...)
+		if status != 1 || !strings.Contains(out, want) {
+			t.Errorf("%v: exit status %d, %s", more, status, out)
+		}
 	}
 }
 

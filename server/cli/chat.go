@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"syscall"
 
 	corechat "hone/core/chat"
 	"hone/core/generate"
@@ -26,7 +27,7 @@ const chatHelp = `/adapter DIR   speak with this adapter; /adapter base is the m
 /undo          take the last question and its answer back
 /save FILE     write the conversation as a row of training data (JSON Lines, messages)
 /quit          end; so does Ctrl-D
-Ctrl-C stops an answer.`
+Ctrl-C stops an answer, not the program.`
 
 // conversation is what `hone chat` holds.
 type conversation struct {
@@ -42,6 +43,7 @@ type conversation struct {
 func chat(e env, args []string) error {
 	s := speakFlags{options: generate.TextOptions{Options: generate.Options{MaxNewTokens: 512, Reuse: true}}}
 	c := &conversation{e: e, voices: map[string]*run.Voice{}}
+	signals := make(chan os.Signal, 1)
 	usage := "chat --model DIR [--adapter DIR] | --run latest [flags]\n\nWithin the conversation:\n" + chatHelp
 	_, help, err := e.parse(args, append(s.flags(), systemFlag(&c.system)), usage)
 	if err != nil || help {
@@ -64,7 +66,10 @@ func chat(e env, args []string) error {
 	if err := c.choose(s.adapter); err != nil {
 		return err
 	}
-	return c.talk(os.Stdin)
+	c.e.ctx = context.WithoutCancel(e.ctx) // Ctrl-C ends it; from here on that stops answers only
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	defer signal.Stop(signals)
+	return c.talk(os.Stdin, signals)
 }
 
 func (c *conversation) closeVoices() {
@@ -87,34 +92,70 @@ func (c *conversation) choose(dir string) error {
 	return nil
 }
 
+// typed is a line that the user typed, or the end of them.
+type typed struct {
+	line string
+	err  error
+}
+
+// read passes lines on, so that a signal is heard while the user thinks.
+func read(in io.Reader, lines chan<- typed) {
+	r := bufio.NewReader(in)
+	for {
+		line, err := r.ReadString('\n')
+		lines <- typed{strings.TrimSpace(line), err}
+		if err != nil {
+			return
+		}
+	}
+}
+
 // talk reads lines until they end.
-func (c *conversation) talk(in io.Reader) error {
+func (c *conversation) talk(in io.Reader, signals <-chan os.Signal) error {
 	prompt := ""
 	if f, ok := in.(*os.File); ok && isTerminal(f) {
 		prompt = "> "
 		fmt.Fprintf(c.e.out, "%s; /help lists commands\n", c.who())
 	}
-	lines := bufio.NewReader(in)
+	lines := make(chan typed)
+	go read(in, lines)
 	for {
 		fmt.Fprint(c.e.out, prompt)
-		line, err := lines.ReadString('\n')
-		if line = strings.TrimSpace(line); line != "" {
-			quit, err := c.line(line)
+		var t typed
+		select {
+		case s := <-signals:
+			fmt.Fprintln(c.e.out)
+			if s != os.Interrupt {
+				return errInterrupted
+			}
+			fmt.Fprintln(c.e.err, "(/quit or Ctrl-D ends the conversation)")
+			continue
+		case t = <-lines:
+		}
+		if t.line != "" {
+			quit, err := c.line(t.line)
 			if err != nil {
 				fmt.Fprintf(c.e.err, "hone: %v\n", err)
 			}
 			if quit {
 				return nil
 			}
+			select { // the signal that stopped the answer came here, too
+			case s := <-signals:
+				if s != os.Interrupt {
+					return errInterrupted
+				}
+			default:
+			}
 		}
-		if err == io.EOF {
+		if t.err == io.EOF {
 			if prompt != "" {
 				fmt.Fprintln(c.e.out)
 			}
 			return nil
 		}
-		if err != nil {
-			return err
+		if t.err != nil {
+			return t.err
 		}
 	}
 }
@@ -122,9 +163,9 @@ func (c *conversation) talk(in io.Reader) error {
 // who says which model speaks.
 func (c *conversation) who() string {
 	if c.voice.Name == "" {
-		return c.flags.model
+		return near(c.flags.model)
 	}
-	return c.flags.model + " with " + c.voice.Name
+	return near(c.flags.model) + " with " + near(c.voice.Name)
 }
 
 // line is one thing that the user typed.
@@ -186,7 +227,7 @@ func (c *conversation) whole() []corechat.Message {
 
 // ask puts a question and streams the answer. Ctrl-C stops the answer, not the program.
 func (c *conversation) ask(question string) error {
-	ctx, stop := signal.NotifyContext(context.WithoutCancel(c.e.ctx), os.Interrupt)
+	ctx, stop := signal.NotifyContext(c.e.ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	c.messages = append(c.messages, corechat.Message{Role: "user", Content: question})
 	wrote := false
@@ -197,14 +238,19 @@ func (c *conversation) ask(question string) error {
 		wrote = wrote || text != ""
 		fmt.Fprint(c.e.out, text)
 	})
-	fmt.Fprintln(c.e.out)
+	if wrote || err == nil {
+		fmt.Fprintln(c.e.out)
+	}
 	switch {
 	case errors.Is(err, context.Canceled) && a.Text != "":
 		fmt.Fprintln(c.e.err, "(stopped)")
 	case err != nil:
 		c.messages = c.messages[:len(c.messages)-1]
-		if errors.Is(err, context.Canceled) {
+		switch {
+		case errors.Is(err, context.Canceled):
 			return nil
+		case errors.Is(err, run.ErrTooLong):
+			return fmt.Errorf("%w; /undo takes the last question and answer back, /clear begins anew", err)
 		}
 		return err
 	case a.Ending == generate.EndLength:

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -60,6 +61,9 @@ func Run(ctx context.Context, args []string, out, errOut io.Writer) int {
 			return 130
 		}
 		fmt.Fprintf(e.err, "hone: %v\n", err)
+		if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+			return 130
+		}
 		return 1
 	}
 	return 0
@@ -97,6 +101,20 @@ func openDevice(e env, name string, memory int64, variant string) (device.Device
 	return nil, fmt.Errorf("--device %s: there are auto, cpu and webgpu", name)
 }
 
+// named lets the errors of flags name them.
+func named(flags []recipe.Flag) []recipe.Flag {
+	out := slices.Clone(flags)
+	for i, f := range out {
+		out[i].Set = func(v string) error {
+			if err := f.Set(v); err != nil {
+				return fmt.Errorf("--%s %s: %w", f.Name, v, err)
+			}
+			return nil
+		}
+	}
+	return out
+}
+
 // parse reads a command's own flags and gives back what stands without a flag before them.
 func (e env) parse(args []string, flags []recipe.Flag, usage string) (positional []string, help bool, err error) {
 	for len(args) > 0 && (len(args[0]) == 0 || args[0][0] != '-') {
@@ -107,7 +125,7 @@ func (e env) parse(args []string, flags []recipe.Flag, usage string) (positional
 	if n := len(args); n > 2 && args[n-1] != "" && args[n-1][0] != '-' && args[n-2] != "" && args[n-2][0] != '-' {
 		rest, args = []string{args[n-1]}, args[:n-1]
 	}
-	err = recipe.ParseFlags(args, flags)
+	err = recipe.ParseFlags(args, named(flags))
 	if errors.Is(err, recipe.ErrHelp) {
 		fmt.Fprintln(e.out, "Usage: hone "+usage)
 		return nil, true, recipe.HelpFlags(e.out, flags)

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"fmt"
 	"maps"
@@ -231,6 +232,12 @@ func TestHubInCommands(t *testing.T) {
 	if status != 0 || !strings.Contains(out, `{"event":"downloading","data":{"name":"org/adapter","hub":"ms"`) {
 		t.Errorf("an adapter by name: exit status %d:\n%s", status, out)
 	}
+	// Questions may lie on a hub, too.
+	s.Add("datasets", "org/questions", map[string][]byte{"test.jsonl": []byte(`{"query":"x"}`)})
+	out, status = hone(t, dir, "infer", "--model", "org/tiny", "--dataset", "org/questions", "--output", "a.jsonl")
+	if !strings.Contains(out, "downloading org/questions") {
+		t.Errorf("infer: exit status %d:\n%s", status, out)
+	}
 	for _, c := range []struct {
 		args []string
 		want []string
@@ -250,6 +257,21 @@ func TestHubInCommands(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(dir, "bad")); err == nil {
 		t.Error("a run that could not begin left a directory")
+	}
+}
+
+// TestStoppedDownload ends a download by Ctrl-C.
+func TestStoppedDownload(t *testing.T) {
+	tinyHub(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	var out bytes.Buffer
+	if status := Run(ctx, []string{"inspect", "x"}, &out, &out); status != 1 {
+		t.Errorf("another error: exit status %d: %s", status, out.String())
+	}
+	out.Reset()
+	if status := Run(ctx, []string{"plan", "--model", "org/tiny", "--dataset", "org/rows"}, &out, &out); status != 130 || !strings.Contains(out.String(), "running it again goes on behind it") {
+		t.Errorf("exit status %d: %s", status, out.String())
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"hone/core/data"
 	"hone/core/generate"
 	"hone/core/recipe"
+	"hone/core/run"
 )
 
 func init() {
@@ -34,7 +35,7 @@ func infer(e env, args []string) error {
 	usage := "infer --model DIR [--adapter DIR] | --run latest  --dataset FILE --output FILE [flags]\n\n" +
 		"Every row is answered up to its last question; its own answer is written beside the new one as the reference.\nAn interrupted run goes on where it stopped: rows that the output has are not answered again."
 	_, help, err := e.parse(args, append(s.flags(),
-		recipe.Flag{Name: "dataset", Aliases: []string{"val_dataset"}, Value: "FILE", Help: "rows with questions: JSON or JSON Lines in any format of sft", Set: text(&file)},
+		recipe.Flag{Name: "dataset", Aliases: []string{"val_dataset"}, Value: "FILE|NAME", Help: "rows with questions: JSON or JSON Lines in any format of sft, or the name of a data set on a hub", Set: text(&file)},
 		recipe.Flag{Name: "output", Aliases: []string{"result_path"}, Value: "FILE", Help: "where the answers go, a line of JSON a row", Set: text(&output)},
 		recipe.Flag{Name: "limit", Aliases: []string{"val_dataset_sample"}, Value: "N", Default: "0", Unit: "rows", Help: "answer only the first N; 0: all", Set: count(&limit)},
 		systemFlag(&system)), usage)
@@ -51,7 +52,14 @@ func infer(e env, args []string) error {
 	if err != nil {
 		return err
 	}
-	questions, err := readQuestions(file, system, limit)
+	files, err := run.DatasetFiles(e.ctx, file, newProgress(e.err, "auto").show)
+	if err != nil {
+		return err
+	}
+	if len(files) != 1 {
+		return fmt.Errorf("--dataset %s has %d files with rows; name one of them, as in org/name:FILE", file, len(files))
+	}
+	questions, err := readQuestions(files[0], system, limit)
 	if err != nil {
 		return err
 	}

@@ -3,7 +3,6 @@ package cli
 import (
 	"fmt"
 	"os"
-	"strconv"
 
 	"hone/core/checkpoint"
 	"hone/core/recipe"
@@ -18,10 +17,7 @@ func initModel(e env, args []string) error {
 	config, seed, form := "", uint64(0), checkpoint.InitForm{DType: tensor.F32}
 	dir, help, err := e.parse(args, []recipe.Flag{
 		{Name: "config", Value: "FILE", Help: "config.json of the model", Set: func(v string) error { config = v; return nil }},
-		{Name: "seed", Value: "N", Default: "0", Help: "the weights follow from it", Set: func(v string) (err error) {
-			seed, err = strconv.ParseUint(v, 10, 64)
-			return err
-		}},
+		{Name: "seed", Value: "N", Default: "0", Help: "the weights follow from it", Set: whole(&seed)},
 		{Name: "dtype", Aliases: []string{"torch_dtype"}, Value: "NAME", Default: "float32", Help: "float32, float16 or bfloat16", Set: func(v string) (err error) {
 			form.DType, err = checkpoint.ParseDType(v)
 			return err

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 
 	"hone/core/recipe"
 	"hone/core/run"
@@ -17,11 +16,11 @@ func init() {
 
 func pretrain(e env, args []string) error {
 	config, tokenizer, vocab := "", "", 4096
-	extra := []recipe.Flag{
+	extra := named([]recipe.Flag{
 		{Name: "config", Group: "The new model", Value: "FILE", Help: "config.json of the model; its vocab_size is set to the tokenizer's", Set: func(v string) error { config = v; return nil }},
-		{Name: "vocab_size", Value: "N", Default: "4096", Unit: "tokens", Help: "size of the BPE tokenizer that is trained on the text", Set: func(v string) (err error) { vocab, err = strconv.Atoi(v); return err }},
+		{Name: "vocab_size", Value: "N", Default: "4096", Unit: "tokens", Help: "size of the BPE tokenizer that is trained on the text", Set: count(&vocab)},
 		{Name: "tokenizer", Value: "DIR", Help: "take the tokenizer of this directory instead of training one", Set: func(v string) error { tokenizer = v; return nil }},
-	}
+	})
 	usage := "pretrain --dataset FILE[,FILE…] --config config.json [flags]\n\nThe flags of sft, with --train_type full and --learning_rate 1e-3 as defaults. The model is left in <output_dir>/final."
 	r, help, err := parseRecipe(e, args, usage, extra...)
 	if err != nil || help {

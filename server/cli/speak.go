@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 
@@ -38,7 +39,7 @@ func (s *speakFlags) flags() []recipe.Flag {
 			o.StopStrings = append(o.StopStrings, v)
 			return nil
 		}},
-		{Name: "seed", Value: "N", Default: "0", Help: "of the draws", Set: func(v string) (err error) { o.Sampling.Seed, err = strconv.ParseUint(v, 10, 64); return err }},
+		{Name: "seed", Value: "N", Default: "0", Help: "of the draws", Set: whole(&o.Sampling.Seed)},
 		{Name: "quantised", Aliases: []string{"load_in_4bit"}, Bool: true, Default: "false", Help: "load the base in NF4, as QLoRA trains it", Set: func(v string) (err error) { s.quantised, err = strconv.ParseBool(v); return err }},
 		{Name: "device", Value: "NAME", Default: "auto", Help: "where to compute: cpu, webgpu, or auto", Set: text(&s.device)},
 	}
@@ -52,21 +53,40 @@ func systemFlag(p *string) recipe.Flag {
 func text(p *string) func(string) error { return func(v string) error { *p = v; return nil } }
 
 func number(p *float64) func(string) error {
-	return func(v string) (err error) { *p, err = strconv.ParseFloat(v, 64); return err }
+	return func(v string) (err error) {
+		if *p, err = strconv.ParseFloat(v, 64); err != nil {
+			return errors.New("a number is wanted")
+		}
+		return nil
+	}
 }
 
 func count(p *int) func(string) error {
 	return func(v string) (err error) {
-		*p, err = strconv.Atoi(v)
-		if err == nil && *p < 0 {
-			err = fmt.Errorf("%d is negative", *p)
+		if *p, err = strconv.Atoi(v); err != nil || *p < 0 {
+			return errors.New("a whole number is wanted, 0 or more")
 		}
-		return err
+		return nil
 	}
 }
 
-// resolve finds model and adapter where a run or names stand for them.
+func whole(p *uint64) func(string) error {
+	return func(v string) (err error) {
+		if *p, err = strconv.ParseUint(v, 10, 64); err != nil {
+			return errors.New("a whole number is wanted, 0 or more")
+		}
+		return nil
+	}
+}
+
+// resolve checks what can be checked at once, and finds model and adapter where a run or names stand for them.
 func (s *speakFlags) resolve(e env) error {
+	if err := s.options.Sampling.Check(); err != nil {
+		return fmt.Errorf("--%w", err)
+	}
+	if s.options.MaxNewTokens < 1 {
+		return errors.New("--max_new_tokens must be 1 or more")
+	}
 	if s.device == "" {
 		s.device = "auto"
 	}

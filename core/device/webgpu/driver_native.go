@@ -28,7 +28,8 @@ type nativeDriver struct {
 	queue    *wgpu.Queue
 	about    adapter
 	objects
-	pending int64 // bytes written since the last submission: the implementation holds a copy of them
+	begun   map[pipelineID]bool // have run
+	pending int64               // bytes written since the last submission: the implementation holds a copy of them
 	gone    error
 }
 
@@ -282,6 +283,13 @@ func (d *nativeDriver) replayNow(ctx context.Context, id programID, feed, out []
 		err = d.read(r.out, out[:r.outLen])
 	}
 	return longest, err
+}
+
+// begin reports whether a pipeline is about to run for the first time.
+func (d *nativeDriver) begin(id pipelineID) bool {
+	first := !d.begun[id]
+	d.begun[id] = true
+	return first
 }
 
 // encode submits commands as one command buffer and waits for them.
