@@ -32,6 +32,8 @@ type State struct {
 	Tokens  int64   `json:"tokens"`  // trained on so far
 	Seconds float64 `json:"seconds"` // spent so far
 
+	LearningRate float64 `json:"learning_rate,omitempty"` // of the recipe, as it was changed while the run went on
+
 	Line Line `json:"line"` // the log line under way, of steps since the last one
 
 	RecipeHash    string `json:"recipe_hash"`
@@ -112,6 +114,9 @@ func (s *State) check() error {
 	}
 	if s.BestMetric != nil && (math.IsNaN(*s.BestMetric) || math.IsInf(*s.BestMetric, 0)) {
 		return errors.New("the best metric is not a finite number")
+	}
+	if !(s.LearningRate >= 0 && s.LearningRate <= math.MaxFloat64) {
+		return errors.New("the learning rate is not a finite number that is not negative")
 	}
 	if math.IsNaN(s.Seconds) || math.IsInf(s.Seconds, 0) {
 		return errors.New("the time spent is not a finite number")

@@ -104,6 +104,22 @@ type Warning struct {
 	Text string `json:"text"`
 }
 
+// Paused says that the run waits, see Control.
+type Paused struct {
+	Step int `json:"step"`
+}
+
+// Resumed says that a paused run goes on.
+type Resumed struct {
+	Step int `json:"step"`
+}
+
+// RateChanged says that the steps behind this one have another learning_rate than the recipe.
+type RateChanged struct {
+	Step         int     `json:"step"`
+	LearningRate float64 `json:"learning_rate"`
+}
+
 // Finished ends a run.
 type Finished struct {
 	Step      int     `json:"step"`
@@ -123,4 +139,38 @@ func (Progress) event()    {}
 func (Evaluated) event()   {}
 func (Saved) event()       {}
 func (Warning) event()     {}
+func (Paused) event()      {}
+func (Resumed) event()     {}
+func (RateChanged) event() {}
 func (Finished) event()    {}
+
+// Name is what an event is called in messages: the name of its type in small letters, with underscores.
+func Name(e Event) string {
+	switch e.(type) {
+	case Downloading:
+		return "downloading"
+	case Loading:
+		return "loading"
+	case Started:
+		return "started"
+	case Stepped:
+		return "stepped"
+	case Progress:
+		return "progress"
+	case Evaluated:
+		return "evaluated"
+	case Saved:
+		return "saved"
+	case Warning:
+		return "warning"
+	case Paused:
+		return "paused"
+	case Resumed:
+		return "resumed"
+	case RateChanged:
+		return "rate_changed"
+	case Finished:
+		return "finished"
+	}
+	panic("run: an event without a name")
+}

@@ -20,6 +20,8 @@ type loop struct {
 	save func(step int, finished bool) (dir string, err error)
 	log  func(line any) error
 
+	between func(context.Context) // what others ask of the run is done here, and pauses are waited for
+
 	step      int // optimiser steps done
 	micro     uint64
 	best      best
@@ -34,6 +36,7 @@ type loop struct {
 	lineBegan    time.Time
 	lastSaved    int
 	lastSavedDir string
+	changed      bool // a setting since the last checkpoint, which therefore is not all there is to save
 }
 
 // interrupted is why a run stopped when its context ended.
@@ -55,7 +58,7 @@ func (l *loop) run(ctx context.Context) (stopped string, err error) {
 	}
 	for _, sp := range j.spans {
 		for l.step < sp.first+sp.steps {
-			if ctx.Err() != nil {
+			if l.between(ctx); ctx.Err() != nil {
 				return interrupted, l.saveIfNew(false)
 			}
 			if err := l.oneStep(sp); err != nil {
@@ -109,14 +112,14 @@ func (l *loop) staleness() string {
 }
 
 func (l *loop) saveIfNew(finished bool) error {
-	if l.lastSaved == l.step && l.lastSavedDir != "" {
+	if l.lastSaved == l.step && l.lastSavedDir != "" && !l.changed {
 		return nil
 	}
 	dir, err := l.save(l.step, finished)
 	if err != nil {
 		return err
 	}
-	l.lastSaved, l.lastSavedDir = l.step, dir
+	l.lastSaved, l.lastSavedDir, l.changed = l.step, dir, false
 	l.sink(Saved{Step: l.step, Directory: dir})
 	return nil
 }

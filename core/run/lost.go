@@ -28,7 +28,7 @@ func (e *Lost) Error() string {
 }
 
 // fallBack goes on, on the CPU, with a run that lost its device.
-func fallBack(ctx context.Context, r recipe.Recipe, why error, sink func(Event)) (Result, error) {
+func fallBack(ctx context.Context, c *Control, r recipe.Recipe, why error, sink func(Event)) (Result, error) {
 	host := cpu.New(0)
 	defer host.Close()
 	from := "the beginning"
@@ -38,5 +38,5 @@ func fallBack(ctx context.Context, r recipe.Recipe, why error, sink func(Event))
 	}
 	sink(Warning{fmt.Sprintf("%v; --fallback cpu: the run goes on from %s on the CPU", why, from)})
 	r.Device, r.KernelVariant = "cpu", "auto"
-	return start(ctx, r, host, sink)
+	return start(ctx, c, r, host, sink)
 }

@@ -21,6 +21,7 @@ func (s *session) save(step int, _ bool) (string, error) {
 	state := &checkpoint.State{Step: step, MicroBatches: l.micro, Updates: step, Tokens: s.tokens + l.tokens, Seconds: s.seconds + time.Since(l.began).Seconds(),
 		Line: l.line, BestStep: l.best.Step, BadEvals: l.best.Worse, RecipeHash: s.recipeHash, ModelHash: s.model.Digest, DataHash: s.data.Digest,
 		Device: caps.Kind, KernelVariant: caps.Variant}
+	state.LearningRate = s.rate
 	if l.best.Step > 0 {
 		state.BestMetric = &l.best.Loss
 	}

@@ -29,20 +29,13 @@ type Result struct {
 // Start does what a recipe says, from the beginning or, with resume_from_checkpoint, from where a checkpoint left off.
 // It tells what happens through sink. When ctx ends, the step under way is completed and saved.
 func Start(ctx context.Context, r recipe.Recipe, dev device.Device, sink func(Event)) (Result, error) {
-	if err := absolute(&r); err != nil {
-		return Result{}, err
-	}
-	result, err := start(ctx, r, dev, sink)
-	if errors.Is(err, device.ErrLost) && r.Fallback == "cpu" {
-		return fallBack(ctx, r, err, sink)
-	}
-	return result, err
+	return new(Control).Start(ctx, r, dev, sink)
 }
 
 // start is Start on one device.
-func start(ctx context.Context, r recipe.Recipe, dev device.Device, sink func(Event)) (Result, error) {
+func start(ctx context.Context, c *Control, r recipe.Recipe, dev device.Device, sink func(Event)) (Result, error) {
 	if r.ResumeFromCheckpoint != "" {
-		return resume(ctx, r, dev, sink)
+		return resume(ctx, c, r, dev, sink)
 	}
 	before, _ := Resident()
 	j, err := prepare(ctx, r, dev, resumption{}, sink)
@@ -50,7 +43,7 @@ func start(ctx context.Context, r recipe.Recipe, dev device.Device, sink func(Ev
 		return Result{}, err
 	}
 	defer j.Close()
-	s := &session{j: j, dev: dev, sink: sink, before: before}
+	s := &session{j: j, dev: dev, sink: sink, control: c, before: before}
 	if err := s.hash(); err != nil {
 		return Result{}, err
 	}
@@ -69,7 +62,7 @@ func start(ctx context.Context, r recipe.Recipe, dev device.Device, sink func(Ev
 }
 
 // resume goes on from a checkpoint, in its own run directory.
-func resume(ctx context.Context, r recipe.Recipe, dev device.Device, sink func(Event)) (Result, error) {
+func resume(ctx context.Context, c *Control, r recipe.Recipe, dev device.Device, sink func(Event)) (Result, error) {
 	run, err := checkpoint.RunOf(r.ResumeFromCheckpoint)
 	if err != nil {
 		return Result{}, err
@@ -123,7 +116,7 @@ func resume(ctx context.Context, r recipe.Recipe, dev device.Device, sink func(E
 		return Result{}, err
 	}
 	defer j.Close()
-	s := &session{j: j, dev: dev, sink: sink, before: before, run: run}
+	s := &session{j: j, dev: dev, sink: sink, control: c, before: before, run: run}
 	if err := s.hash(); err != nil {
 		return Result{}, err
 	}
@@ -156,6 +149,9 @@ type session struct {
 	seconds    float64 // spent before this session
 	tokens     int64
 	loop       *loop
+	control    *Control
+	rate       float64         // learning_rate as it was changed on the way; 0: as in the recipe
+	voices     map[bool]*Voice // that have been asked, by whether they are the base
 }
 
 // hash identifies model, data and recipe.
@@ -212,6 +208,9 @@ func (s *session) train(ctx context.Context, state *checkpoint.State, from check
 		return Result{}, err
 	}
 	defer func() {
+		for _, v := range s.voices {
+			v.Close()
+		}
 		for _, b := range s.states {
 			b.Release()
 		}
@@ -219,11 +218,15 @@ func (s *session) train(ctx context.Context, state *checkpoint.State, from check
 	if err := j.trainer.Bind(s.states); err != nil {
 		return Result{}, err
 	}
-	l := &loop{j: j, sink: s.sink, log: s.run.AppendLog, save: s.save}
+	l := &loop{j: j, sink: s.sink, log: s.run.AppendLog, save: s.save, between: func(ctx context.Context) { s.control.between(ctx, s) }}
 	s.loop = l
 	if state != nil {
 		l.step, l.micro, l.lastSaved, l.lastSavedDir = state.Step, state.MicroBatches, state.Step, from.Dir
 		l.line, s.seconds, s.tokens = state.Line, state.Seconds, state.Tokens
+		if state.LearningRate > 0 {
+			s.setRate(state.LearningRate)
+			j.warn("learning_rate is %g: it was changed while the run went on, before this checkpoint", state.LearningRate)
+		}
 		if state.BestMetric != nil {
 			l.best = best{Loss: *state.BestMetric, Step: state.BestStep, Worse: state.BadEvals}
 		}

@@ -7,7 +7,10 @@ import (
 	"slices"
 
 	"hone/core/chat"
+	"hone/core/device"
 	"hone/core/generate"
+	"hone/core/ir"
+	"hone/core/nn"
 	"hone/core/tokenizer"
 )
 
@@ -79,6 +82,13 @@ func (v *Voice) open(ctx context.Context, dir string) (err error) {
 	if err != nil {
 		return err
 	}
+	v.model = l
+	return v.listen(ctx, trace, states, ends)
+}
+
+// listen makes the voice's programs; ends are the ids that end an answer by the model's configuration.
+func (v *Voice) listen(ctx context.Context, trace func(*ir.Builder) *nn.Context, states map[string]device.Buffer, ends []int32) (err error) {
+	l := v.model
 	v.stop = chat.Stops(l.Tokenizer, v.template, ends)
 	v.stopStrings = chat.StopStrings(l.Tokenizer, v.template)
 	v.generator, err = generate.New(ctx, l.dev, l.Base.Model, trace, states, l.Capacity)

@@ -1,0 +1,220 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"hone/core/chat"
+	"hone/core/device"
+	"hone/core/generate"
+	"hone/core/recipe"
+)
+
+// Control steers a run while it goes on; its methods are called from other goroutines. What is asked for happens between
+// two steps. The zero value is ready, for one call of Start at a time.
+type Control struct {
+	mu     sync.Mutex
+	paused bool
+	steps  int              // to do although the run is paused
+	asked  []func(*session) // nil in place of the session: the run is over
+	wake   chan struct{}    // closed when something of the above changes
+	going  bool
+}
+
+// errOver says that nothing can be asked of a run any more, or not yet.
+var errOver = errors.New("no run is going on; start one, or use what it saved")
+
+// Start is the function Start, steered.
+func (c *Control) Start(ctx context.Context, r recipe.Recipe, dev device.Device, sink func(Event)) (Result, error) {
+	c.mu.Lock()
+	c.going = true
+	c.mu.Unlock()
+	defer c.end()
+	if err := absolute(&r); err != nil {
+		return Result{}, err
+	}
+	result, err := start(ctx, c, r, dev, sink)
+	if errors.Is(err, device.ErrLost) && r.Fallback == "cpu" {
+		return fallBack(ctx, c, r, err, sink)
+	}
+	return result, err
+}
+
+// Pause holds the run after the step under way.
+func (c *Control) Pause() { c.change(func() { c.paused, c.steps = true, 0 }) }
+
+// Resume lets a paused run go on.
+func (c *Control) Resume() { c.change(func() { c.paused = false }) }
+
+// Step does one step more and holds the run after it.
+func (c *Control) Step() {
+	c.change(func() {
+		if !c.paused {
+			c.paused, c.steps = true, 0
+		}
+		c.steps++
+	})
+}
+
+// Save writes a checkpoint now and gives its directory.
+func (c *Control) Save(ctx context.Context) (dir string, err error) {
+	askErr := c.ask(ctx, func(s *session) {
+		if err = s.loop.saveIfNew(false); err == nil {
+			dir = s.loop.lastSavedDir
+		}
+	})
+	return dir, errors.Join(askErr, err)
+}
+
+// SetLearningRate makes rate the learning_rate of the recipe for the steps to come: the schedule goes on as if it had been
+// so from the beginning. Checkpoints remember it.
+func (c *Control) SetLearningRate(ctx context.Context, rate float64) error {
+	if !(rate > 0 && rate <= 10) {
+		return fmt.Errorf("a learning_rate of %v cannot be set; it is above 0 and at most 10", rate)
+	}
+	return c.ask(ctx, func(s *session) {
+		s.setRate(rate)
+		s.loop.changed = true
+		s.sink(RateChanged{Step: s.loop.step, LearningRate: rate})
+	})
+}
+
+// Answer lets the model as it is after the step under way, or with base the model without its adapter, answer. emit, if
+// given, hears the text as it comes.
+func (c *Control) Answer(ctx context.Context, base bool, messages []chat.Message, o generate.TextOptions, emit func(string)) (a generate.Answer, err error) {
+	askErr := c.ask(ctx, func(s *session) {
+		var v *Voice
+		if v, err = s.voice(ctx, base); err == nil {
+			a, err = v.Answer(ctx, messages, o, emit)
+		}
+	})
+	return a, errors.Join(askErr, err)
+}
+
+func (c *Control) change(f func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f()
+	if c.wake != nil {
+		close(c.wake)
+		c.wake = nil
+	}
+}
+
+// ask lets the run do something between two steps and waits until it is done. f is not running when ask returns, unless
+// ctx has ended.
+func (c *Control) ask(ctx context.Context, f func(*session)) error {
+	done := make(chan error, 1)
+	refused := false
+	c.change(func() {
+		if refused = !c.going; refused {
+			return
+		}
+		c.asked = append(c.asked, func(s *session) {
+			switch {
+			case s == nil:
+				done <- errOver
+			case ctx.Err() != nil: // nobody waits any more
+				done <- ctx.Err()
+			default:
+				f(s)
+				done <- nil
+			}
+		})
+	})
+	if refused {
+		return errOver
+	}
+	return <-done
+}
+
+// between does what was asked for, and waits while the run is paused. The loop calls it before each step.
+func (c *Control) between(ctx context.Context, s *session) {
+	told := false
+	for {
+		c.mu.Lock()
+		asked := c.asked
+		c.asked = nil
+		hold := c.paused && c.steps == 0
+		if len(asked) == 0 && !hold && c.paused {
+			c.steps--
+		}
+		if c.wake == nil {
+			c.wake = make(chan struct{})
+		}
+		wake := c.wake
+		c.mu.Unlock()
+		for _, f := range asked {
+			f(s)
+		}
+		switch {
+		case len(asked) > 0:
+			continue
+		case !hold || ctx.Err() != nil:
+			if told {
+				s.sink(Resumed{Step: s.loop.step})
+			}
+			return
+		case !told:
+			s.sink(Paused{Step: s.loop.step})
+			told = true
+		}
+		select {
+		case <-ctx.Done():
+		case <-wake:
+		}
+	}
+}
+
+// end refuses what was asked for too late.
+func (c *Control) end() {
+	c.mu.Lock()
+	asked := c.asked
+	c.asked, c.going = nil, false
+	c.mu.Unlock()
+	for _, f := range asked {
+		f(nil)
+	}
+}
+
+// setRate changes the rate that the schedule starts from.
+func (s *session) setRate(rate float64) { s.j.schedule.LearningRate, s.rate = rate, rate }
+
+// voice lets the weights on the device speak. It is kept until the session ends.
+func (s *session) voice(ctx context.Context, base bool) (*Voice, error) {
+	if base && s.j.lora == nil {
+		return nil, errors.New("full fine-tuning changes the base itself; only the tuned model can answer")
+	}
+	if v := s.voices[base]; v != nil {
+		return v, nil
+	}
+	j := s.j
+	if j.Tokenizer == nil {
+		return nil, fmt.Errorf("model %s has no tokenizer, so it can neither read nor write text", j.baseName)
+	}
+	capacity := DefaultCapacity
+	if most := j.Base.Model.Config().MaxPositions; most > 0 {
+		capacity = min(capacity, most)
+	}
+	l := &Loaded{Dir: j.Recipe.Model, Base: j.Base, Tokenizer: j.Tokenizer, Capacity: capacity, dev: s.dev, template: j.template, states: s.states}
+	trace := frozenTrace(s.states, nil)
+	if !base && j.lora != nil {
+		trace = frozenTrace(s.states, j.lora)
+	}
+	v := &Voice{model: l, template: j.template}
+	ends, err := chat.ConfigStops(l.Dir)
+	if err == nil {
+		err = v.listen(ctx, trace, s.states, ends)
+	}
+	if err != nil {
+		v.Close()
+		return nil, err
+	}
+	if s.voices == nil {
+		s.voices = map[bool]*Voice{}
+	}
+	s.voices[base] = v
+	return v, nil
+}

@@ -1,0 +1,155 @@
+package run
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"hone/core/bundle"
+	"hone/core/chat"
+	"hone/core/device/cpu"
+	"hone/core/generate"
+	"hone/core/recipe"
+)
+
+// steered starts a run with Control c and calls at when it is paused before a step, until it is over.
+func steered(t *testing.T, c *Control, r recipe.Recipe, at func(step int)) (Result, []Event, error) {
+	t.Helper()
+	host := cpu.New(1)
+	defer host.Close()
+	var events []Event
+	paused := make(chan int, 100)
+	finished := make(chan struct{})
+	go func() {
+		defer close(finished)
+		for step := range paused {
+			at(step)
+		}
+	}()
+	result, err := c.Start(t.Context(), r, host, func(e Event) {
+		events = append(events, e)
+		if Name(e) == "" {
+			t.Errorf("%T has no name", e)
+		}
+		if p, ok := e.(Paused); ok {
+			paused <- p.Step
+		}
+	})
+	close(paused)
+	<-finished
+	return result, events, err
+}
+
+func losses(events []Event) (list []float64) {
+	for _, e := range events {
+		if s, ok := e.(Stepped); ok {
+			list = append(list, s.Loss)
+		}
+	}
+	return list
+}
+
+// TestControl pauses a run, takes single steps, saves, changes the rate; a run that goes on from what was saved then equals
+// the one that was steered.
+func TestControl(t *testing.T) {
+	if err := new(Control).SetLearningRate(t.Context(), 1e-3); !errors.Is(err, errOver) {
+		t.Errorf("a rate for no run gives %v", err)
+	}
+	r := lostRecipe(t, t.TempDir(), "--logging_steps", "1", "--save_steps", "100", "--learning_rate", "1e-3", "--lr_scheduler_type", "constant")
+	c := &Control{}
+	c.Pause()
+	var saved string
+	var seen []int
+	result, events, err := steered(t, c, r, func(step int) {
+		seen = append(seen, step)
+		var err error
+		switch step {
+		case 2:
+			if err = c.SetLearningRate(t.Context(), -1); err == nil {
+				t.Error("a negative rate is taken")
+			}
+			if err = c.SetLearningRate(t.Context(), 5e-3); err == nil {
+				saved, err = c.Save(t.Context())
+			}
+		case 3:
+			c.Resume()
+			return
+		}
+		if err != nil {
+			t.Error(err)
+		}
+		c.Step()
+	})
+	if err != nil || !slices.Equal(seen, []int{0, 1, 2, 3}) || filepath.Base(saved) != "checkpoint-2" {
+		t.Fatalf("paused before %v, saved %q, %v", seen, saved, err)
+	}
+	all := losses(events)
+	if len(all) != 7 {
+		t.Fatalf("%d losses", len(all))
+	}
+	for _, e := range events {
+		if s, ok := e.(Stepped); ok && (s.LearningRate > 1e-3) != (s.Step > 2) {
+			t.Errorf("step %d has the rate %g", s.Step, s.LearningRate)
+		}
+	}
+	if _, err := c.Save(t.Context()); !errors.Is(err, errOver) {
+		t.Errorf("saving a run that is over gives %v", err)
+	}
+
+	want := adapterOf(t, result.Directory) // before the other run takes this directory
+	r.ResumeFromCheckpoint = saved
+	again, events, err := steered(t, &Control{}, r, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := losses(events); !slices.Equal(got, all[2:]) {
+		t.Errorf("the losses are %v, were %v", got, all[2:])
+	}
+	if !bytes.Equal(adapterOf(t, again.Directory), want) {
+		t.Error("the resumed run ends with another adapter")
+	}
+}
+
+// TestControlAnswer asks base and tuned model between two steps: the base never changes, an adapter that has learnt does.
+func TestControlAnswer(t *testing.T) {
+	dir := t.TempDir()
+	if err := bundle.WriteTo(dir); err != nil {
+		t.Fatal(err)
+	}
+	r, err := recipe.Parse([]string{"--model", filepath.Join(dir, "model"), "--dataset", filepath.Join(dir, "instructions.json"), "--output_dir", t.TempDir(),
+		"--max_steps", "6", "--learning_rate", "0.02", "--lr_scheduler_type", "constant", "--warmup_ratio", "0", "--split_dataset_ratio", "0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := generate.TextOptions{Options: generate.Options{MaxNewTokens: 12}}
+	c := &Control{}
+	c.Pause()
+	var base, tuned []string
+	_, _, err = steered(t, c, r, func(step int) {
+		for _, isBase := range []bool{true, false} {
+			streamed := ""
+			a, err := c.Answer(t.Context(), isBase, Question("Hello"), o, func(piece string) { streamed += piece })
+			if err != nil || streamed != a.Text {
+				t.Errorf("step %d: %v; streamed %q of %q", step, err, streamed, a.Text)
+			}
+			if isBase {
+				base = append(base, a.Text)
+			} else {
+				tuned = append(tuned, a.Text)
+			}
+		}
+		c.Step()
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(base) != 6 || base[0] != tuned[0] || base[5] != base[0] || tuned[5] == tuned[0] {
+		t.Errorf("base %q, tuned %q", base, tuned)
+	}
+	if _, err := c.Answer(context.Background(), true, []chat.Message{}, o, nil); !errors.Is(err, errOver) {
+		t.Errorf("asking after the end gives %v", err)
+	}
+}
