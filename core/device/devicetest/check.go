@@ -29,15 +29,6 @@ type Case struct {
 	Tolerance float64
 }
 
-// elements is the size of a case: what all its nodes compute.
-func (c Case) elements() int {
-	n := 0
-	for _, node := range c.Graph.Nodes {
-		n += node.Type.Elements()
-	}
-	return n
-}
-
 // runs is how often a case is run over the same states: what it assigns in one run is read in the next.
 const runs = 2
 

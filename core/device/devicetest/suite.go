@@ -214,3 +214,12 @@ func refusals(t *testing.T, d device.Device) {
 		t.Errorf("a program with an unknown operator gives the error %v, which should name it", err)
 	}
 }
+
+// elements is the size of a case: what all its nodes compute.
+func (c Case) elements() int {
+	n := 0
+	for _, node := range c.Graph.Nodes {
+		n += node.Type.Elements()
+	}
+	return n
+}
