@@ -107,7 +107,7 @@ func resume(ctx context.Context, c *Control, r recipe.Recipe, dev device.Device,
 	if err != nil {
 		return Result{}, fmt.Errorf("resuming %s: %w", from.Dir, err)
 	}
-	if c, ok := dev.(device.Chooser); ok && merged.KernelVariant == "auto" {
+	if c, ok := dev.(device.Chooser); ok && !r.Given("kernel_variant") {
 		_ = c.Choose(state.KernelVariant) // kernels of another device are told of below
 	}
 	before, _ := Resident()

@@ -104,13 +104,20 @@ func (d *Device) pipeline(k kernel) (pipelineID, error) {
 	return id, nil
 }
 
+// roomError says that memory is short: on the device, or within what the run may use.
+type roomError struct{ error }
+
+func noRoom(format string, args ...any) error { return roomError{fmt.Errorf(format, args...)} }
+
+func (e roomError) Unwrap() error { return e.error }
+
 // newBuffer makes a buffer and reports at once when there is no memory for it.
 func (d *Device) newBuffer(label string, bytes int64, u usage) (bufferID, error) {
 	if bytes > d.about.maxBuffer || u == storage && bytes > d.about.maxBinding {
 		return 0, fmt.Errorf("webgpu: %s takes %d bytes in one buffer; %s allows %d, of which a kernel sees %d", label, bytes, d.about.name, d.about.maxBuffer, d.about.maxBinding)
 	}
 	if d.budget > 0 && d.held+bytes > d.budget {
-		return 0, fmt.Errorf("webgpu: %s asks for %d bytes, this run holds %d on the device, and --device_memory allows %d; raise it, or take shorter or fewer sequences a batch", label, bytes, d.held, d.budget)
+		return 0, noRoom("webgpu: %s asks for %d bytes, this run holds %d on the device, and --device_memory allows %d; raise it, or take shorter or fewer sequences a batch", label, bytes, d.held, d.budget)
 	}
 	var id bufferID
 	err := d.drv.scope(func() (err error) {
@@ -121,7 +128,7 @@ func (d *Device) newBuffer(label string, bytes int64, u usage) (bufferID, error)
 		if id != 0 {
 			d.drv.releaseBuffer(id)
 		}
-		return 0, fmt.Errorf("webgpu: %s asks for %d bytes, and this run holds %d on the device: %w; take shorter or fewer sequences a batch, or --train_type qlora", label, bytes, d.held, err)
+		return 0, noRoom("webgpu: %s asks for %d bytes, and this run holds %d on the device: %w; take shorter or fewer sequences a batch, or --train_type qlora", label, bytes, d.held, err)
 	}
 	d.live[id] = bytes
 	d.held += bytes

@@ -1,7 +1,9 @@
 package webgpu
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -25,7 +27,7 @@ func (d *Device) settle(ctx context.Context) error {
 	}
 	d.settled = true // also for the programs below
 	forced := d.variant
-	names := []string{Registers, Tiled}
+	names, before := []string{Registers, Tiled}, cmp.Or(forced, Registers)
 	if forced != "" {
 		names = []string{forced}
 	}
@@ -39,6 +41,10 @@ func (d *Device) settle(ctx context.Context) error {
 		for _, name := range names {
 			d.variant = name
 			took, err := d.timeProduct(ctx, size)
+			if errors.As(err, new(roomError)) { // too little for two small matrices: what is known so far has to do
+				d.variant = cmp.Or(fastest, before)
+				return nil
+			}
 			if err != nil {
 				d.settled, d.variant = false, forced
 				return fmt.Errorf("measuring the %s kernels: %w", name, err)
@@ -49,7 +55,7 @@ func (d *Device) settle(ctx context.Context) error {
 				best, fastest = speed, name
 			}
 		}
-		d.variant = fastest
+		d.variant, before = fastest, fastest
 		// The next size takes eight times as long, and each is run three times.
 		if time.Since(began)+24*longest > measureTime {
 			break
