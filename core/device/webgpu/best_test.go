@@ -144,7 +144,8 @@ func TestBestShape(t *testing.T) {
 		}
 		t.Logf("%-24s %.2f GFLOP/s", s.name, speed(s))
 	}
-	if own := speed(shapes[4]); own < 0.95*best {
+	// The second of ours is x·Wᵀ, the product of every linear layer.
+	if own := speed(shapes[5]); own < 0.95*best {
 		t.Errorf("our product runs at %.2f GFLOP/s, less than 0.95 of the best hand-written one, %.2f", own, best)
 	}
 }
