@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"math"
 	"os"
-	"path/filepath"
 
 	"hone/core/chat"
 	"hone/core/checkpoint"
@@ -26,16 +25,16 @@ type Summary struct {
 	ErrorTensor  string
 }
 
-// GGUF writes a model directory as one GGUF file at path, matrices in the given type: F32, F16, BF16, Q8_0 or Q4_0.
+// GGUF writes a model directory as one GGUF file at path, with the name that programs show, matrices in the given type: F32, F16, BF16, Q8_0 or Q4_0.
 // Vectors stay F32; with Q4_0 the embedding and the head are Q8_0, as they lose most; a matrix whose rows are no whole
 // number of blocks is F16. The file is read back and compared before it gets its name.
-func GGUF(ctx context.Context, dir, path string, t gguf.Type) (Summary, error) {
+func GGUF(ctx context.Context, dir, path, name string, t gguf.Type) (Summary, error) {
 	base, err := checkpoint.OpenBase(dir)
 	if err != nil {
 		return Summary{}, err
 	}
 	defer base.Close()
-	w := &ggufWriter{ctx: ctx, base: base, t: t}
+	w := &ggufWriter{ctx: ctx, base: base, name: name, t: t}
 	if err := w.prepare(); err != nil {
 		return Summary{}, fmt.Errorf("model %s as GGUF: %w", dir, err)
 	}
@@ -52,6 +51,7 @@ func GGUF(ctx context.Context, dir, path string, t gguf.Type) (Summary, error) {
 type ggufWriter struct {
 	ctx      context.Context
 	base     *checkpoint.Base
+	name     string
 	t        gguf.Type
 	metadata []gguf.Pair
 	tensors  []gguf.Tensor
@@ -98,18 +98,11 @@ func (w *ggufWriter) prepare() error {
 	w.metadata = append(append([]gguf.Pair{
 		{Key: "general.architecture", Value: lay.name},
 		{Key: "general.type", Value: "model"},
-		{Key: "general.name", Value: filepath.Base(absolute(w.base.Dir))},
+		{Key: "general.name", Value: w.name},
 		{Key: "general.file_type", Value: map[gguf.Type]uint32{gguf.F32: 0, gguf.F16: 1, gguf.Q4_0: 2, gguf.Q8_0: 7, gguf.BF16: 32}[w.t]},
 		{Key: "general.quantization_version", Value: uint32(2)},
 	}, lay.metadata...), tokens...)
 	return nil
-}
-
-func absolute(dir string) string {
-	if a, err := filepath.Abs(dir); err == nil {
-		return a
-	}
-	return dir
 }
 
 // add lists a parameter under its name in the file.

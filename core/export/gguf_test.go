@@ -77,7 +77,7 @@ func model(t *testing.T, config string) string {
 func write(t *testing.T, dir string, kind gguf.Type) (*gguf.File, Summary) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "model.gguf")
-	s, err := GGUF(t.Context(), dir, path, kind)
+	s, err := GGUF(t.Context(), dir, path, "tiny", kind)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -361,7 +361,7 @@ func TestTokensAreRows(t *testing.T) {
 		t.Errorf("%d tokens, %d kinds, %d scores for 704 rows; token 700 is %q", len(tokens), len(kinds), len(scores), tokens[min(700, len(tokens)-1)])
 	}
 	small := model(t, strings.Replace(configs["qwen2"], `"vocab_size":640`, `"vocab_size":600`, 1))
-	if _, err := GGUF(t.Context(), small, filepath.Join(t.TempDir(), "x.gguf"), gguf.F16); err == nil || !strings.Contains(err.Error(), "embedding has 600 rows") {
+	if _, err := GGUF(t.Context(), small, filepath.Join(t.TempDir(), "x.gguf"), "tiny", gguf.F16); err == nil || !strings.Contains(err.Error(), "embedding has 600 rows") {
 		t.Errorf("a tokenizer larger than the embedding: %v", err)
 	}
 }
@@ -410,7 +410,7 @@ func TestGGUFRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	path := filepath.Join(t.TempDir(), "x.gguf")
-	if _, err := GGUF(t.Context(), dir, path, gguf.F16); err == nil || !strings.Contains(err.Error(), "tokenizer") {
+	if _, err := GGUF(t.Context(), dir, path, "tiny", gguf.F16); err == nil || !strings.Contains(err.Error(), "tokenizer") {
 		t.Errorf("without a tokenizer the error is %v", err)
 	}
 	if _, err := os.Stat(path); err == nil {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // placedByHand is what the user put into the directory that byHand names.
@@ -34,6 +35,18 @@ func (e *environment) placedByHand(k kind, name string, r reference) (Place, boo
 
 func (e *environment) handDir(k kind, name string) string {
 	return filepath.Join(e.home, k.plural(), filepath.FromSlash(name))
+}
+
+// IDOf is the id of a model in the cache by its directory; "" for any other directory.
+func IDOf(dir string) string {
+	if _, err := os.Stat(filepath.Join(dir, ".listing")); err != nil {
+		return ""
+	}
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return ""
+	}
+	return strings.Replace(filepath.Base(filepath.Dir(abs)), "--", "/", 1)
 }
 
 // byHand tells how to get along without the hub.

@@ -9,13 +9,22 @@ import (
 	"path/filepath"
 	"strings"
 
+	"hone/core/hub"
 	"hone/core/recipe"
 )
+
+// name is that of the base: its id where it came from a hub, otherwise that of its directory.
+func (x Exporter) name() string {
+	if id := hub.IDOf(x.Base); id != "" {
+		return id
+	}
+	return filepath.Base(absolutePath(x.Base))
+}
 
 // card writes README.md: what the model was made of and how well it did, for whoever finds it later.
 func (x Exporter) card(dir string, made Exported) error {
 	var b strings.Builder
-	base := filepath.Base(absolutePath(x.Base))
+	base := x.name()
 	fmt.Fprintf(&b, "---\nbase_model: %s\nlibrary_name: transformers\npipeline_tag: text-generation\n", yaml(base))
 	licence := licenceOf(x.Base)
 	if licence != "" {

@@ -77,7 +77,7 @@ func (x Exporter) Write(ctx context.Context, dev device.Device, say func(string)
 	for _, t := range x.GGUF {
 		say("writing " + t.String() + " as GGUF")
 		path := filepath.Join(part, "model-"+t.String()+".gguf")
-		s, err := export.GGUF(ctx, part, path, t)
+		s, err := export.GGUF(ctx, part, path, x.name(), t)
 		if err != nil {
 			return result, err
 		}

@@ -130,7 +130,7 @@ func cells(s string) int {
 // wrap cuts a text into lines of at most n cells, at spaces where there are any.
 func wrap(s string, n int) []string {
 	var lines []string
-	for _, paragraph := range strings.Split(strings.TrimSpace(s), "\n") {
+	for _, paragraph := range strings.Split(strings.TrimRight(strings.TrimLeft(s, "\n"), " \n"), "\n") {
 		line, used, space := "", 0, -1
 		for _, r := range paragraph {
 			w := cells(string(r))

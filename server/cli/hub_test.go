@@ -159,6 +159,15 @@ func TestCourse(t *testing.T) {
 			t.Errorf("compare --run %s: exit status %d:\n%s", where, status, out)
 		}
 	}
+	exported := filepath.Join(dir, "merged")
+	if out, status := hone(t, dir, "export", "--run", "latest", "--output_dir", exported, "--gguf", "f16", "--check_rows", "0"); status != 0 {
+		t.Errorf("export: exit status %d:\n%s", status, out)
+	}
+	for _, name := range []string{"README.md", "model-F16.gguf"} {
+		if raw, err := os.ReadFile(filepath.Join(exported, name)); err != nil || !bytes.Contains(raw, []byte("ZhipuAI/chatglm3-6b")) {
+			t.Errorf("%s does not name the base (%v)", name, err)
+		}
+	}
 	// With every file there, the same line needs no network.
 	t.Setenv("HF_HUB_OFFLINE", "1")
 	out, status = hone(t, dir, append(strings.Fields(line), "--max_steps", "1")...)
