@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"slices"
 	"syscall"
 
@@ -67,6 +68,14 @@ func Run(ctx context.Context, args []string, out, errOut io.Writer) int {
 		return 1
 	}
 	return 0
+}
+
+// self is how this program was called, for lines that the user can type: bin/hone in a clone, hone where it is installed.
+func self() string {
+	if name := os.Args[0]; filepath.Base(name) == "hone" {
+		return near(name)
+	}
+	return "hone"
 }
 
 // errInterrupted ends a command that the user stopped; it has said all there is to say.

@@ -29,7 +29,7 @@ func demo(e env, args []string) error {
 		return err
 	}
 	r.Model, r.Dataset = filepath.Join(dir, "model"), []string{filepath.Join(dir, "instructions.json")}
-	fmt.Fprintf(e.out, "This runs:\n  hone sft --model %s --dataset %s %s\n\n", r.Model, r.Dataset[0], demoFlags)
+	fmt.Fprintf(e.out, "This runs:\n  %s sft --model %s --dataset %s %s\n\n", self(), r.Model, r.Dataset[0], demoFlags)
 	result, err := trainRecipe(e, "sft", r)
 	if err != nil {
 		return err
@@ -41,7 +41,7 @@ func demo(e env, args []string) error {
 	if err := answerHeldOut(e, r, result.Directory, held); err != nil {
 		return err
 	}
-	fmt.Fprintf(e.out, "\nAsk your own:\n  hone compare --run %s --prompt %q\n", quoteForShell(near(result.Directory)), held[0].Prompt())
+	fmt.Fprintf(e.out, "\nAsk your own:\n  %s compare --run %s --prompt %q\n", self(), quoteForShell(near(result.Directory)), held[0].Prompt())
 	return nil
 }
 

@@ -63,11 +63,11 @@ func trainRecipe(e env, command string, r recipe.Recipe) (run.Result, error) {
 		err = errInterrupted
 	}
 	if err == nil && result.Interrupted {
-		fmt.Fprintf(e.err, "interrupted; go on with:\n  hone %s --resume_from_checkpoint %s\n", command, quoteForShell(result.Run))
+		fmt.Fprintf(e.err, "interrupted; go on with:\n  %s %s --resume_from_checkpoint %s\n", self(), command, quoteForShell(result.Run))
 		err = errInterrupted
 	}
 	if lost := (*run.Lost)(nil); errors.As(err, &lost) && lost.Directory != "" {
-		err = fmt.Errorf("%w; go on with:\n  hone %s --resume_from_checkpoint %s", err, command, quoteForShell(lost.Run))
+		err = fmt.Errorf("%w; go on with:\n  %s %s --resume_from_checkpoint %s", err, self(), command, quoteForShell(lost.Run))
 	}
 	return result, err
 }
