@@ -31,9 +31,9 @@ var floors = []string{
 	// 4: what is kept
 	"core/filelock", "core/checkpoint", "core/hub", "core/hub/hubtest", "core/export", "core/bundle/world", "core/bundle", "core/bundle/worldgen",
 	// 5: what is done
-	"core/generate", "core/eval", "core/train", "core/run",
+	"core/generate", "core/eval", "core/train", "core/run", "core/host",
 	// 6: the page
-	"web/worker", "web/worker/workertest", "web",
+	"web/worker", "web/worker/workertest", "web/words", "web/studio", "web",
 	// 7: the programs
 	"server/auth", "server/jobs", "server/http", "server/cli", "server",
 	"wasm/spike", "wasm/trainer",

@@ -11,6 +11,7 @@ import (
 	"hone/core/generate"
 	"hone/core/recipe"
 	"hone/core/run"
+	"hone/core/wire"
 )
 
 // The promise of the bundle: the base continues text and answers no question as asked; after tuning by the bundle's own
@@ -31,7 +32,7 @@ func TestTuningShows(t *testing.T) {
 	dev := cpu.New(0)
 	defer dev.Close()
 	ctx := context.Background()
-	result, err := run.Start(ctx, r, dev, func(run.Event) {})
+	result, err := run.Start(ctx, r, dev, func(wire.Event) {})
 	if err != nil {
 		t.Fatal(err)
 	}

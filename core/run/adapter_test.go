@@ -16,6 +16,7 @@ import (
 	"hone/core/recipe"
 	"hone/core/safetensors"
 	"hone/core/tensor"
+	"hone/core/wire"
 )
 
 // hollowModel writes a model directory of the true shape of a config.json whose weights are a hole in the file: zeros in
@@ -184,7 +185,7 @@ func TestPublishedAdapterRuns(t *testing.T) {
 	j := publishedAdapter(t, dir, []byte(gpt2Small))
 	dev := cpu.New(0)
 	defer dev.Close()
-	result, err := Start(t.Context(), j.Recipe, dev, func(Event) {})
+	result, err := Start(t.Context(), j.Recipe, dev, func(wire.Event) {})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -239,8 +240,8 @@ func TestAdapterPatterns(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		result, err = Start(t.Context(), r, dev, func(e Event) {
-			if s, ok := e.(Stepped); ok {
+		result, err = Start(t.Context(), r, dev, func(e wire.Event) {
+			if s, ok := e.(wire.Stepped); ok {
 				loss = append(loss, s.Loss)
 			}
 		})

@@ -11,6 +11,7 @@ import (
 
 	"hone/core/hub"
 	"hone/core/recipe"
+	"hone/core/wire"
 )
 
 // name is that of the base: its id where it came from a hub, otherwise that of its directory.
@@ -56,7 +57,7 @@ func (x Exporter) cardOfRun(b *strings.Builder) error {
 		for _, f := range m.Data.Files {
 			fmt.Fprintf(b, "- `%s`, %d bytes, SHA-256 `%s`\n", f.Name, f.Size, f.SHA256)
 		}
-		var rows Rows
+		var rows wire.Rows
 		if json.Unmarshal(m.Rows, &rows) == nil && rows.Read > 0 {
 			fmt.Fprintf(b, "\n%d rows read, %d kept: %d to train on, %d held out.\n", rows.Read, rows.Kept, rows.Train, rows.HeldOut)
 		}

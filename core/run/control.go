@@ -10,6 +10,7 @@ import (
 	"hone/core/device"
 	"hone/core/generate"
 	"hone/core/recipe"
+	"hone/core/wire"
 )
 
 // Control steers a run while it goes on; its methods are called from other goroutines. What is asked for happens between
@@ -27,7 +28,7 @@ type Control struct {
 var errOver = errors.New("no run is going on; start one, or use what it saved")
 
 // Start is the function Start, steered.
-func (c *Control) Start(ctx context.Context, r recipe.Recipe, dev device.Device, sink func(Event)) (Result, error) {
+func (c *Control) Start(ctx context.Context, r recipe.Recipe, dev device.Device, sink func(wire.Event)) (Result, error) {
 	c.mu.Lock()
 	c.going = true
 	c.mu.Unlock()
@@ -77,7 +78,7 @@ func (c *Control) SetLearningRate(ctx context.Context, rate float64) error {
 	return c.ask(ctx, func(s *session) {
 		s.setRate(rate)
 		s.loop.changed = true
-		s.sink(RateChanged{Step: s.loop.step, LearningRate: rate})
+		s.sink(wire.RateChanged{Step: s.loop.step, LearningRate: rate})
 	})
 }
 
@@ -154,11 +155,11 @@ func (c *Control) between(ctx context.Context, s *session) {
 			continue
 		case !hold || ctx.Err() != nil:
 			if told {
-				s.sink(Resumed{Step: s.loop.step})
+				s.sink(wire.Resumed{Step: s.loop.step})
 			}
 			return
 		case !told:
-			s.sink(Paused{Step: s.loop.step})
+			s.sink(wire.Paused{Step: s.loop.step})
 			told = true
 		}
 		select {

@@ -13,14 +13,15 @@ import (
 	"hone/core/device/cpu"
 	"hone/core/generate"
 	"hone/core/recipe"
+	"hone/core/wire"
 )
 
 // steered starts a run with Control c and calls at when it is paused before a step, until it is over.
-func steered(t *testing.T, c *Control, r recipe.Recipe, at func(step int)) (Result, []Event, error) {
+func steered(t *testing.T, c *Control, r recipe.Recipe, at func(step int)) (Result, []wire.Event, error) {
 	t.Helper()
 	host := cpu.New(1)
 	defer host.Close()
-	var events []Event
+	var events []wire.Event
 	paused := make(chan int, 100)
 	finished := make(chan struct{})
 	go func() {
@@ -29,12 +30,12 @@ func steered(t *testing.T, c *Control, r recipe.Recipe, at func(step int)) (Resu
 			at(step)
 		}
 	}()
-	result, err := c.Start(t.Context(), r, host, func(e Event) {
+	result, err := c.Start(t.Context(), r, host, func(e wire.Event) {
 		events = append(events, e)
-		if Name(e) == "" {
+		if wire.Name(e) == "" {
 			t.Errorf("%T has no name", e)
 		}
-		if p, ok := e.(Paused); ok {
+		if p, ok := e.(wire.Paused); ok {
 			paused <- p.Step
 		}
 	})
@@ -43,9 +44,9 @@ func steered(t *testing.T, c *Control, r recipe.Recipe, at func(step int)) (Resu
 	return result, events, err
 }
 
-func losses(events []Event) (list []float64) {
+func losses(events []wire.Event) (list []float64) {
 	for _, e := range events {
-		if s, ok := e.(Stepped); ok {
+		if s, ok := e.(wire.Stepped); ok {
 			list = append(list, s.Loss)
 		}
 	}
@@ -91,7 +92,7 @@ func TestControl(t *testing.T) {
 		t.Fatalf("%d losses", len(all))
 	}
 	for _, e := range events {
-		if s, ok := e.(Stepped); ok && (s.LearningRate > 1e-3) != (s.Step > 2) {
+		if s, ok := e.(wire.Stepped); ok && (s.LearningRate > 1e-3) != (s.Step > 2) {
 			t.Errorf("step %d has the rate %g", s.Step, s.LearningRate)
 		}
 	}

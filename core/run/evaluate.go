@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"hone/core/data"
+	"hone/core/wire"
 )
 
 // best is the lowest held-out loss so far. It is part of the State.
@@ -64,7 +65,7 @@ func (l *loop) evaluate(ctx context.Context) (improved bool, err error) {
 	if l.step > 0 {
 		improved = l.best.take(l.step, loss)
 	}
-	e := Evaluated{Step: l.step, EvalLoss: loss, Tokens: tokens, Best: improved}
+	e := wire.Evaluated{Step: l.step, EvalLoss: loss, Tokens: tokens, Best: improved}
 	l.evaluated = true
 	l.sink(e)
 	return improved, l.log(e)

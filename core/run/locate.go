@@ -12,6 +12,7 @@ import (
 	"hone/core/data"
 	"hone/core/hub"
 	"hone/core/recipe"
+	"hone/core/wire"
 )
 
 // locator finds what the names in a recipe stand for, and remembers where.
@@ -22,14 +23,14 @@ type locator struct {
 }
 
 // newLocator looks where the recipe says and tells how downloads go on.
-func newLocator(r recipe.Recipe, pins []checkpoint.Source, sink func(Event)) *locator {
+func newLocator(r recipe.Recipe, pins []checkpoint.Source, sink func(wire.Event)) *locator {
 	l := &locator{options: hub.Options{Hub: r.Hub}, pins: map[string]string{}}
 	for _, s := range pins {
 		l.pins[s.Kind+" "+s.Name] = hub.Place{Name: s.Name, Hub: s.Hub, ID: s.ID, Revision: s.Revision, Part: s.Part}.Pinned()
 	}
 	if sink != nil {
-		l.options.Progress = func(p hub.Progress) { sink(Downloading(p)) }
-		l.options.Notice = func(text string) { sink(Warning{text}) }
+		l.options.Progress = func(p hub.Progress) { sink(wire.Downloading(p)) }
+		l.options.Notice = func(text string) { sink(wire.Warning{text}) }
 	}
 	return l
 }
@@ -64,7 +65,7 @@ func modelAsked(r recipe.Recipe) string {
 }
 
 // locate puts directories in the place of the names of model and adapter.
-func (j *Job) locate(ctx context.Context, pins []checkpoint.Source, sink func(Event)) error {
+func (j *Job) locate(ctx context.Context, pins []checkpoint.Source, sink func(wire.Event)) error {
 	r := &j.Recipe
 	j.asked, j.names = *r, newLocator(*r, pins, sink)
 	p, err := j.names.find(ctx, "model", modelAsked(*r), r.ModelRevision, hub.Model)
@@ -86,7 +87,7 @@ func (j *Job) locate(ctx context.Context, pins []checkpoint.Source, sink func(Ev
 }
 
 // Fetch downloads what the recipe names and is not here yet.
-func Fetch(ctx context.Context, r recipe.Recipe, sink func(Event)) error {
+func Fetch(ctx context.Context, r recipe.Recipe, sink func(wire.Event)) error {
 	if err := r.Validate(); err != nil {
 		return err
 	}
@@ -99,19 +100,19 @@ func Fetch(ctx context.Context, r recipe.Recipe, sink func(Event)) error {
 }
 
 // ModelDir is the directory of a model by its path or name, for commands that only use it.
-func ModelDir(ctx context.Context, name string, sink func(Event)) (string, error) {
+func ModelDir(ctx context.Context, name string, sink func(wire.Event)) (string, error) {
 	p, err := newLocator(recipe.Recipe{}, nil, sink).find(ctx, "model", name, "", hub.Model)
 	return p.Dir, err
 }
 
 // AdapterDir is the directory of an adapter, or of a checkpoint, by its path or name.
-func AdapterDir(ctx context.Context, name string, sink func(Event)) (string, error) {
+func AdapterDir(ctx context.Context, name string, sink func(wire.Event)) (string, error) {
 	p, err := newLocator(recipe.Recipe{}, nil, sink).find(ctx, "adapter", name, "", hub.Adapter)
 	return p.Dir, err
 }
 
 // DatasetFiles are the files of a data set by its path or name, for commands that only read it.
-func DatasetFiles(ctx context.Context, name string, sink func(Event)) ([]string, error) {
+func DatasetFiles(ctx context.Context, name string, sink func(wire.Event)) ([]string, error) {
 	return newLocator(recipe.Recipe{}, nil, sink).dataset(ctx, name)
 }
 

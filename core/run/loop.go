@@ -11,12 +11,13 @@ import (
 	"hone/core/checkpoint"
 	"hone/core/data"
 	"hone/core/device"
+	"hone/core/wire"
 )
 
 // loop is a run in progress.
 type loop struct {
 	j    *Job
-	sink func(Event)
+	sink func(wire.Event)
 	save func(step int, finished bool) (dir string, err error)
 	log  func(line any) error
 
@@ -120,7 +121,7 @@ func (l *loop) saveIfNew(finished bool) error {
 		return err
 	}
 	l.lastSaved, l.lastSavedDir, l.changed = l.step, dir, false
-	l.sink(Saved{Step: l.step, Directory: dir})
+	l.sink(wire.Saved{Step: l.step, Directory: dir})
 	return nil
 }
 
@@ -181,12 +182,12 @@ func (l *loop) report(sp span, norm, rate float64) error {
 	remaining := time.Duration(float64(elapsed) / float64(l.step-l.startStep) * float64(j.Plan.Steps-l.step))
 	memory, _ := Resident()
 	if l.step%j.Recipe.LoggingSteps != 0 && l.step != 1 && l.step != j.Plan.Steps {
-		l.sink(Progress{Step: l.step, TotalSteps: j.Plan.Steps, Loss: l.line.LossSum / float64(l.line.Losses), LearningRate: rate,
-			TokensPerSecond: float64(l.tokens) / elapsed.Seconds(), Elapsed: Seconds(elapsed), Remaining: Seconds(remaining), Memory: memory})
+		l.sink(wire.Progress{Step: l.step, TotalSteps: j.Plan.Steps, Loss: l.line.LossSum / float64(l.line.Losses), LearningRate: rate,
+			TokensPerSecond: float64(l.tokens) / elapsed.Seconds(), Elapsed: wire.Seconds(elapsed), Remaining: wire.Seconds(remaining), Memory: memory})
 		return nil
 	}
 	done := math.Min(float64((l.step-sp.first)*j.Recipe.GradientAccumulationSteps)/float64(sp.batches), 1)
-	line := Stepped{Step: l.step, Loss: l.line.LossSum / float64(l.line.Losses), GradNorm: norm, LearningRate: rate, Epoch: float64(sp.epoch) + done,
+	line := wire.Stepped{Step: l.step, Loss: l.line.LossSum / float64(l.line.Losses), GradNorm: norm, LearningRate: rate, Epoch: float64(sp.epoch) + done,
 		Tokens: l.line.Supervised, TokensPerSecond: float64(l.line.Tokens) / now.Sub(l.lineBegan).Seconds(), Memory: memory,
 		Elapsed: elapsed.Seconds(), Remaining: remaining.Seconds()}
 	l.line, l.lineBegan = checkpoint.Line{}, now

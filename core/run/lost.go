@@ -7,6 +7,7 @@ import (
 
 	"hone/core/device/cpu"
 	"hone/core/recipe"
+	"hone/core/wire"
 )
 
 // Lost ends a run whose device went away. What was saved before is whole.
@@ -28,7 +29,7 @@ func (e *Lost) Error() string {
 }
 
 // fallBack goes on, on the CPU, with a run that lost its device.
-func fallBack(ctx context.Context, c *Control, r recipe.Recipe, why error, sink func(Event)) (Result, error) {
+func fallBack(ctx context.Context, c *Control, r recipe.Recipe, why error, sink func(wire.Event)) (Result, error) {
 	host := cpu.New(0)
 	defer host.Close()
 	from := "the beginning"
@@ -36,7 +37,7 @@ func fallBack(ctx context.Context, c *Control, r recipe.Recipe, why error, sink 
 	if errors.As(why, &lost) && lost.Directory != "" {
 		from, r.ResumeFromCheckpoint = fmt.Sprintf("step %d", lost.Step), lost.Run
 	}
-	sink(Warning{fmt.Sprintf("%v; --fallback cpu: the run goes on from %s on the CPU", why, from)})
+	sink(wire.Warning{fmt.Sprintf("%v; --fallback cpu: the run goes on from %s on the CPU", why, from)})
 	r.Device, r.KernelVariant = "cpu", "auto"
 	return start(ctx, c, r, host, sink)
 }

@@ -18,6 +18,7 @@ import (
 	"hone/core/ir"
 	"hone/core/recipe"
 	"hone/core/tensor"
+	"hone/core/wire"
 )
 
 // fragile is the CPU, lost for good at its run number `last`.
@@ -93,7 +94,7 @@ func adapterOf(t *testing.T, dir string) []byte {
 func TestLost(t *testing.T) {
 	host := cpu.New(1)
 	defer host.Close()
-	whole, err := Start(t.Context(), lostRecipe(t, t.TempDir()), host, func(Event) {})
+	whole, err := Start(t.Context(), lostRecipe(t, t.TempDir()), host, func(wire.Event) {})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,14 +102,14 @@ func TestLost(t *testing.T) {
 
 	const atStep6 = 2*5 + 1 // each step is an accumulation and an update
 	r := lostRecipe(t, t.TempDir())
-	_, err = Start(t.Context(), r, &fragile{Device: host, last: atStep6}, func(Event) {})
+	_, err = Start(t.Context(), r, &fragile{Device: host, last: atStep6}, func(wire.Event) {})
 	var lost *Lost
 	if !errors.As(err, &lost) || lost.Step != 4 || lost.Done != 5 || filepath.Base(lost.Directory) != "checkpoint-4" || !strings.Contains(err.Error(), lost.Directory) {
 		t.Fatalf("error %v, which should name checkpoint-4", err)
 	}
 	r.ResumeFromCheckpoint = lost.Run
 	sound := &fragile{Device: host, last: 1000}
-	result, err := Start(t.Context(), r, sound, func(Event) {})
+	result, err := Start(t.Context(), r, sound, func(wire.Event) {})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,8 +125,8 @@ func TestLost(t *testing.T) {
 		want string
 	}{"in the middle": {atStep6, "from step 4 on the CPU"}, "before the first checkpoint": {3, "from the beginning on the CPU"}} {
 		var warned string
-		result, err := Start(t.Context(), lostRecipe(t, t.TempDir(), "--fallback", "cpu"), &fragile{Device: host, last: c.last}, func(e Event) {
-			if w, ok := e.(Warning); ok && strings.Contains(w.Text, "fallback") {
+		result, err := Start(t.Context(), lostRecipe(t, t.TempDir(), "--fallback", "cpu"), &fragile{Device: host, last: c.last}, func(e wire.Event) {
+			if w, ok := e.(wire.Warning); ok && strings.Contains(w.Text, "fallback") {
 				warned = w.Text
 			}
 		})

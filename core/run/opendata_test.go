@@ -15,6 +15,7 @@ import (
 	"hone/core/device/cpu"
 	"hone/core/golden"
 	"hone/core/recipe"
+	"hone/core/wire"
 )
 
 // rowsIn writes n rows of 1 to 40 ids below 180, a part of each supervised.
@@ -178,11 +179,11 @@ func TestCourseData(t *testing.T) {
 		}
 		dev := cpu.New(0)
 		defer dev.Close()
-		var rows Rows
+		var rows wire.Rows
 		var losses []float64
-		result, err := Start(t.Context(), r, dev, func(e Event) {
+		result, err := Start(t.Context(), r, dev, func(e wire.Event) {
 			switch e := e.(type) {
-			case Started:
+			case wire.Started:
 				rows = e.Rows
 			case Stepped:
 				losses = append(losses, e.Loss)

@@ -22,6 +22,7 @@ import (
 	"hone/core/tensor"
 	"hone/core/tokenizer"
 	"hone/core/train"
+	"hone/core/wire"
 )
 
 // Job is a run that is ready to start: model and data are opened and checked, programs are compiled, nothing is on the
@@ -30,8 +31,8 @@ type Job struct {
 	Recipe    recipe.Recipe
 	Base      *checkpoint.Base
 	Tokenizer *tokenizer.Tokenizer // nil where the model directory has none and the rows need none
-	Rows      Rows
-	Plan      Plan
+	Rows      wire.Rows
+	Plan      wire.Plan
 
 	dev     device.Device
 	setup   *train.Setup
@@ -45,12 +46,12 @@ type Job struct {
 	heldSet      *data.Set
 	asked        recipe.Recipe // the recipe with its names, where Recipe has paths
 	names        *locator
-	baseName     string        // the model's id or path, which an adapter names as its base
-	files        []string      // of the data sets, in order
-	template     chat.Template // of conversations
-	layout       string        // name of the template, if some row is a conversation
-	sink         func(Event)   // hears how far reading has come; may be nil
-	spans        []span        // the epochs, cut where max_steps ends
+	baseName     string           // the model's id or path, which an adapter names as its base
+	files        []string         // of the data sets, in order
+	template     chat.Template    // of conversations
+	layout       string           // name of the template, if some row is a conversation
+	sink         func(wire.Event) // hears how far reading has come; may be nil
+	spans        []span           // the epochs, cut where max_steps ends
 	schedule     optim.Schedule
 	warnings     []string
 	from         string // the checkpoint that the run resumes from
@@ -69,7 +70,7 @@ type resumption struct {
 
 // prepare is Prepare; a run that resumes takes its adapter from a checkpoint, not from where it once began. sink hears of
 // what takes long; it may be nil.
-func prepare(ctx context.Context, r recipe.Recipe, dev device.Device, from resumption, sink func(Event)) (*Job, error) {
+func prepare(ctx context.Context, r recipe.Recipe, dev device.Device, from resumption, sink func(wire.Event)) (*Job, error) {
 	if err := r.Validate(); err != nil {
 		return nil, err
 	}
@@ -274,7 +275,7 @@ func (j *Job) compile(ctx context.Context) error {
 	if j.trainer, err = train.Compile(ctx, j.setup, j.dev, p.Shapes, shapes(j.held)); err != nil {
 		return fmt.Errorf("model %s: %w", j.Recipe.Model, err)
 	}
-	p.memory(j.Base, j.setup, j.trainer.Costs())
+	planMemory(p, j.Base, j.setup, j.trainer.Costs())
 	p.Data = j.dataBytes()
 	for _, s := range j.spans {
 		last := min(s.batches, s.steps*j.Recipe.GradientAccumulationSteps)

@@ -6,11 +6,12 @@ import (
 	"hone/core/checkpoint"
 	"hone/core/data"
 	"hone/core/recipe"
+	"hone/core/wire"
 )
 
 // Preview is the rows of a recipe as the model would see them, without anything compiled.
 type Preview struct {
-	Rows     Rows
+	Rows     wire.Rows
 	Warnings []string
 	Template string // by which conversations are laid out; empty when no row is one
 	Shown    []PreviewRow
@@ -27,7 +28,7 @@ type PreviewRow struct {
 }
 
 // OpenPreview reads the rows that the recipe trains on and shows the first n of them, in the order of the files.
-func OpenPreview(ctx context.Context, r recipe.Recipe, n int, sink func(Event)) (*Preview, error) {
+func OpenPreview(ctx context.Context, r recipe.Recipe, n int, sink func(wire.Event)) (*Preview, error) {
 	if err := r.Validate(); err != nil {
 		return nil, err
 	}

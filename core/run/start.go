@@ -14,6 +14,7 @@ import (
 	"hone/core/device"
 	"hone/core/recipe"
 	"hone/core/safetensors"
+	"hone/core/wire"
 )
 
 // Version is that of the program; it is written to manifests.
@@ -28,12 +29,12 @@ type Result struct {
 
 // Start does what a recipe says, from the beginning or, with resume_from_checkpoint, from where a checkpoint left off.
 // It tells what happens through sink. When ctx ends, the step under way is completed and saved.
-func Start(ctx context.Context, r recipe.Recipe, dev device.Device, sink func(Event)) (Result, error) {
+func Start(ctx context.Context, r recipe.Recipe, dev device.Device, sink func(wire.Event)) (Result, error) {
 	return new(Control).Start(ctx, r, dev, sink)
 }
 
 // start is Start on one device.
-func start(ctx context.Context, c *Control, r recipe.Recipe, dev device.Device, sink func(Event)) (Result, error) {
+func start(ctx context.Context, c *Control, r recipe.Recipe, dev device.Device, sink func(wire.Event)) (Result, error) {
 	if r.ResumeFromCheckpoint != "" {
 		return resume(ctx, c, r, dev, sink)
 	}
@@ -62,7 +63,7 @@ func start(ctx context.Context, c *Control, r recipe.Recipe, dev device.Device, 
 }
 
 // resume goes on from a checkpoint, in its own run directory.
-func resume(ctx context.Context, c *Control, r recipe.Recipe, dev device.Device, sink func(Event)) (Result, error) {
+func resume(ctx context.Context, c *Control, r recipe.Recipe, dev device.Device, sink func(wire.Event)) (Result, error) {
 	run, err := checkpoint.RunOf(r.ResumeFromCheckpoint)
 	if err != nil {
 		return Result{}, err
@@ -140,7 +141,7 @@ type session struct {
 	j          *Job
 	dev        device.Device
 	run        checkpoint.Run
-	sink       func(Event)
+	sink       func(wire.Event)
 	before     int64 // resident bytes when the model had not been opened
 	states     map[string]device.Buffer
 	recipeHash string
@@ -239,12 +240,12 @@ func (s *session) train(ctx context.Context, state *checkpoint.State, from check
 			l.best = b
 		}
 	}
-	s.sink(Started{Model: j.baseName, Device: s.dev.Caps().Name, Directory: s.run.Dir, Plan: j.Plan, Rows: j.Rows, StartStep: l.step, TotalSteps: j.Plan.Steps})
+	s.sink(wire.Started{Model: j.baseName, Device: s.dev.Caps().Name, Directory: s.run.Dir, Plan: j.Plan, Rows: j.Rows, StartStep: l.step, TotalSteps: j.Plan.Steps})
 	if v := s.dev.Caps().Variant; state != nil && state.KernelVariant != v {
 		j.warn("the checkpoint was computed with the %s kernels, this device has %s: what follows equals the uninterrupted run but for the last bits", state.KernelVariant, v)
 	}
 	for _, w := range j.warnings {
-		s.sink(Warning{w})
+		s.sink(wire.Warning{w})
 	}
 	stopped, err := l.run(ctx)
 	if errors.Is(err, device.ErrLost) {
@@ -262,7 +263,7 @@ func (s *session) train(ctx context.Context, state *checkpoint.State, from check
 	}
 	_, peak := Resident()
 	s.recordMemory(peak)
-	s.sink(Finished{Step: l.step, Directory: result.Directory, Stopped: stopped, Elapsed: Seconds(time.Since(l.began)), Peak: peak, Before: s.before, Planned: j.Plan.Total()})
+	s.sink(wire.Finished{Step: l.step, Directory: result.Directory, Stopped: stopped, Elapsed: wire.Seconds(time.Since(l.began)), Peak: peak, Before: s.before, Planned: j.Plan.Total()})
 	return result, nil
 }
 
@@ -274,7 +275,7 @@ func (s *session) recordMemory(peak int64) {
 		err = s.run.WriteManifest(m)
 	}
 	if err != nil {
-		s.sink(Warning{fmt.Sprintf("the manifest lacks the memory figures: %v", err)})
+		s.sink(wire.Warning{fmt.Sprintf("the manifest lacks the memory figures: %v", err)})
 	}
 }
 

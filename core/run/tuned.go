@@ -14,6 +14,7 @@ import (
 
 	"hone/core/checkpoint"
 	"hone/core/recipe"
+	"hone/core/wire"
 )
 
 // Tuned is what a run has left, with all that is needed to use it.
@@ -30,7 +31,7 @@ type Tuned struct {
 // checkpoints; or a directory with runs in it, output_dir or output_dir/<model>, of which the newest is taken. Of a run it takes
 // the best checkpoint where load_best_model_at_end asked for it, otherwise the last. The base is model, by its path or name;
 // empty: where the run had it from. One that was named by its id and has gone from the cache is downloaded again.
-func FindTuned(ctx context.Context, where, model string, sink func(Event)) (Tuned, error) {
+func FindTuned(ctx context.Context, where, model string, sink func(wire.Event)) (Tuned, error) {
 	run, c, err := findRun(where)
 	if err != nil {
 		return Tuned{}, err

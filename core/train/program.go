@@ -9,6 +9,7 @@ import (
 	"hone/core/optim"
 	"hone/core/peft"
 	"hone/core/tensor"
+	"hone/core/wire"
 )
 
 // Setup is what a run trains: a model, what is attached to it, and which tensors move.
@@ -28,10 +29,7 @@ type Setup struct {
 }
 
 // Shape is the size of a micro-batch: Rows sequences of Length tokens.
-type Shape struct {
-	Rows   int `json:"rows"`
-	Length int `json:"length"`
-}
+type Shape = wire.Shape
 
 // Context begins the trace of a model.
 func (s *Setup) Context(b *ir.Builder) *nn.Context {

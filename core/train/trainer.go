@@ -97,7 +97,7 @@ func Feeds(b data.Batch) map[string]tensor.Host {
 // Accumulate adds the gradient of one micro-batch to the sums and returns the sum of its losses, in nats.
 // micro counts the micro-batches of the run: dropout draws its masks by it, NEFTune its noise.
 func (t *Trainer) Accumulate(ctx context.Context, b data.Batch, seed, micro uint64) (float64, error) {
-	e, ok := t.accumulate[Shape{b.Rows, b.Length}]
+	e, ok := t.accumulate[Shape{Rows: b.Rows, Length: b.Length}]
 	if !ok {
 		return 0, fmt.Errorf("train: no program is compiled for micro-batches of %d × %d tokens", b.Rows, b.Length)
 	}
@@ -133,7 +133,7 @@ func (t *Trainer) Apply(ctx context.Context, tokens int, learningRate float64, k
 // Evaluate returns the mean loss over the tokens of the batches; nothing changes.
 func (t *Trainer) Evaluate(ctx context.Context, batches func(yield func(data.Batch) bool)) (loss float64, tokens int, err error) {
 	for b := range batches {
-		e, ok := t.evaluate[Shape{b.Rows, b.Length}]
+		e, ok := t.evaluate[Shape{Rows: b.Rows, Length: b.Length}]
 		if !ok {
 			return 0, 0, fmt.Errorf("train: no program is compiled to evaluate batches of %d × %d tokens", b.Rows, b.Length)
 		}
@@ -167,7 +167,7 @@ func (t *Trainer) Profile(ctx context.Context, b data.Batch) ([]device.OpTime, e
 		exec  device.Exec
 		feeds map[string]tensor.Host
 	}{
-		{t.accumulate[Shape{b.Rows, b.Length}], Feeds(b)},
+		{t.accumulate[Shape{Rows: b.Rows, Length: b.Length}], Feeds(b)},
 		{t.apply, map[string]tensor.Host{"tokens": tensor.Floats([]float32{float32(b.Tokens)}, 1), "rates": tensor.Floats(rates, 3)}},
 	} {
 		p, ok := part.exec.(device.Profiler)

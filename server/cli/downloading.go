@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"hone/core/run"
+	"hone/core/wire"
 )
 
 // download is what was last shown of one.
@@ -14,7 +15,7 @@ type download struct {
 }
 
 // downloading shows how a download goes on: drawn over itself on a terminal, elsewhere a line a file and one every ten seconds.
-func (p *progress) downloading(e run.Downloading) {
+func (p *progress) downloading(e wire.Downloading) {
 	text := fmt.Sprintf("downloading %s from %s: %s  %s", e.Name, map[string]string{"hf": "Hugging Face", "ms": "ModelScope"}[e.Hub], e.File, run.Size(e.Done))
 	if e.Total > 0 {
 		text += fmt.Sprintf(" of %s (%.0f%%)", run.Size(e.Total), 100*float64(e.Done)/float64(e.Total))

@@ -6,6 +6,7 @@ import (
 	"text/tabwriter"
 
 	"hone/core/run"
+	"hone/core/wire"
 )
 
 func init() {
@@ -33,10 +34,10 @@ func plan(e env, args []string) error {
 	p := j.Plan
 	if r.LogFormat == "json" {
 		raw, err := json.MarshalIndent(struct {
-			Plan     run.Plan `json:"plan"`
-			Total    int64    `json:"total"` // bytes
-			Rows     run.Rows `json:"rows"`
-			Warnings []string `json:"warnings"`
+			Plan     wire.Plan `json:"plan"`
+			Total    int64     `json:"total"` // bytes
+			Rows     wire.Rows `json:"rows"`
+			Warnings []string  `json:"warnings"`
 		}{p, p.Total(), j.Rows, append([]string{}, j.Warnings()...)}, "", "  ")
 		if err != nil {
 			return err
@@ -66,7 +67,7 @@ func plan(e env, args []string) error {
 	return nil
 }
 
-func bits(p run.Plan) string {
+func bits(p wire.Plan) string {
 	if p.QuantisedBits == 0 {
 		return ""
 	}

@@ -11,6 +11,7 @@ import (
 
 	"hone/core/data"
 	"hone/core/run"
+	"hone/core/wire"
 )
 
 // TestPreview shows rows of a model with a tokenizer and of one without, and wants nothing else to happen.
@@ -74,9 +75,9 @@ func TestPlanInJSON(t *testing.T) {
 	writeFile(t, dir, "rows.jsonl", rowsOf(8, 256, 6, 20, 1))
 	out, status := hone(t, dir, "plan", "--model", tinyLlama(), "--dataset", "rows.jsonl", "--log_format", "json", "--max_steps", "3")
 	var p struct {
-		Plan     run.Plan
+		Plan     wire.Plan
 		Total    int64
-		Rows     run.Rows
+		Rows     wire.Rows
 		Warnings []string
 	}
 	if err := json.Unmarshal([]byte(out), &p); err != nil || status != 0 {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"hone/core/run"
+	"hone/core/wire"
 )
 
 // progress shows the events of a run: a bar that is drawn over itself on a terminal, plain lines elsewhere, or JSON.
@@ -49,23 +50,23 @@ func (p *progress) object(kind string, v any) {
 }
 
 // show is the sink of a run.
-func (p *progress) show(e run.Event) {
+func (p *progress) show(e wire.Event) {
 	if p.format == "json" {
 		p.object(strings.ToLower(strings.TrimPrefix(fmt.Sprintf("%T", e), "run.")), e)
 		return
 	}
 	switch e := e.(type) {
-	case run.Downloading:
+	case wire.Downloading:
 		p.downloading(e)
-	case run.Loading:
+	case wire.Loading:
 		p.loading(e)
-	case run.Started:
+	case wire.Started:
 		p.started(e)
-	case run.Warning:
+	case wire.Warning:
 		p.line("warning: %s", e.Text)
-	case run.Progress:
+	case wire.Progress:
 		p.bar(e.Step, e.Loss, e.LearningRate, e.TokensPerSecond, e.Memory, time.Duration(e.Elapsed), time.Duration(e.Remaining))
-	case run.Stepped:
+	case wire.Stepped:
 		elapsed, remaining := seconds(e.Elapsed), seconds(e.Remaining)
 		if p.format == "bar" {
 			p.bar(e.Step, e.Loss, e.LearningRate, e.TokensPerSecond, e.Memory, elapsed, remaining)
@@ -73,15 +74,15 @@ func (p *progress) show(e run.Event) {
 		}
 		p.line("step %d/%d  loss %.4f  grad_norm %.3f  lr %.3g  epoch %.2f  %.0f tokens/s  %s  %s<%s", e.Step, p.total, e.Loss, e.GradNorm,
 			e.LearningRate, e.Epoch, e.TokensPerSecond, run.Size(e.Memory), clock(elapsed), clock(remaining))
-	case run.Evaluated:
+	case wire.Evaluated:
 		mark := ""
 		if e.Best {
 			mark = "  lowest so far"
 		}
 		p.line("step %d  eval_loss %.4f over %d tokens%s", e.Step, e.EvalLoss, e.Tokens, mark)
-	case run.Saved:
+	case wire.Saved:
 		p.line("saved %s", e.Directory)
-	case run.Finished:
+	case wire.Finished:
 		if e.Stopped != "" {
 			p.line("stopped after step %d: %s", e.Step, e.Stopped)
 		}
@@ -89,7 +90,7 @@ func (p *progress) show(e run.Event) {
 	}
 }
 
-func (p *progress) started(e run.Started) {
+func (p *progress) started(e wire.Started) {
 	p.total = e.TotalSteps
 	p.line("%s on %s", e.Model, e.Device)
 	p.line("rows: %s", countRows(e.Rows))
@@ -101,7 +102,7 @@ func (p *progress) started(e run.Started) {
 }
 
 // countRows says what became of the rows: those read are the kept, the dropped and the ones that a sample leaves out.
-func countRows(r run.Rows) string {
+func countRows(r wire.Rows) string {
 	left, pieces := "", ""
 	if r.SampledOut > 0 {
 		left = fmt.Sprintf(", %d left out by sampling", r.SampledOut)
@@ -114,7 +115,7 @@ func countRows(r run.Rows) string {
 }
 
 // loading draws over itself on a terminal how far reading the rows has come.
-func (p *progress) loading(e run.Loading) {
+func (p *progress) loading(e wire.Loading) {
 	if p.format != "bar" {
 		return
 	}

@@ -1,12 +1,8 @@
-// Package run is a recipe made to happen: it opens model and data, says what the run will need, trains, evaluates, saves
-// and resumes, and tells whoever listens. Command line, page and server start runs the same way.
-package run
+package wire
 
 import (
 	"strconv"
 	"time"
-
-	"hone/core/hub"
 )
 
 // Seconds is a stretch of time that JSON writes in seconds.
@@ -32,7 +28,13 @@ type Started struct {
 }
 
 // Downloading says how far a model or data set that was named by its id has come; many of them come before Started.
-type Downloading hub.Progress
+type Downloading struct {
+	Name  string `json:"name"`
+	Hub   string `json:"hub"`
+	File  string `json:"file"`
+	Done  int64  `json:"done"`  // bytes, of all its files
+	Total int64  `json:"total"` // 0 where the hub does not say
+}
 
 // Loading says how far reading the rows has come; many of them come before Started.
 type Loading struct {
@@ -172,5 +174,5 @@ func Name(e Event) string {
 	case Finished:
 		return "finished"
 	}
-	panic("run: an event without a name")
+	panic("wire: an event without a name")
 }
