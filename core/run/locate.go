@@ -30,7 +30,7 @@ func newLocator(r recipe.Recipe, pins []checkpoint.Source, sink func(wire.Event)
 	}
 	if sink != nil {
 		l.options.Progress = func(p hub.Progress) { sink(wire.Downloading(p)) }
-		l.options.Notice = func(text string) { sink(wire.Warning{text}) }
+		l.options.Notice = func(text string) { sink(wire.Warning{Text: text}) }
 	}
 	return l
 }

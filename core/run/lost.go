@@ -37,7 +37,7 @@ func fallBack(ctx context.Context, c *Control, r recipe.Recipe, why error, sink 
 	if errors.As(why, &lost) && lost.Directory != "" {
 		from, r.ResumeFromCheckpoint = fmt.Sprintf("step %d", lost.Step), lost.Run
 	}
-	sink(wire.Warning{fmt.Sprintf("%v; --fallback cpu: the run goes on from %s on the CPU", why, from)})
+	sink(wire.Warning{Text: fmt.Sprintf("%v; --fallback cpu: the run goes on from %s on the CPU", why, from)})
 	r.Device, r.KernelVariant = "cpu", "auto"
 	return start(ctx, c, r, host, sink)
 }

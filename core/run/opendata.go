@@ -30,7 +30,7 @@ func (j *Job) openData(ctx context.Context) error {
 	opt.Progress = func(p data.Progress) {
 		boundGarbage(p.Tokens) // an id and its label take 8 bytes, so what lies about stays within 8 · ownMemory
 		if j.sink != nil {
-			j.sink(wire.Loading{p.File, p.Rows, p.Done, p.Total})
+			j.sink(wire.Loading{File: p.File, Rows: p.Rows, Done: p.Done, Total: p.Total})
 		}
 	}
 	sets, err := mix.Load(ctx, opt)
@@ -131,7 +131,7 @@ func (j *Job) countRows(sets *data.Sets) error {
 	if sets.Train.Stats.SupervisedTokens == 0 {
 		return fmt.Errorf("data: none of the %d rows has a token to learn: every label is -100, or rows are one token long", sets.Train.Stats.Kept)
 	}
-	j.Rows = wire.Rows{
+	j.Rows = wire.Rows{Read: s.Rows, SampledOut: s.Skipped, Kept: s.Kept, Dropped: s.Dropped, Truncated: s.Truncated, Pieces: s.Pieces, Unsupervised: s.Unsupervised,
 		UnsupervisedRows: s.UnsupervisedRows, Train: len(sets.Train.Examples), Tokens: s.Tokens, Supervised: s.SupervisedTokens}
 	if s.Conversations > 0 {
 		j.layout = j.template.Name()

@@ -185,7 +185,7 @@ func TestCourseData(t *testing.T) {
 			switch e := e.(type) {
 			case wire.Started:
 				rows = e.Rows
-			case Stepped:
+			case wire.Stepped:
 				losses = append(losses, e.Loss)
 			}
 		})

@@ -26,7 +26,7 @@ func (s *session) checkResult(ctx context.Context) {
 		layers = append(layers, p.Name)
 		var buf bytes.Buffer
 		if err := s.dev.Download(ctx, s.states[p.Name], &buf); err != nil {
-			s.sink(wire.Warning{fmt.Sprintf("the adapter could not be looked at: %v", err)})
+			s.sink(wire.Warning{Text: fmt.Sprintf("the adapter could not be looked at: %v", err)})
 			return
 		}
 		if isZero(buf.Bytes()) {
@@ -35,17 +35,17 @@ func (s *session) checkResult(ctx context.Context) {
 	}
 	switch {
 	case zero == len(layers):
-		s.sink(wire.Warning{"THE ADAPTER DOES NOTHING: every lora_B is still zero. Was the learning rate 0?"})
+		s.sink(wire.Warning{Text: "THE ADAPTER DOES NOTHING: every lora_B is still zero. Was the learning rate 0?"})
 		return
 	case zero > 0:
-		s.sink(wire.Warning{fmt.Sprintf("%d of %d layers have an adapter that does nothing: their lora_B is still zero", zero, len(layers))})
+		s.sink(wire.Warning{Text: fmt.Sprintf("%d of %d layers have an adapter that does nothing: their lora_B is still zero", zero, len(layers))})
 	}
 	base, tuned, err := s.compareLoss(ctx)
 	switch {
 	case err != nil:
-		s.sink(wire.Warning{fmt.Sprintf("base and tuned model could not be compared: %v", err)})
+		s.sink(wire.Warning{Text: fmt.Sprintf("base and tuned model could not be compared: %v", err)})
 	case base == tuned:
-		s.sink(wire.Warning{"THE ADAPTER CHANGES NOTHING: on the first rows the loss of the tuned model equals the base's to the last bit"})
+		s.sink(wire.Warning{Text: "THE ADAPTER CHANGES NOTHING: on the first rows the loss of the tuned model equals the base's to the last bit"})
 	}
 }
 

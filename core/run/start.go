@@ -245,7 +245,7 @@ func (s *session) train(ctx context.Context, state *checkpoint.State, from check
 		j.warn("the checkpoint was computed with the %s kernels, this device has %s: what follows equals the uninterrupted run but for the last bits", state.KernelVariant, v)
 	}
 	for _, w := range j.warnings {
-		s.sink(wire.Warning{w})
+		s.sink(wire.Warning{Text: w})
 	}
 	stopped, err := l.run(ctx)
 	if errors.Is(err, device.ErrLost) {
@@ -275,7 +275,7 @@ func (s *session) recordMemory(peak int64) {
 		err = s.run.WriteManifest(m)
 	}
 	if err != nil {
-		s.sink(wire.Warning{fmt.Sprintf("the manifest lacks the memory figures: %v", err)})
+		s.sink(wire.Warning{Text: fmt.Sprintf("the manifest lacks the memory figures: %v", err)})
 	}
 }
 
