@@ -1,0 +1,159 @@
+// Package http is the web side of the program: it serves the page and its files, hands on what the page wants from the hubs
+// when these do not let a page of another origin in, and gives out models of this machine. Nothing that a page sends is kept.
+package http
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"time"
+
+	"hone/web/dist"
+)
+
+// Options say what is served.
+type Options struct {
+	Release *dist.Release // files of the page
+	Page    Page
+	Connect []string   // origins beside this one and the hubs that the page may speak with
+	Hubs    []*url.URL // hubs of the user's own beside the well-known ones; these may be in a private network
+	Models  string     // directory of models to give out, or ""
+	Log     *slog.Logger
+}
+
+// Server serves them.
+type Server struct {
+	log     *slog.Logger
+	mux     *http.ServeMux
+	policy  string
+	header  time.Duration // the longest that a client may take to say what it wants
+	stall   time.Duration // the longest that it may take nothing of what it gets
+	closing []io.Closer
+}
+
+// Bounds of time and size. A request has no body.
+const (
+	headerTime = 10 * time.Second
+	idleTime   = 2 * time.Minute
+	headerSize = 32 << 10
+	stallTime  = time.Minute
+	graceTime  = 5 * time.Second // for answers under way, when the server ends
+)
+
+// New prepares a server.
+func New(o Options) (*Server, error) {
+	s := &Server{log: cmp.Or(o.Log, slog.New(slog.DiscardHandler)), mux: http.NewServeMux(), header: headerTime, stall: stallTime}
+	s.policy = Policy(append(originsOf(o.Hubs), o.Connect...)...)
+	site, err := newSite(o)
+	if err != nil {
+		return nil, err
+	}
+	site.mount(s.mux)
+	s.mux.Handle("/hub/", fetched(newHubs(o.Hubs, s.log)))
+	if o.Models != "" {
+		root, err := os.OpenRoot(o.Models)
+		if err != nil {
+			return nil, fmt.Errorf("--models: %w", err)
+		}
+		s.closing = append(s.closing, root)
+		s.mux.Handle("/models/", fetched(models{root}))
+	}
+	s.mux.HandleFunc("/health", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Cache-Control", "no-store")
+		json.NewEncoder(w).Encode(map[string]string{"status": "ok", "release": o.Release.Hash})
+	})
+	return s, nil
+}
+
+// ServeHTTP answers a request, after what holds for all of them.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	out := &answer{ResponseWriter: w, stall: s.stall}
+	start := time.Now()
+	defer func() {
+		level := slog.LevelDebug
+		if out.status >= 400 {
+			level = slog.LevelWarn
+		}
+		s.log.Log(r.Context(), level, "request", "method", r.Method, "host", r.Host, "path", r.URL.Path, "status", out.status, "bytes", out.bytes, "took", time.Since(start).Round(time.Microsecond))
+	}()
+	s.protect(w.Header())
+	switch {
+	case !loopbackName(r.Host):
+		refuse(out, http.StatusMisdirectedRequest, "This server answers to localhost and 127.0.0.1 only, not to %.100q: so no other site can pass itself off as this one.", r.Host)
+	case r.Method != http.MethodGet && r.Method != http.MethodHead:
+		out.Header().Set("Allow", "GET, HEAD")
+		refuse(out, http.StatusMethodNotAllowed, "%s is not understood here.", r.Method)
+	case r.ContentLength != 0:
+		http.NewResponseController(w).SetReadDeadline(time.Now()) // nor is it waited for
+		refuse(out, http.StatusRequestEntityTooLarge, "A request here has no body.")
+	default:
+		s.mux.ServeHTTP(out, r)
+	}
+}
+
+// Serve answers on a listener until ctx ends; then it lets answers under way come to their end for a short time.
+func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	web := &http.Server{
+		Handler: s, ReadHeaderTimeout: s.header, IdleTimeout: idleTime, MaxHeaderBytes: headerSize,
+		ErrorLog:    slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
+		BaseContext: func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
+	}
+	ended := make(chan error, 1)
+	go func() {
+		<-ctx.Done()
+		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), graceTime)
+		defer cancel()
+		err := web.Shutdown(grace)
+		if err != nil { // somebody is still taking a large file
+			err = web.Close()
+		}
+		ended <- err
+	}()
+	if err := web.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	err := <-ended
+	for _, c := range s.closing {
+		err = errors.Join(err, c.Close())
+	}
+	return err
+}
+
+// refuse answers with a sentence.
+func refuse(w http.ResponseWriter, status int, format string, args ...any) {
+	w.Header().Set("Cache-Control", "no-store")
+	http.Error(w, fmt.Sprintf(format, args...), status)
+}
+
+// answer is a ResponseWriter that counts, and gives up on a client that takes nothing for too long.
+type answer struct {
+	http.ResponseWriter
+	status int
+	bytes  int64
+	stall  time.Duration
+}
+
+func (a *answer) WriteHeader(status int) {
+	a.status = status
+	a.ResponseWriter.WriteHeader(status)
+}
+
+func (a *answer) Write(p []byte) (int, error) {
+	a.status = cmp.Or(a.status, http.StatusOK)
+	// A connection that knows no deadlines (a test's recorder) has nobody who could stall it.
+	http.NewResponseController(a.ResponseWriter).SetWriteDeadline(time.Now().Add(a.stall))
+	n, err := a.ResponseWriter.Write(p)
+	a.bytes += int64(n)
+	return n, err
+}
+
+func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
