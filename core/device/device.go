@@ -16,6 +16,8 @@ type Device interface {
 	Caps() Caps
 	// Upload makes a buffer of the type from little-endian bytes, streamed; a nil reader gives zeros.
 	Upload(ctx context.Context, t tensor.Type, r io.Reader) (Buffer, error)
+	// Write gives a buffer other values of its type, as Upload would have given them.
+	Write(ctx context.Context, b Buffer, r io.Reader) error
 	// Download writes a buffer's values as little-endian bytes in row-major order.
 	Download(ctx context.Context, b Buffer, w io.Writer) error
 	// Compile prepares a program. It takes no memory for temporaries yet, and fails with what does not fit.
@@ -55,6 +57,7 @@ type Caps struct {
 	Threads      int    // of the CPU device
 	MemoryBudget int64  // bytes that a run may take; 0 is unknown
 	Variant      string // the kernels chosen at start, by name
+	HostMemory   bool   // buffers lie in the host's memory, so that nothing is won by keeping something there
 	Halves       bool   // frozen F16 and BF16 matrices are kept as they are; a device without it is given them in F32
 }
 

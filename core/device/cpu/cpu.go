@@ -50,7 +50,7 @@ func New(threads int) *Device {
 func (d *Device) Caps() device.Caps {
 	variant := kernel.Active().String()
 	return device.Caps{Name: fmt.Sprintf("CPU, %d threads, %s", d.pool.Workers(), variant), Kind: "cpu", Threads: d.pool.Workers(),
-		MemoryBudget: availableMemory(), Variant: variant, Halves: true}
+		MemoryBudget: AvailableMemory(), Variant: variant, HostMemory: true, Halves: true}
 }
 
 // Close ends the threads.
@@ -80,47 +80,75 @@ func (d *Device) Upload(_ context.Context, t tensor.Type, r io.Reader) (device.B
 	switch t.DType {
 	case tensor.F32:
 		b.f = make([]float32, n)
+	case tensor.F16, tensor.BF16:
+		b.h = make([]uint16, n)
+	case tensor.I32:
+		b.i = make([]int32, n)
+	case tensor.NF4:
 		if r == nil {
-			return b, nil
+			return nil, fmt.Errorf("cpu: an NF4 buffer needs its values")
 		}
-		return b, readChunks(r, n, 4, func(at int, raw []byte) {
+	default:
+		return nil, fmt.Errorf("cpu: cannot hold a tensor of type %v", t)
+	}
+	if r == nil {
+		return b, nil
+	}
+	return b, b.fill(r)
+}
+
+// fill reads all values of a tensor.
+func (b *buffer) fill(r io.Reader) error {
+	n := b.typ.Elements()
+	switch b.typ.DType {
+	case tensor.F32:
+		return readChunks(r, n, 4, func(at int, raw []byte) {
 			for i := range len(raw) / 4 {
 				b.f[at+i] = math.Float32frombits(binary.LittleEndian.Uint32(raw[4*i:]))
 			}
 		})
 	case tensor.F16, tensor.BF16:
-		b.h = make([]uint16, n)
-		if r == nil {
-			return b, nil
-		}
-		return b, readChunks(r, n, 2, func(at int, raw []byte) {
+		return readChunks(r, n, 2, func(at int, raw []byte) {
 			for i := range len(raw) / 2 {
 				b.h[at+i] = binary.LittleEndian.Uint16(raw[2*i:])
 			}
 		})
 	case tensor.I32:
-		b.i = make([]int32, n)
-		if r == nil {
-			return b, nil
-		}
-		return b, readChunks(r, n, 4, func(at int, raw []byte) {
+		return readChunks(r, n, 4, func(at int, raw []byte) {
 			for i := range len(raw) / 4 {
 				b.i[at+i] = int32(binary.LittleEndian.Uint32(raw[4*i:]))
 			}
 		})
-	case tensor.NF4:
-		if r == nil {
-			return nil, fmt.Errorf("cpu: an NF4 buffer needs its values")
-		}
-		if s, ok := r.(*quant.Stream); ok && s.Weight.Shape.Equal(t.Shape) {
-			b.nf4 = s.Weight // it lies in this memory already
-			return b, nil
-		}
-		q, err := quant.ReadNF4(r, t.Shape)
-		b.nf4 = q
-		return b, err
 	}
-	return nil, fmt.Errorf("cpu: cannot hold a tensor of type %v", t)
+	if s, ok := r.(*quant.Stream); ok && s.Weight.Shape.Equal(b.typ.Shape) {
+		b.nf4 = s.Weight // it lies in this memory already
+		return nil
+	}
+	q, err := quant.ReadNF4(r, b.typ.Shape)
+	switch {
+	case err != nil:
+		return err
+	case b.nf4 != nil:
+		*b.nf4 = *q // programs are bound to where it lies
+	default:
+		b.nf4 = q
+	}
+	return nil
+}
+
+// Write gives a buffer other values. A frozen weight keeps the layout that programs are bound to.
+func (d *Device) Write(_ context.Context, db device.Buffer, r io.Reader) error {
+	b, ok := db.(*buffer)
+	if !ok || b.f == nil && b.h == nil && b.i == nil && b.nf4 == nil {
+		return fmt.Errorf("cpu: write to a buffer that is released or lies on another device (%T)", db)
+	}
+	panels := b.panels
+	b.panels = false
+	err := b.fill(r)
+	if panels {
+		d.lay(b, true)
+	}
+	return err
 }
 
 // floats is scratch for n numbers, until the next call.

@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// availableMemory is how many bytes a program may still take here: what the kernel calls available, and no more than a
+// AvailableMemory is how many bytes a program may still take here: what the kernel calls available, and no more than a
 // container's limit leaves. 0 is unknown.
-func availableMemory() int64 {
+func AvailableMemory() int64 {
 	available := meminfo("MemAvailable:")
 	for _, g := range []struct{ limit, used string }{
 		{"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"},

@@ -2,5 +2,5 @@
 
 package cpu
 
-// availableMemory is unknown here.
-func availableMemory() int64 { return 0 }
+// AvailableMemory is unknown here.
+func AvailableMemory() int64 { return 0 }

@@ -40,6 +40,7 @@ func Suite(t *testing.T, open func() device.Device) {
 	t.Run("halves", func(t *testing.T) { halves(t, d) })
 	t.Run("shared temporaries", func(t *testing.T) { sharedTemporaries(t, d) })
 	t.Run("refusals", func(t *testing.T) { refusals(t, d) })
+	t.Run("writes", func(t *testing.T) { writes(t, d) })
 	t.Run("hostile numbers", func(t *testing.T) { hostileNumbers(t, d) })
 }
 

@@ -187,43 +187,68 @@ func (d *Device) Upload(ctx context.Context, t tensor.Type, r io.Reader) (device
 	if err != nil || r == nil {
 		return b, err // WebGPU clears new buffers
 	}
-	s := &sink{b: b, ctx: ctx}
-	if t.DType == tensor.NF4 {
-		err = uploadNF4(s, r)
-	} else {
-		err = pieces(r, t, s.write)
-	}
-	if err == nil {
-		err = s.end()
-	}
-	if err != nil {
+	if err := b.fill(ctx, r); err != nil {
 		b.Release()
 		return nil, fmt.Errorf("webgpu: upload of %v: %w", t, err)
 	}
 	return b, nil
 }
 
+// Write gives a buffer other values.
+func (d *Device) Write(ctx context.Context, db device.Buffer, r io.Reader) error {
+	b, err := d.own(db)
+	if err != nil {
+		return fmt.Errorf("webgpu: write to %w", err)
+	}
+	if err := b.fill(ctx, r); err != nil {
+		return fmt.Errorf("webgpu: write of %v: %w", b.typ, err)
+	}
+	return nil
+}
+
+// own finds the buffer that this device gave out.
+func (d *Device) own(db device.Buffer) (*buffer, error) {
+	b, ok := db.(*buffer)
+	if !ok || b.d != d || len(b.shards) == 0 {
+		return nil, fmt.Errorf("a buffer that is released or lies on another device (%T)", db)
+	}
+	return b, nil
+}
+
+// fill reads all values of a tensor.
+func (b *buffer) fill(ctx context.Context, r io.Reader) error {
+	s := &sink{b: b, ctx: ctx}
+	read := pieces
+	if b.typ.DType == tensor.NF4 {
+		read = nf4Pieces
+	}
+	if err := read(r, s); err != nil {
+		return err
+	}
+	return s.end()
+}
+
 // chunk is how many bytes travel at a time between host and device.
 const chunk = 1 << 20
 
 // pieces reads the bytes of a tensor.
-func pieces(r io.Reader, t tensor.Type, take func([]byte) error) error {
-	total := t.Bytes()
+func pieces(r io.Reader, s *sink) error {
+	total := s.b.typ.Bytes()
 	piece := make([]byte, min(total, chunk))
 	for at := int64(0); at < total; at += int64(len(piece)) {
 		piece = piece[:min(int64(len(piece)), total-at)]
 		if _, err := io.ReadFull(r, piece); err != nil {
 			return fmt.Errorf("stopped after %d of %d bytes: %w", at, total, err)
 		}
-		if err := take(piece); err != nil {
+		if err := s.write(piece); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// uploadNF4 sends the codes on as they come, and the scales behind them.
-func uploadNF4(s *sink, r io.Reader) error {
+// nf4Pieces sends the codes on as they come, and the scales behind them.
+func nf4Pieces(r io.Reader, s *sink) error {
 	q, err := quant.StreamNF4(r, s.b.typ.Shape, s.write)
 	if err != nil {
 		return err
@@ -254,9 +279,9 @@ func uploadNF4(s *sink, r io.Reader) error {
 
 // Download reads a buffer back.
 func (d *Device) Download(ctx context.Context, db device.Buffer, w io.Writer) error {
-	b, ok := db.(*buffer)
-	if !ok || b.d != d || len(b.shards) == 0 {
-		return fmt.Errorf("webgpu: download of a buffer that is released or lies on another device (%T)", db)
+	b, err := d.own(db)
+	if err != nil {
+		return fmt.Errorf("webgpu: download of %w", err)
 	}
 	if b.typ.DType == tensor.NF4 {
 		return d.downloadNF4(ctx, b, w)

@@ -128,7 +128,7 @@ func (d *Device) newBuffer(label string, bytes int64, u usage) (bufferID, error)
 		if id != 0 {
 			d.drv.releaseBuffer(id)
 		}
-		return 0, noRoom("webgpu: %s asks for %d bytes, and this run holds %d on the device: %w; take shorter or fewer sequences a batch, or --train_type qlora", label, bytes, d.held, err)
+		return 0, noRoom("webgpu: %s asks for %d bytes, and this run holds %d on the device: %w; take shorter or fewer sequences a batch, or --train_type qlora; where all weights train, --optim paged_adamw", label, bytes, d.held, err)
 	}
 	d.live[id] = bytes
 	d.held += bytes

@@ -28,7 +28,9 @@ type job struct {
 	dropout float64 // of LoRA
 	storage tensor.DType
 	steps   int
+	paged   bool // moments in the host's memory
 	change  func(*data.Batch)
+	held    *int64 // what the device holds in the end, where it is asked for
 }
 
 func llamaConfig(hidden, vocab int) string {
@@ -143,8 +145,15 @@ func (j job) run(t *testing.T, dev device.Device) map[string][]float64 {
 	}
 	trained := func(name string, shape tensor.Shape) {
 		s.Trained = append(s.Trained, optim.Param{Name: name, Shape: shape, Decay: len(shape) > 1})
-		for _, name := range append(s.Optim.Moments(name), optim.Gradient(name)) {
-			put(name, tensor.Of(tensor.F32, shape...), make([]float32, shape.Elements()))
+		put(optim.Gradient(name), tensor.Of(tensor.F32, shape...), make([]float32, shape.Elements()))
+		for _, name := range s.Optim.Moments(name) {
+			if !j.paged {
+				put(name, tensor.Of(tensor.F32, shape...), make([]float32, shape.Elements()))
+				continue
+			}
+			p, err := device.NewPaged(tensor.Of(tensor.F32, shape...), nil)
+			must(err)
+			states[name] = p
 		}
 	}
 	for i, p := range model.Params() {
@@ -177,6 +186,12 @@ func (j job) run(t *testing.T, dev device.Device) map[string][]float64 {
 	trainer, err := train.Compile(ctx, s, dev, []train.Shape{{Rows: rows, Length: length}}, nil)
 	must(err)
 	defer trainer.Close()
+	if j.paged {
+		must(trainer.Page(ctx))
+		for name, ty := range trainer.Windows() {
+			put(name, ty, make([]float32, ty.Elements()))
+		}
+	}
 	must(trainer.Bind(states))
 	batch := data.Batch{Rows: rows, Length: length}
 	key := rng.NewKey(7, rng.Corpus, 0)
@@ -206,6 +221,9 @@ func (j job) run(t *testing.T, dev device.Device) map[string][]float64 {
 		norm, err := trainer.Apply(ctx, batch.Tokens, 1e-2, step)
 		must(err)
 		out["loss"], out["norm"] = append(out["loss"], loss/float64(batch.Tokens)), append(out["norm"], norm)
+	}
+	if d, ok := dev.(*Device); ok && j.held != nil {
+		*j.held = d.held
 	}
 	for _, p := range s.Trained {
 		for _, x := range download(t, ctx, dev, states[p.Name]) {
