@@ -40,10 +40,13 @@ func (r Recipe) Hash() string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// parts is the value as strings that differ whenever the values do.
+// parts is the value as strings that differ whenever what the values mean for the run's numbers does.
 func (f *Field) parts(r *Recipe) []string {
-	if f.Kind == List {
+	switch {
+	case f.Kind == List:
 		return f.in(r).Interface().([]string)
+	case f.paging:
+		return []string{strings.TrimPrefix(f.text(r), "paged_")}
 	}
 	return []string{f.text(r)}
 }
@@ -83,7 +86,7 @@ func Diff(old, new Recipe) []string {
 }
 
 // MayChangeOnResume reports whether a run may go on with another value of this setting: max_steps, num_train_epochs, device,
-// device_memory, and what concerns logging, saving and how often to evaluate, which alter no number of a step.
+// device_memory, whether the optimiser pages, and what concerns logging, saving and how often to evaluate, which alter no number of a step.
 func MayChangeOnResume(name string) bool {
 	f := field(name)
 	return f != nil && f.Resume
@@ -106,7 +109,7 @@ func (r Recipe) Resume(old Recipe) (Recipe, error) {
 			refused = append(refused, fmt.Sprintf("%s (was %s, now %s)", f.Name, shown(f.text(&old)), shown(f.text(&r))))
 			continue
 		}
-		if f.Resume {
+		if f.Resume || f.paging {
 			f.in(&out).Set(f.in(&r))
 		}
 		out.mark(f.Name)

@@ -42,6 +42,7 @@ type Field struct {
 	interval interval
 	none     string
 	place    bool
+	paging   bool // values that differ by paged_ alone give the same numbers
 }
 
 // aliases maps the names that other tools use for a setting. swift 1.x: sft_type, batch_size, model_id_or_path, lora_dropout_p,
@@ -82,6 +83,7 @@ var valueAliases = map[string]string{
 	"optim=adamw_torch":       "adamw",
 	"optim=adamw_torch_fused": "adamw",
 	"optim=adamw_hf":          "adamw",
+	"optim=paged_adamw_32bit": "paged_adamw",
 
 	"template=AUTO":                       "auto",
 	"truncation_strategy=truncation_left": "left",
@@ -103,7 +105,7 @@ func readTags() []Field {
 			group = g
 		}
 		f := Field{Name: name, Group: group, Default: tag.Get("default"), Shown: tag.Get("shown"), Value: tag.Get("value"),
-			Unit: tag.Get("unit"), Help: tag.Get("help"), Resume: tag.Get("resume") == "free",
+			Unit: tag.Get("unit"), Help: tag.Get("help"), Resume: tag.Get("resume") == "free", paging: tag.Get("resume") == "paging",
 			index: i, none: tag.Get("none"), place: tag.Get("hash") == "no"}
 		if c := tag.Get("choices"); c != "" {
 			f.Choices = strings.Split(c, ",")

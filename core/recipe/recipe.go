@@ -21,6 +21,7 @@ const AllLinear = "all-linear"
 //	none     a value outside the range that means "not set"
 //	choices  the words allowed
 //	unit     what a number counts
+//	resume   whether a resumed run may have another value: free, or paging, where only paged_ before it may come or go
 //	value    what help shows in the place of the value
 //	resume   "free" where a resumed run may have another value
 //	hash     "no" for places of files, whose content is hashed instead
@@ -66,7 +67,7 @@ type Recipe struct {
 	NEFTuneNoiseAlpha         float64 `flag:"neftune_noise_alpha" default:"0" range:"[0,1e6]" help:"add noise to the embeddings while training (NEFTune), uniform within alpha / sqrt(length · hidden_size); 5 to 15 are usual, 0 is none"`
 	GradientCheckpointing     bool    `flag:"gradient_checkpointing" default:"true" help:"compute activations a second time in the backward pass instead of keeping them: less memory, more time"`
 
-	Optim           string  `flag:"optim" group:"Optimiser" default:"adamw" choices:"adamw,sgd" help:"adamw as torch.optim.AdamW; sgd without momentum"`
+	Optim           string  `flag:"optim" group:"Optimiser" default:"adamw" resume:"paging" choices:"adamw,paged_adamw,sgd" help:"adamw as torch.optim.AdamW; paged_adamw, the same to the bit, keeps its moments in the host's memory where device_memory has no room for them; sgd without momentum"`
 	LearningRate    float64 `flag:"learning_rate" default:"-1" shown:"1e-4, with train_type full 1e-5" range:"[0,1e38]" help:"the highest learning rate of the schedule"`
 	LRSchedulerType string  `flag:"lr_scheduler_type" default:"cosine" choices:"constant,constant_with_warmup,linear,cosine" help:"how the learning rate goes on after the warmup; constant has no warmup"`
 	WarmupSteps     int     `flag:"warmup_steps" default:"-1" shown:"-1: warmup_ratio decides" range:"[0,2147483647]" none:"-1" unit:"steps" help:"steps in which the learning rate rises from 0; given, 0 included, it overrides warmup_ratio"`

@@ -100,6 +100,9 @@ func TestForms(t *testing.T) {
 	if r := parse(t, "--optim adamw_torch"); r.Optim != "adamw" {
 		t.Errorf("adamw_torch gives %q", r.Optim)
 	}
+	if r := parse(t, "--optim paged_adamw_32bit"); r.Optim != "paged_adamw" {
+		t.Errorf("paged_adamw_32bit gives %q", r.Optim)
+	}
 }
 
 func TestAliases(t *testing.T) {
@@ -184,7 +187,7 @@ func TestValidate(t *testing.T) {
 		"--lora_dropout 1":                          "lora_dropout is 1; it must be at least 0 and below 1",
 		"--train_type dora":                         `train_type is "dora"; it must be lora, qlora or full`,
 		"--lr_scheduler_type poly":                  "constant, constant_with_warmup, linear or cosine",
-		"--optim lion":                              "adamw or sgd",
+		"--optim lion":                              "adamw, paged_adamw or sgd",
 		"--device cuda":                             "auto, cpu or webgpu",
 		"--log_format xml":                          "auto, plain or json",
 		"--learning_rate -1":                        "learning_rate is -1",

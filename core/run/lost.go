@@ -39,5 +39,8 @@ func fallBack(ctx context.Context, c *Control, r recipe.Recipe, why error, sink 
 	}
 	sink(wire.Warning{Text: fmt.Sprintf("%v; --fallback cpu: the run goes on from %s on the CPU", why, from)})
 	r.Device, r.KernelVariant = "cpu", "auto"
+	if err := r.Set("device_memory", "0"); err != nil { // which bounded the lost device, not this machine
+		return Result{}, err
+	}
 	return start(ctx, c, r, host, sink)
 }

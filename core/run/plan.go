@@ -32,7 +32,18 @@ func planMemory(p *wire.Plan, base *checkpoint.Base, s *train.Setup, costs []dev
 	if s.Tuner != nil {
 		p.Adapters = 4 * p.Trainable
 	}
+	planTemporaries(p, costs)
+}
+
+// planPaged moves the moments to the host's memory.
+func planPaged(p *wire.Plan, s *train.Setup, costs []device.Cost) {
+	p.Paged, p.HostMoments, p.Moments = true, p.Moments, s.Optim.WindowsOf(s.Trained).Bytes()
+	planTemporaries(p, costs)
+}
+
+// planTemporaries fills in what the programs take.
+func planTemporaries(p *wire.Plan, costs []device.Cost) {
 	slots, feeds, workspace := device.SharedBytes(costs...)
-	p.Activations, p.Workspace = slots, feeds+workspace
-	p.Program = programMemory(p.Total(), costs)
+	p.Activations, p.Workspace, p.Program = slots, feeds+workspace, 0
+	p.Program = programMemory(p.Total()-p.Data, costs)
 }

@@ -275,8 +275,14 @@ func (j *Job) compile(ctx context.Context) error {
 	if j.trainer, err = train.Compile(ctx, j.setup, j.dev, p.Shapes, shapes(j.held)); err != nil {
 		return fmt.Errorf("model %s: %w", j.Recipe.Model, err)
 	}
-	planMemory(p, j.Base, j.setup, j.trainer.Costs())
 	p.Data = j.dataBytes()
+	planMemory(p, j.Base, j.setup, j.trainer.Costs())
+	if j.short() {
+		if err := j.trainer.Page(ctx); err != nil {
+			return fmt.Errorf("model %s: %w", j.Recipe.Model, err)
+		}
+		planPaged(p, j.setup, j.trainer.Costs())
+	}
 	for _, s := range j.spans {
 		last := min(s.batches, s.steps*j.Recipe.GradientAccumulationSteps)
 		p.MicroBatches += last
@@ -289,52 +295,6 @@ func (j *Job) compile(ctx context.Context) error {
 	p.FLOPs *= float64(p.MicroBatches) / float64(min(j.spans[0].batches, j.spans[0].steps*j.Recipe.GradientAccumulationSteps))
 	p.MicroBatchFLOPs = j.trainer.FLOPs(p.Shapes[len(p.Shapes)-1])
 	return j.checkBudget()
-}
-
-// dataBytes is what the tokenised rows take: ids and labels, 4 bytes each, and a header an example.
-func (j *Job) dataBytes() int64 {
-	return 8*j.Rows.Tokens + 96*int64(j.Rows.Train+j.Rows.HeldOut)
-}
-
-// checkBudget refuses a run that cannot fit, with the bytes short and the settings that would help.
-func (j *Job) checkBudget() error {
-	budget, source := int64(j.Recipe.DeviceMemory), "--device_memory"
-	if budget == 0 {
-		budget, source = j.dev.Caps().MemoryBudget, "this machine's free memory"
-	}
-	need := j.Plan.Total()
-	if budget == 0 || need <= budget {
-		return nil
-	}
-	var advice []string
-	if j.Recipe.TrainType == "full" {
-		advice = append(advice, "--train_type lora")
-	}
-	if j.Recipe.TrainType == "lora" {
-		advice = append(advice, "--train_type qlora")
-	}
-	if !j.Recipe.GradientCheckpointing {
-		advice = append(advice, "--gradient_checkpointing true")
-	}
-	if j.Recipe.PerDeviceTrainBatchSize > 1 {
-		advice = append(advice, "a smaller --per_device_train_batch_size")
-	}
-	advice = append(advice, "a smaller --max_length")
-	return fmt.Errorf("the run needs %s, %s more than %s (%s); what helps: %s. `hone plan` shows what takes how much",
-		Size(need), Size(need-budget), source, Size(budget), strings.Join(advice, ", "))
-}
-
-// Size writes a number of bytes for people.
-func Size(n int64) string {
-	switch {
-	case n >= 1<<30:
-		return fmt.Sprintf("%.2f GiB", float64(n)/(1<<30))
-	case n >= 1<<20:
-		return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
-	case n >= 1<<10:
-		return fmt.Sprintf("%.1f KiB", float64(n)/(1<<10))
-	}
-	return fmt.Sprintf("%d bytes", n)
 }
 
 // modelName is the model_type, or the last part of the model's path or id: runs are filed under it.

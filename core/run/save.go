@@ -10,6 +10,7 @@ import (
 
 	"hone/core/chat"
 	"hone/core/checkpoint"
+	"hone/core/device"
 	"hone/core/safetensors"
 	"hone/core/tensor"
 )
@@ -93,7 +94,7 @@ func (s *session) writeTensors(dir string) error {
 // tensor is a state of the run as it is written, in the type that it has on the device: fetched when its turn comes.
 func (s *session) tensor(name string, shape tensor.Shape) safetensors.Tensor {
 	return safetensors.Tensor{Name: name, DType: s.states[name].Type().DType.String(), Shape: shape, Data: func(w io.Writer) error {
-		return s.dev.Download(context.Background(), s.states[name], w)
+		return device.Download(context.Background(), s.dev, s.states[name], w)
 	}}
 }
 

@@ -45,6 +45,11 @@ func (j *Job) upload(ctx context.Context, saved source) (map[string]device.Buffe
 		states[name] = b
 		return nil
 	}
+	for name, t := range j.trainer.Windows() {
+		if err := put(name, t.Shape, nil); err != nil {
+			return nil, err
+		}
+	}
 	if j.lora != nil {
 		for _, p := range j.lora.Params() {
 			if saved != nil {
@@ -61,24 +66,35 @@ func (j *Job) upload(ctx context.Context, saved source) (map[string]device.Buffe
 			}
 		}
 	}
-	for _, p := range j.setup.Trained {
-		names := []string{}
-		if saved != nil {
-			names = append(names, p.Name)
+	// goOn brings what the checkpoint holds, or zeros at the beginning.
+	goOn := func(name string, shape tensor.Shape, put func(string, tensor.Shape, io.Reader) error) error {
+		if saved == nil {
+			return put(name, shape, nil)
 		}
-		names = append(names, j.setup.Optim.Moments(p.Name)...)
-		for _, name := range names {
-			var r io.Reader
-			if saved != nil {
-				at, err := saved(name)
-				if err != nil {
-					return nil, err
-				}
-				if r = at; turned[name] {
-					r = checkpoint.Transposed(at, p.Shape[1], p.Shape[0], 4)
-				}
+		at, err := saved(name)
+		if err != nil {
+			return err
+		}
+		if turned[name] {
+			return put(name, shape, checkpoint.Transposed(at, shape[1], shape[0], 4))
+		}
+		return put(name, shape, at)
+	}
+	putMoment := put
+	if j.Plan.Paged {
+		putMoment = func(name string, shape tensor.Shape, r io.Reader) (err error) {
+			states[name], err = device.NewPaged(tensor.Of(tensor.F32, shape...), r)
+			return err
+		}
+	}
+	for _, p := range j.setup.Trained {
+		if saved != nil {
+			if err := goOn(p.Name, p.Shape, put); err != nil {
+				return nil, err
 			}
-			if err := put(name, p.Shape, r); err != nil {
+		}
+		for _, name := range j.setup.Optim.Moments(p.Name) {
+			if err := goOn(name, p.Shape, putMoment); err != nil {
 				return nil, err
 			}
 		}

@@ -2,6 +2,7 @@ package train
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 
@@ -20,7 +21,7 @@ type Trainer struct {
 	states     map[string]device.Buffer
 	accumulate map[Shape]device.Exec
 	evaluate   map[Shape]device.Exec
-	apply      device.Exec
+	apply      update
 }
 
 // Compile makes the programs of a run: one for each shape of micro-batch, one for each shape of evaluation batch, and the
@@ -50,11 +51,19 @@ func Compile(ctx context.Context, s *Setup, dev device.Device, train, eval []Sha
 		}
 	}
 	g, err := s.Apply()
-	return t, add(g, err, func(e device.Exec) { t.apply = e })
+	if err := add(g, err, func(e device.Exec) { t.apply = residentUpdate{e} }); err != nil {
+		return nil, err
+	}
+	return t, nil
 }
 
 func (t *Trainer) programs() []device.Exec {
-	list := []device.Exec{t.apply}
+	return append(t.steps(), t.apply.programs()...)
+}
+
+// steps are the programs over batches.
+func (t *Trainer) steps() []device.Exec {
+	var list []device.Exec
 	for _, e := range t.accumulate {
 		list = append(list, e)
 	}
@@ -79,12 +88,12 @@ func (t *Trainer) FLOPs(sh Shape) int64 { return t.accumulate[sh].Cost().FLOPs }
 // Bind gives the programs their states: weights, trained tensors, gradients, moments.
 func (t *Trainer) Bind(states map[string]device.Buffer) error {
 	t.states = states
-	for _, e := range t.programs() {
+	for _, e := range t.steps() {
 		if err := e.Bind(states); err != nil {
 			return err
 		}
 	}
-	return nil
+	return t.apply.bind(t.setup, states)
 }
 
 // Feeds are what the programs of a batch are fed with.
@@ -122,12 +131,7 @@ func (t *Trainer) Apply(ctx context.Context, tokens int, learningRate float64, k
 	if err != nil {
 		return 0, err
 	}
-	out, err := t.apply.Run(ctx, map[string]tensor.Host{
-		"tokens": tensor.Floats([]float32{float32(tokens)}, 1), "rates": tensor.Floats(rates, 3)})
-	if err != nil {
-		return 0, err
-	}
-	return float64(out["grad_norm"].F32[0]), nil
+	return t.apply.run(ctx, tensor.Floats([]float32{float32(tokens)}, 1), tensor.Floats(rates, 3))
 }
 
 // Evaluate returns the mean loss over the tokens of the batches; nothing changes.
@@ -158,6 +162,10 @@ func (t *Trainer) Close() {
 
 // Profile times the nodes of the programs of one step: a micro-batch of this shape, and the update.
 func (t *Trainer) Profile(ctx context.Context, b data.Batch) ([]device.OpTime, error) {
+	resident, ok := t.apply.(residentUpdate)
+	if !ok {
+		return nil, errors.New("train: the operators of an update whose moments are paged are not timed")
+	}
 	rates, err := t.setup.Optim.Rates(1e-3, 0)
 	if err != nil {
 		return nil, err
@@ -168,7 +176,7 @@ func (t *Trainer) Profile(ctx context.Context, b data.Batch) ([]device.OpTime, e
 		feeds map[string]tensor.Host
 	}{
 		{t.accumulate[Shape{Rows: b.Rows, Length: b.Length}], Feeds(b)},
-		{t.apply, map[string]tensor.Host{"tokens": tensor.Floats([]float32{float32(b.Tokens)}, 1), "rates": tensor.Floats(rates, 3)}},
+		{resident.Exec, map[string]tensor.Host{"tokens": tensor.Floats([]float32{float32(b.Tokens)}, 1), "rates": tensor.Floats(rates, 3)}},
 	} {
 		p, ok := part.exec.(device.Profiler)
 		if !ok {

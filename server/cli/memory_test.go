@@ -89,20 +89,6 @@ func planned(t *testing.T, c memoryCase, form ...string) (ratio float64) {
 	return ratio
 }
 
-// planLine takes the bytes of a line out of what hone plan prints.
-func planLine(t *testing.T, out, name string) int64 {
-	t.Helper()
-	m := regexp.MustCompile(`(?m)^` + name + ` .* (\d+) bytes`).FindStringSubmatch(out)
-	if m == nil {
-		t.Fatalf("the plan has no line %q:\n%s", name, out)
-	}
-	n, err := strconv.ParseInt(m[1], 10, 64)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n
-}
-
 // TestMemoryGrowsLinearly asks for the plans of rows of doubling length: neither attention nor loss may hold more than a
 // number of bytes for every token. Which buffers share memory changes with the length, and the slope a little with it.
 func TestMemoryGrowsLinearly(t *testing.T) {

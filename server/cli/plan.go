@@ -53,10 +53,14 @@ func plan(e env, args []string) error {
 		name  string
 		bytes int64
 		note  string
-	}{{"weights", p.Weights, bits(p)}, {"adapters", p.Adapters, ""}, {"gradients", p.Gradients, ""}, {"moments", p.Moments, j.Recipe.Optim},
+	}{{"weights", p.Weights, bits(p)}, {"adapters", p.Adapters, ""}, {"gradients", p.Gradients, ""}, {"moments", p.Moments, momentsNote(j.Recipe.Optim, p)},
+		{"moments elsewhere", p.HostMoments, "in the host's memory, not the device's"},
 		{"activations", p.Activations, fmt.Sprintf("largest micro-batch %d × %d tokens", p.Shapes[len(p.Shapes)-1].Rows, p.Shapes[len(p.Shapes)-1].Length)},
 		{"workspace", p.Workspace, "kernels' scratch, feeds"}, {"data", p.Data, "tokenised rows"},
 		{"program", p.Program, "its code, garbage before it is collected"}, {"in all", p.Total(), ""}} {
+		if row.name == "moments elsewhere" && !p.Paged {
+			continue
+		}
 		fmt.Fprintf(w, "%s\t%s\t%d bytes\t%s\n", row.name, run.Size(row.bytes), row.bytes, row.note)
 	}
 	w.Flush()
@@ -65,6 +69,13 @@ func plan(e env, args []string) error {
 	fmt.Fprintf(e.out, "steps          %d, in %d micro-batches\n", p.Steps, p.MicroBatches)
 	fmt.Fprintf(e.out, "FLOPs          %.3g in all, %.3g for the largest micro-batch\n", p.FLOPs, float64(p.MicroBatchFLOPs))
 	return nil
+}
+
+func momentsNote(optim string, p wire.Plan) string {
+	if p.Paged {
+		return optim + ": of one layer at a time"
+	}
+	return optim
 }
 
 func bits(p wire.Plan) string {

@@ -2,8 +2,11 @@ package cli
 
 import (
 	"bytes"
+	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -106,4 +109,97 @@ func TestDevices(t *testing.T) {
 			t.Errorf("%q: exit status %d:\n%s", more, status, text)
 		}
 	}
+}
+
+// TestWebGPUPaged trains all weights in memory that has no room for the moments: refused with adamw, which names the remedy;
+// with paged_adamw the losses and the weights are those of a run with room for all, and a State of either goes on as the other.
+func TestWebGPUPaged(t *testing.T) {
+	needWebGPU(t)
+	own, _ := goldenDirs(t)
+	dir := filepath.Join(own, "tiny_full")
+	var c goldenCase
+	readJSON(t, filepath.Join(dir, "case.json"), &c)
+	args := append(append([]string{}, c.CLI[1:]...), "--device", "webgpu", "--kernel_variant", webgpu.Registers, "--max_steps", "4", "--save_steps", "2")
+	sft := func(more ...string) (out, text string, status int) {
+		out = t.TempDir()
+		text, status = hone(t, dir, append(append([]string{"sft", "--output_dir", out}, args...), more...)...)
+		return out, text, status
+	}
+	text, status := hone(t, dir, append([]string{"plan", "--optim", "paged_adamw"}, args...)...)
+	if status != 0 || !strings.Contains(text, "paged_adamw: of one layer at a time") {
+		t.Fatalf("exit status %d:\n%s", status, text)
+	}
+	memory := strconv.FormatInt(planLine(t, text, "in all")-planLine(t, text, "moments elsewhere"), 10)
+	result := func(out, step string) map[string][]byte {
+		t.Helper()
+		files := map[string][]byte{}
+		for _, name := range []string{checkpoint.ModelTensors, checkpoint.StateTensors} {
+			found, _ := filepath.Glob(filepath.Join(out, "*", "v0-*", "checkpoint-"+step, name))
+			if len(found) != 1 {
+				t.Fatalf("%d files %s under %s", len(found), name, out)
+			}
+			raw, err := os.ReadFile(found[0])
+			if err != nil {
+				t.Fatal(err)
+			}
+			files[name] = raw
+		}
+		return files
+	}
+	resident, text, status := sft()
+	if status != 0 {
+		t.Fatalf("exit status %d:\n%s", status, text)
+	}
+	if _, text, status := sft("--device_memory", memory); status != 1 || !strings.Contains(text, "--optim paged_adamw") {
+		t.Errorf("adamw in %s bytes: exit status %d:\n%s", memory, status, text)
+	}
+	paged, text, status := sft("--device_memory", memory, "--optim", "paged_adamw_32bit")
+	if status != 0 {
+		t.Fatalf("exit status %d:\n%s", status, text)
+	}
+	want := result(resident, "4")
+	for name, got := range result(paged, "4") {
+		if !bytes.Equal(got, want[name]) {
+			t.Errorf("with paged moments %s differs", name)
+		}
+	}
+	if got, want := losses(t, paged), losses(t, resident); !slices.Equal(got, want) || len(want) != 4 {
+		t.Errorf("losses and norms %q with paged moments, %q with moments on the device", got, want)
+	}
+	halves, _ := filepath.Glob(filepath.Join(resident, "*", "v0-*", "checkpoint-2"))
+	if len(halves) != 1 {
+		t.Fatalf("%d checkpoints of step 2", len(halves))
+	}
+	if text, status := hone(t, dir, "sft", "--resume_from_checkpoint", halves[0], "--device", "webgpu", "--optim", "paged_adamw", "--device_memory", memory); status != 0 {
+		t.Fatalf("exit status %d:\n%s", status, text)
+	}
+	for name, got := range result(resident, "4") {
+		if !bytes.Equal(got, want[name]) {
+			t.Errorf("resumed with paged moments, %s differs", name)
+		}
+	}
+}
+
+// losses are the loss and the norm of every line of a run's log, as written.
+func losses(t *testing.T, out string) (list []string) {
+	t.Helper()
+	found, _ := filepath.Glob(filepath.Join(out, "*", "v0-*", "logging.jsonl"))
+	if len(found) != 1 {
+		t.Fatalf("%d logs under %s", len(found), out)
+	}
+	raw, err := os.ReadFile(found[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range bytes.Lines(raw) {
+		var l struct {
+			Loss     json.Number `json:"loss"`
+			GradNorm json.Number `json:"grad_norm"`
+		}
+		if err := json.Unmarshal(line, &l); err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, l.Loss.String()+" "+l.GradNorm.String())
+	}
+	return list
 }
