@@ -1,0 +1,259 @@
+package auth
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"hone/core/filelock"
+)
+
+// Token is what is kept of one: never the secret itself.
+type Token struct {
+	ID       string    `json:"id"` // public; names the token in lists and logs
+	User     string    `json:"user"`
+	Scope    Scope     `json:"scope"`
+	SHA256   string    `json:"sha256"` // of the secret, hex. 256 random bits need no salt and no slow hash
+	Created  time.Time `json:"created"`
+	LastUsed time.Time `json:"last_used"` // to the minute; zero: never
+	Revoked  bool      `json:"revoked,omitempty"`
+}
+
+// tokenPrefix begins every token, so that one that got into a text is found.
+const tokenPrefix = "hone_"
+
+// Tokens is the file of tokens in a server's data directory. Commands change it while a server reads it, each under a lock; a
+// change holds from the next request on.
+type Tokens struct {
+	path string
+	now  func() time.Time
+
+	mu   sync.Mutex
+	read fs.FileInfo // of the file as list holds it
+	list []Token
+	used map[string]time.Time // by id, not yet written
+	last time.Time            // that uses were written
+}
+
+// OpenTokens opens the tokens of a data directory, which it makes if need be.
+func OpenTokens(dataDir string) (*Tokens, error) {
+	if err := os.MkdirAll(dataDir, 0o700); err != nil {
+		return nil, fmt.Errorf("auth: the data directory: %w", err)
+	}
+	t := &Tokens{path: filepath.Join(dataDir, "tokens.json"), now: time.Now, used: map[string]time.Time{}}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t, t.refresh()
+}
+
+// Add makes a token and returns its secret, which is kept nowhere.
+func (t *Tokens) Add(user string, scope Scope) (Token, string, error) {
+	if err := CheckUser(user); err != nil {
+		return Token{}, "", err
+	}
+	if _, err := ParseScope(string(scope)); err != nil {
+		return Token{}, "", err
+	}
+	var raw [38]byte // 48 bits of a public id, 256 of the secret
+	rand.Read(raw[:])
+	id := hex.EncodeToString(raw[:6])
+	secret := tokenPrefix + id + "_" + base64.RawURLEncoding.EncodeToString(raw[6:])
+	made := Token{ID: id, User: user, Scope: scope, SHA256: digest(secret), Created: t.now().UTC().Truncate(time.Second)}
+	err := t.change(func(list []Token) ([]Token, error) { return append(list, made), nil })
+	return made, secret, err
+}
+
+// Revoke makes a token worthless from the next request on.
+func (t *Tokens) Revoke(id string) error {
+	return t.change(func(list []Token) ([]Token, error) {
+		for i := range list {
+			if list[i].ID == id {
+				list[i].Revoked = true
+				return list, nil
+			}
+		}
+		return nil, fmt.Errorf("auth: there is no token %.40q; `hone token list` shows them", id)
+	})
+}
+
+// List gives all tokens, the revoked ones too, oldest first.
+func (t *Tokens) List() ([]Token, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	err := t.refresh()
+	return append([]Token(nil), t.list...), err
+}
+
+// Valid counts the tokens that let somebody in.
+func (t *Tokens) Valid() (int, error) {
+	list, err := t.List()
+	n := 0
+	for _, k := range list {
+		if !k.Revoked {
+			n++
+		}
+	}
+	return n, err
+}
+
+// errUnknown is the same for a token that never was, one with a wrong secret and a revoked one.
+var errUnknown = &Denied{Reason: "this token is not valid here: it is mistyped, or was revoked; ask whoever runs the server for another"}
+
+// Who finds out whose token a secret is.
+func (t *Tokens) Who(secret string) (Identity, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if err := t.refresh(); err != nil {
+		return Identity{}, err
+	}
+	if secret == "" {
+		return Identity{}, &Denied{Reason: "this server wants a token: --token, HONE_TOKEN, or the field of the page"}
+	}
+	id, _, ok := strings.Cut(strings.TrimPrefix(secret, tokenPrefix), "_")
+	got, found := digest(secret), Token{}
+	for _, k := range t.list {
+		if ok && k.ID == id {
+			found = k
+		}
+	}
+	if subtle.ConstantTimeCompare([]byte(got), []byte(found.SHA256)) != 1 || found.Revoked {
+		return Identity{}, errUnknown
+	}
+	t.use(found.ID)
+	return Identity{User: found.User, Scope: found.Scope, Token: found.ID}, nil
+}
+
+// StillValid reports whether a token that was valid once has not been revoked since.
+func (t *Tokens) StillValid(id string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.refresh() != nil {
+		return false
+	}
+	for _, k := range t.list {
+		if k.ID == id {
+			return !k.Revoked
+		}
+	}
+	return false
+}
+
+// use remembers when a token was used, and writes it down once a minute.
+func (t *Tokens) use(id string) {
+	now := t.now().UTC().Truncate(time.Minute)
+	t.used[id] = now
+	if now.Sub(t.last) < time.Minute {
+		return
+	}
+	t.last = now
+	used := t.used
+	t.used = map[string]time.Time{}
+	go t.change(func(list []Token) ([]Token, error) { // that this is lost is no reason to refuse anybody
+		for i := range list {
+			if at := used[list[i].ID]; at.After(list[i].LastUsed) {
+				list[i].LastUsed = at
+			}
+		}
+		return list, nil
+	})
+}
+
+func digest(secret string) string {
+	sum := sha256.Sum256([]byte(secret))
+	return hex.EncodeToString(sum[:])
+}
+
+// refresh reads the file if it has changed.
+func (t *Tokens) refresh() error {
+	st, err := os.Stat(t.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		t.list, t.read = nil, nil
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("auth: %w", err)
+	}
+	// A change renames a new file into place, so it is another file, even within one tick of the clock.
+	if t.read != nil && os.SameFile(st, t.read) && st.ModTime().Equal(t.read.ModTime()) && st.Size() == t.read.Size() {
+		return nil
+	}
+	list, err := readTokens(t.path)
+	if err == nil {
+		t.list, t.read = list, st
+	}
+	return err
+}
+
+func readTokens(path string) ([]Token, error) {
+	raw, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("auth: %w", err)
+	}
+	var list []Token
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&list); err != nil {
+		return nil, fmt.Errorf("auth: %s: %w; nobody is let in until it is mended or removed", path, err)
+	}
+	return list, nil
+}
+
+// change rewrites the file, alone among all processes.
+func (t *Tokens) change(f func([]Token) ([]Token, error)) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	lock, err := filelock.Wait(ctx, t.path+".lock", nil)
+	if err != nil {
+		return fmt.Errorf("auth: %w", err)
+	}
+	defer lock.Release()
+	list, err := readTokens(t.path)
+	if err == nil {
+		list, err = f(list)
+	}
+	if err != nil {
+		return err
+	}
+	raw, err := json.MarshalIndent(list, "", "  ")
+	if err != nil {
+		return err
+	}
+	return replace(t.path, append(raw, '\n'))
+}
+
+// replace gives a file new content, for its owner's eyes only.
+func replace(path string, data []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), ".tokens-*") // with mode 0600
+	if err != nil {
+		return fmt.Errorf("auth: %w", err)
+	}
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Sync()
+	}
+	err = errors.Join(err, f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		os.Remove(f.Name())
+		return fmt.Errorf("auth: writing %s: %w", path, err)
+	}
+	return nil
+}
