@@ -16,6 +16,10 @@ import (
 // Control steers a run while it goes on; its methods are called from other goroutines. What is asked for happens between
 // two steps. The zero value is ready, for one call of Start at a time.
 type Control struct {
+	// Places says where models, adapters and data that a recipe names stand on this machine, by these names: for a run that
+	// came from another one, where its paths mean something. It is set before Start.
+	Places map[string]string
+
 	mu     sync.Mutex
 	paused bool
 	steps  int              // to do although the run is paused
@@ -33,7 +37,7 @@ func (c *Control) Start(ctx context.Context, r recipe.Recipe, dev device.Device,
 	c.going = true
 	c.mu.Unlock()
 	defer c.end()
-	if err := absolute(&r); err != nil {
+	if err := absolute(&r, c.Places); err != nil {
 		return Result{}, err
 	}
 	result, err := start(ctx, c, r, dev, sink)

@@ -113,7 +113,7 @@ func openRows(ctx context.Context, r recipe.Recipe) (*Job, error) {
 		return nil, err
 	}
 	j := &Job{Recipe: r}
-	err := j.locate(ctx, nil, nil)
+	err := j.locate(ctx, resumption{}, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -19,13 +19,14 @@ import (
 type locator struct {
 	options hub.Options
 	pins    map[string]string // what a run that resumes found under a name, by kind and name
+	places  map[string]string // see Control.Places
 	sources []checkpoint.Source
 }
 
 // newLocator looks where the recipe says and tells how downloads go on.
-func newLocator(r recipe.Recipe, pins []checkpoint.Source, sink func(wire.Event)) *locator {
-	l := &locator{options: hub.Options{Hub: r.Hub}, pins: map[string]string{}}
-	for _, s := range pins {
+func newLocator(r recipe.Recipe, from resumption, sink func(wire.Event)) *locator {
+	l := &locator{options: hub.Options{Hub: r.Hub}, pins: map[string]string{}, places: from.places}
+	for _, s := range from.sources {
 		l.pins[s.Kind+" "+s.Name] = hub.Place{Name: s.Name, Hub: s.Hub, ID: s.ID, Revision: s.Revision, Part: s.Part}.Pinned()
 	}
 	if sink != nil {
@@ -37,6 +38,11 @@ func newLocator(r recipe.Recipe, pins []checkpoint.Source, sink func(wire.Event)
 
 // find looks for one name with a function of package hub.
 func (l *locator) find(ctx context.Context, kind, name, revision string, look func(context.Context, string, hub.Options) (hub.Place, error)) (hub.Place, error) {
+	if path, ok := l.places[name]; ok {
+		p, err := look(ctx, path, l.options)
+		p.Name = name // what is written down is the name, which means something where the run came from
+		return p, err
+	}
 	o, asked := l.options, name
 	if pin, ok := l.pins[kind+" "+name]; ok {
 		asked = pin
@@ -65,9 +71,9 @@ func modelAsked(r recipe.Recipe) string {
 }
 
 // locate puts directories in the place of the names of model and adapter.
-func (j *Job) locate(ctx context.Context, pins []checkpoint.Source, sink func(wire.Event)) error {
+func (j *Job) locate(ctx context.Context, from resumption, sink func(wire.Event)) error {
 	r := &j.Recipe
-	j.asked, j.names = *r, newLocator(*r, pins, sink)
+	j.asked, j.names = *r, newLocator(*r, from, sink)
 	p, err := j.names.find(ctx, "model", modelAsked(*r), r.ModelRevision, hub.Model)
 	if err != nil {
 		return err
@@ -92,7 +98,7 @@ func Fetch(ctx context.Context, r recipe.Recipe, sink func(wire.Event)) error {
 		return err
 	}
 	j := &Job{Recipe: r}
-	if err := j.locate(ctx, nil, sink); err != nil {
+	if err := j.locate(ctx, resumption{}, sink); err != nil {
 		return err
 	}
 	_, err := j.mix(ctx)
@@ -101,27 +107,31 @@ func Fetch(ctx context.Context, r recipe.Recipe, sink func(wire.Event)) error {
 
 // ModelDir is the directory of a model by its path or name, for commands that only use it.
 func ModelDir(ctx context.Context, name string, sink func(wire.Event)) (string, error) {
-	p, err := newLocator(recipe.Recipe{}, nil, sink).find(ctx, "model", name, "", hub.Model)
+	p, err := newLocator(recipe.Recipe{}, resumption{}, sink).find(ctx, "model", name, "", hub.Model)
 	return p.Dir, err
 }
 
 // AdapterDir is the directory of an adapter, or of a checkpoint, by its path or name.
 func AdapterDir(ctx context.Context, name string, sink func(wire.Event)) (string, error) {
-	p, err := newLocator(recipe.Recipe{}, nil, sink).find(ctx, "adapter", name, "", hub.Adapter)
+	p, err := newLocator(recipe.Recipe{}, resumption{}, sink).find(ctx, "adapter", name, "", hub.Adapter)
 	return p.Dir, err
 }
 
 // DatasetFiles are the files of a data set by its path or name, for commands that only read it.
 func DatasetFiles(ctx context.Context, name string, sink func(wire.Event)) ([]string, error) {
-	return newLocator(recipe.Recipe{}, nil, sink).dataset(ctx, name)
+	return newLocator(recipe.Recipe{}, resumption{}, sink).dataset(ctx, name)
 }
 
-// absolute makes the paths of a recipe independent of where the program was started. Names of a hub stay.
-func absolute(r *recipe.Recipe) error {
+// absolute makes the paths of a recipe independent of where the program was started. Names of a hub and those that places
+// has stay.
+func absolute(r *recipe.Recipe, places map[string]string) error {
 	fix := func(p *string) error {
 		name, _, err := data.ParseSpec(*p)
 		if err != nil || name == "" {
 			return nil // who reads it says what is wrong
+		}
+		if _, ok := places[name]; ok {
+			return nil
 		}
 		if _, err := os.Stat(name); errors.Is(err, fs.ErrNotExist) && hub.IsName(name) {
 			return nil

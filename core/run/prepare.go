@@ -66,6 +66,7 @@ func Prepare(ctx context.Context, r recipe.Recipe, dev device.Device) (*Job, err
 type resumption struct {
 	dir     string // the checkpoint
 	sources []checkpoint.Source
+	places  map[string]string // see Control.Places; a run that starts has them too
 }
 
 // prepare is Prepare; a run that resumes takes its adapter from a checkpoint, not from where it once began. sink hears of
@@ -75,7 +76,7 @@ func prepare(ctx context.Context, r recipe.Recipe, dev device.Device, from resum
 		return nil, err
 	}
 	j := &Job{Recipe: r, dev: dev, from: from.dir, sink: sink}
-	if err := j.locate(ctx, from.sources, sink); err != nil {
+	if err := j.locate(ctx, from, sink); err != nil {
 		return nil, err
 	}
 	var err error

@@ -33,7 +33,7 @@ func OpenPreview(ctx context.Context, r recipe.Recipe, n int, sink func(wire.Eve
 		return nil, err
 	}
 	j := &Job{Recipe: r, sink: sink}
-	err := j.locate(ctx, nil, sink)
+	err := j.locate(ctx, resumption{}, sink)
 	if err != nil {
 		return nil, err
 	}

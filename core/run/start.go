@@ -39,7 +39,7 @@ func start(ctx context.Context, c *Control, r recipe.Recipe, dev device.Device, 
 		return resume(ctx, c, r, dev, sink)
 	}
 	before, _ := Resident()
-	j, err := prepare(ctx, r, dev, resumption{}, sink)
+	j, err := prepare(ctx, r, dev, resumption{places: c.Places}, sink)
 	if err != nil {
 		return Result{}, err
 	}
@@ -97,7 +97,7 @@ func resume(ctx context.Context, c *Control, r recipe.Recipe, dev device.Device,
 	}
 	// The run recorded the names that all-linear stands for, and the length that 0 stands for.
 	then := &Job{Recipe: old, from: from.Dir}
-	if err := then.locate(ctx, was.Sources, sink); err != nil {
+	if err := then.locate(ctx, resumption{sources: was.Sources, places: c.Places}, sink); err != nil {
 		return Result{}, fmt.Errorf("resuming %s: %w", from.Dir, err)
 	}
 	if base, err := checkpoint.OpenBase(then.Recipe.Model); err == nil {
@@ -112,7 +112,7 @@ func resume(ctx context.Context, c *Control, r recipe.Recipe, dev device.Device,
 		_ = c.Choose(state.KernelVariant) // kernels of another device are told of below
 	}
 	before, _ := Resident()
-	j, err := prepare(ctx, merged, dev, resumption{from.Dir, was.Sources}, sink)
+	j, err := prepare(ctx, merged, dev, resumption{from.Dir, was.Sources, c.Places}, sink)
 	if err != nil {
 		return Result{}, err
 	}
@@ -163,7 +163,11 @@ func (s *session) hash() error {
 	if err != nil {
 		return err
 	}
-	if s.model, err = checkpoint.NewInput([]string{r.Model}, files); err != nil {
+	where := r.Model
+	if _, placed := s.j.names.places[s.j.asked.Model]; placed {
+		where = s.j.asked.Model
+	}
+	if s.model, err = checkpoint.NewInput([]string{where}, files); err != nil {
 		return err
 	}
 	s.data, err = checkpoint.NewInput(append(append([]string(nil), r.Dataset...), r.ValDataset...), s.j.files)

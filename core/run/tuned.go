@@ -54,7 +54,7 @@ func FindTuned(ctx context.Context, where, model string, sink func(wire.Event)) 
 		return Tuned{}, err
 	}
 	j := &Job{Recipe: t.Recipe, from: c.Dir}
-	if err := j.locate(ctx, m.Sources, sink); err != nil {
+	if err := j.locate(ctx, resumption{sources: m.Sources}, sink); err != nil {
 		return Tuned{}, fmt.Errorf("run %s: its base is not to be had any more: %w; --model names it", run.Dir, err)
 	}
 	t.Model = j.Recipe.Model
