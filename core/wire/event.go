@@ -1,12 +1,24 @@
 package wire
 
 import (
+	"encoding/json"
+	"fmt"
+	"math"
 	"strconv"
 	"time"
 )
 
 // Seconds is a stretch of time that JSON writes in seconds.
 type Seconds time.Duration
+
+// UnmarshalJSON reads it back, to the nanosecond.
+func (s *Seconds) UnmarshalJSON(raw []byte) error {
+	x, err := strconv.ParseFloat(string(raw), 64)
+	if err == nil {
+		*s = Seconds(math.Round(x * float64(time.Second)))
+	}
+	return err
+}
 
 // MarshalJSON writes 1.5 for a second and a half.
 func (s Seconds) MarshalJSON() ([]byte, error) {
@@ -133,6 +145,20 @@ type Finished struct {
 	Planned   int64   `json:"planned"` // what the plan said that the run would add
 }
 
+// Queued says that a run waits for a device of a server: at first, and when whoever worked on it is gone.
+type Queued struct {
+	Step   int    `json:"step"`   // of the State from which it will go on
+	Reason string `json:"reason"` // why it waits again; empty at first
+}
+
+// Failed ends a run that cannot go on.
+type Failed struct {
+	Step   int    `json:"step"` // of its last State, from which it can be resumed; 0 without one
+	Reason string `json:"reason"`
+}
+
+func (Queued) event()      {}
+func (Failed) event()      {}
 func (Downloading) event() {}
 func (Loading) event()     {}
 func (Started) event()     {}
@@ -173,6 +199,53 @@ func Name(e Event) string {
 		return "rate_changed"
 	case Finished:
 		return "finished"
+	case Queued:
+		return "queued"
+	case Failed:
+		return "failed"
 	}
 	panic("wire: an event without a name")
+}
+
+// ParseEvent reads the data of a frame as the event of that name.
+func ParseEvent(name string, data json.RawMessage) (Event, error) {
+	switch name {
+	case "downloading":
+		return parseEvent[Downloading](name, data)
+	case "loading":
+		return parseEvent[Loading](name, data)
+	case "started":
+		return parseEvent[Started](name, data)
+	case "stepped":
+		return parseEvent[Stepped](name, data)
+	case "progress":
+		return parseEvent[Progress](name, data)
+	case "evaluated":
+		return parseEvent[Evaluated](name, data)
+	case "saved":
+		return parseEvent[Saved](name, data)
+	case "warning":
+		return parseEvent[Warning](name, data)
+	case "paused":
+		return parseEvent[Paused](name, data)
+	case "resumed":
+		return parseEvent[Resumed](name, data)
+	case "rate_changed":
+		return parseEvent[RateChanged](name, data)
+	case "finished":
+		return parseEvent[Finished](name, data)
+	case "queued":
+		return parseEvent[Queued](name, data)
+	case "failed":
+		return parseEvent[Failed](name, data)
+	}
+	return nil, fmt.Errorf("wire: there is no event %.40q; bring both sides to one release", name)
+}
+
+func parseEvent[E Event](name string, data json.RawMessage) (Event, error) {
+	var e E
+	if err := json.Unmarshal(data, &e); err != nil {
+		return nil, fmt.Errorf("wire: the event %s: %w", name, err)
+	}
+	return e, nil
 }

@@ -137,6 +137,9 @@ type Run struct {
 	Loss     float64         `json:"loss"`      // of its last logged step
 	EvalLoss float64         `json:"eval_loss"` // the lowest; 0 where nothing was held out
 	Finished bool            `json:"finished"`
+	Status   string          `json:"status,omitempty"` // on a server: queued, running, paused, stopped, failed, done
+	Reason   string          `json:"reason,omitempty"` // why it failed, or had to be begun again
+	Attempts int             `json:"attempts,omitempty"`
 	Bytes    int64           `json:"bytes"`
 	Note     string          `json:"note"`
 	Recipe   json.RawMessage `json:"recipe"` // args.json

@@ -41,6 +41,12 @@ type Forecast struct {
 // Start starts a run. What happens comes as events. Reply: RunName.
 type Start struct {
 	Recipe json.RawMessage `json:"recipe"`
+
+	// What follows is for a server, which has nothing of the one who asks.
+	Places   []Place  `json:"places,omitempty"`   // what the recipe names, sent before
+	From     *Carried `json:"from,omitempty"`     // go on with this run instead of beginning one; Files have been sent before
+	Priority int      `json:"priority,omitempty"` // 0 the first, 1 as usual, 2 when nothing else waits
+	Key      string   `json:"key,omitempty"`      // chosen by who asks: asking again with it starts nothing more
 }
 
 // Resume goes on with a run from its last State. Reply: RunName.
@@ -148,6 +154,8 @@ func ParseRequest(name string, data json.RawMessage) (Request, error) {
 		return parse[Export](name, data)
 	case Delete{}.Name():
 		return parse[Delete](name, data)
+	case Carry{}.Name():
+		return parse[Carry](name, data)
 	}
 	return nil, fmt.Errorf("wire: there is no request %.40q; reload the page, or bring both sides to one release", name)
 }

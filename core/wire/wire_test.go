@@ -2,8 +2,10 @@ package wire
 
 import (
 	"encoding/json"
+	"reflect"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestParseFrame(t *testing.T) {
@@ -31,7 +33,8 @@ func TestParseFrame(t *testing.T) {
 func TestParseRequest(t *testing.T) {
 	all := []Request{Hello{}, Inspect{Model: "m"}, Fetch{What: "model", Of: "a/b"}, Look{Recipe: json.RawMessage(`{}`), Rows: 2},
 		Forecast{Recipe: json.RawMessage(`{}`)}, Start{Recipe: json.RawMessage(`{"seed":1}`)}, Resume{Run: "r"}, Steer{Run: "r", Do: "pause"},
-		Answer{Prompt: "p", Sides: "both"}, Runs{}, Replay{Run: "r", Seq: 2}, Note{Run: "r", Text: "t"}, Export{Run: "r", What: "adapter"}, Delete{Path: "p"}}
+		Answer{Prompt: "p", Sides: "both"}, Runs{}, Replay{Run: "r", Seq: 2}, Note{Run: "r", Text: "t"}, Export{Run: "r", What: "adapter"}, Delete{Path: "p"}, Carry{Run: "r"},
+		Start{Recipe: json.RawMessage(`{}`), Places: []Place{{Name: "m", Folder: true, Files: []Blob{{"a", 1, "x"}}}}, From: &Carried{Run: "r", Step: 2}, Priority: 1, Key: "k"}}
 	for _, r := range all {
 		raw, err := json.Marshal(r)
 		if err != nil {
@@ -54,11 +57,33 @@ func TestParseRequest(t *testing.T) {
 	}
 }
 
+func TestParseEvent(t *testing.T) {
+	for _, e := range []Event{Downloading{Name: "n", Done: 1}, Loading{File: "f"}, Started{Model: "m", TotalSteps: 3}, Stepped{Step: 1, Loss: 0.5}, Progress{Step: 2, Elapsed: Seconds(1500 * time.Millisecond)},
+		Evaluated{Step: 3, EvalLoss: 1}, Saved{Step: 4}, Warning{Text: "w"}, Paused{Step: 5}, Resumed{Step: 6}, RateChanged{Step: 7, LearningRate: 1e-4},
+		Finished{Step: 8, Elapsed: Seconds(time.Hour + 1)}, Queued{Step: 9, Reason: "r"}, Failed{Step: 10, Reason: "r"}} {
+		raw, err := json.Marshal(e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := ParseEvent(Name(e), raw)
+		if err != nil || !reflect.DeepEqual(got, e) {
+			t.Errorf("%s came back as %+v, %v", raw, got, err)
+		}
+	}
+	if _, err := ParseEvent("shout", nil); err == nil {
+		t.Error("an event that there is not was read")
+	}
+	if _, err := ParseEvent("finished", json.RawMessage(`{"elapsed":"x"}`)); err == nil {
+		t.Error("a word for a number of seconds was read")
+	}
+}
+
 func FuzzParseFrame(f *testing.F) {
 	f.Add([]byte(`{"v":1,"kind":"request","id":1,"name":"start","data":{"recipe":{}}}`))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		if f, err := ParseFrame(raw); err == nil {
 			_, _ = ParseRequest(f.Name, f.Data)
+			_, _ = ParseEvent(f.Name, f.Data)
 		}
 	})
 }
