@@ -33,6 +33,7 @@ func TestTokens(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer server.Close()
 	who, err := server.Who(secret)
 	if err != nil || who != (Identity{"ada", Run, made.ID}) {
 		t.Fatalf("%+v, %v", who, err)
@@ -131,6 +132,7 @@ func TestGate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer tokens.Close()
 	g := NewGate(tokens, true, Rates{Token: 1, Address: 1, Burst: 30})
 	if who, err := g.Enter("", "a"); err != nil || who.User != Local || !who.May(Admin) {
 		t.Fatalf("%+v, %v", who, err)

@@ -46,6 +46,7 @@ type Tokens struct {
 	list []Token
 	used map[string]time.Time // by id, not yet written
 	last time.Time            // that uses were written
+	uses sync.WaitGroup       // being written
 }
 
 // OpenTokens opens the tokens of a data directory, which it makes if need be.
@@ -161,15 +162,20 @@ func (t *Tokens) use(id string) {
 	t.last = now
 	used := t.used
 	t.used = map[string]time.Time{}
-	go t.change(func(list []Token) ([]Token, error) { // that this is lost is no reason to refuse anybody
-		for i := range list {
-			if at := used[list[i].ID]; at.After(list[i].LastUsed) {
-				list[i].LastUsed = at
+	t.uses.Go(func() {
+		t.change(func(list []Token) ([]Token, error) { // that this is lost is no reason to refuse anybody
+			for i := range list {
+				if at := used[list[i].ID]; at.After(list[i].LastUsed) {
+					list[i].LastUsed = at
+				}
 			}
-		}
-		return list, nil
+			return list, nil
+		})
 	})
 }
+
+// Close waits for what is still being written.
+func (t *Tokens) Close() { t.uses.Wait() }
 
 func digest(secret string) string {
 	sum := sha256.Sum256([]byte(secret))
