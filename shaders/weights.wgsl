@@ -14,9 +14,12 @@ var<private> nf4: array<f32, 16> = array<f32, 16>(
     0.44070982933044434, 0.5626170039176941, 0.7229568362236023, 1.0);
 
 // The scale of the block of 64 that element `at` is in. Words of `scales`: 256 of the map, the offset, the word where the
-// 8-bit scales begin, and the scales of these, one for 256.
+// 8-bit scales begin, and the scales of these, one for 256. Where that word is 0, what follows are the scales themselves.
 fn w_scale(at: u32, origin: u32) -> f32 {
     let block = (at + origin) / 64u;
+    if (scales[257] == 0u) {
+        return bitcast<f32>(scales[258u + block]);
+    }
     let code = extractBits(scales[scales[257] + block / 4u], 8u * (block % 4u), 8u);
     return bitcast<f32>(scales[code]) * bitcast<f32>(scales[258u + block / 256u]) + bitcast<f32>(scales[256]);
 }

@@ -70,13 +70,17 @@ func (b *Base) Quantised(name string) bool {
 	return ok
 }
 
-// Bytes is what a weight takes on a device that stores it as told.
+// Plain reports whether the checkpoint holds the weight as bitsandbytes NF4 without double quantisation.
+func (b *Base) Plain(name string) bool {
+	_, nested := b.Weights.Lookup(b.StoredName(name) + quant.BitsAndBytesNested)
+	return !nested && b.Quantised(name)
+}
+
+// Bytes is the size of a weight that is stored as told; a device may need some more to hold it (device.Device).
 func (b *Base) Bytes(p nn.Param, as tensor.DType) int64 {
 	n := tensor.Type{DType: as, Shape: p.Shape}.Bytes()
-	if as == tensor.NF4 && b.Quantised(p.Name) {
-		if _, nested := b.Weights.Lookup(b.StoredName(p.Name) + quant.BitsAndBytesNested); !nested {
-			n += quant.PlainBytes(p.Shape)
-		}
+	if as == tensor.NF4 && b.Plain(p.Name) {
+		n += quant.PlainBytes(p.Shape)
 	}
 	return n
 }

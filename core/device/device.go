@@ -14,6 +14,8 @@ import (
 // Device is one processor with its memory. It is used from one goroutine at a time.
 type Device interface {
 	Caps() Caps
+	// Bytes is what a tensor of the type takes on the device; plain is that of an NF4 weight without double quantisation.
+	Bytes(t tensor.Type, plain bool) int64
 	// Upload makes a buffer of the type from little-endian bytes, streamed; a nil reader gives zeros.
 	Upload(ctx context.Context, t tensor.Type, r io.Reader) (Buffer, error)
 	// Write gives a buffer other values of its type, as Upload would have given them.

@@ -9,15 +9,14 @@ import (
 )
 
 // planMemory fills in the sizes of a plan.
-func planMemory(p *wire.Plan, base *checkpoint.Base, s *train.Setup, costs []device.Cost) {
+func planMemory(p *wire.Plan, dev device.Device, base *checkpoint.Base, s *train.Setup, costs []device.Cost) {
 	var quantised, bytes int64
 	for _, w := range base.Model.Params() {
 		t := s.Storage(w.Name, w.Shape)
-		size := base.Bytes(w, t.DType)
-		p.Weights += size
+		p.Weights += dev.Bytes(t, base.Plain(w.Name))
 		p.Parameters += int64(w.Shape.Elements())
 		if t.DType == tensor.NF4 {
-			quantised, bytes = quantised+int64(w.Shape.Elements()), bytes+size
+			quantised, bytes = quantised+int64(w.Shape.Elements()), bytes+base.Bytes(w, t.DType)
 		}
 	}
 	if quantised > 0 {

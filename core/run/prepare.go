@@ -277,7 +277,7 @@ func (j *Job) compile(ctx context.Context) error {
 		return fmt.Errorf("model %s: %w", j.Recipe.Model, err)
 	}
 	p.Data = j.dataBytes()
-	planMemory(p, j.Base, j.setup, j.trainer.Costs())
+	planMemory(p, j.dev, j.Base, j.setup, j.trainer.Costs())
 	if j.short() {
 		if err := j.trainer.Page(ctx); err != nil {
 			return fmt.Errorf("model %s: %w", j.Recipe.Model, err)

@@ -128,7 +128,7 @@ func (b benchFlags) run(e env) error {
 		slots, feeds, workspace := device.SharedBytes(t.Costs()...)
 		planned := slots + feeds + workspace
 		for _, s := range states {
-			planned += s.Type().Bytes()
+			planned += dev.Bytes(s.Type(), false)
 		}
 		line["live_bytes"], line["planned_bytes"] = d.Held(), planned
 	}

@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"encoding/json"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -202,4 +203,48 @@ func losses(t *testing.T, out string) (list []string) {
 		list = append(list, l.Loss.String()+" "+l.GradNorm.String())
 	}
 	return list
+}
+
+// TestWebGPUBench times small steps of every method; the buffers take what was planned.
+func TestWebGPUBench(t *testing.T) {
+	needWebGPU(t)
+	for _, method := range []string{"lora", "qlora", "full"} {
+		text, status := hone(t, t.TempDir(), "bench", "--device", "webgpu", "--method", method, "--hidden", "64", "--layers", "2", "--heads", "2", "--kv", "1",
+			"--inter", "96", "--vocab", "301", "--seq", "16", "--batch", "2", "--steps", "1", "--warmup", "1")
+		var line struct {
+			Live    int64 `json:"live_bytes"`
+			Planned int64 `json:"planned_bytes"`
+		}
+		if err := json.Unmarshal([]byte(text), &line); err != nil || status != 0 {
+			t.Fatalf("exit status %d, %v:\n%s", status, err, text)
+		}
+		if line.Live == 0 || line.Live != line.Planned {
+			t.Errorf("%s: %d bytes of live buffers, %d planned", method, line.Live, line.Planned)
+		}
+	}
+}
+
+// TestWebGPUBitsAndBytes trains on a model that bitsandbytes quantised without double quantisation, as the CPU does.
+func TestWebGPUBitsAndBytes(t *testing.T) {
+	needWebGPU(t)
+	model := bitsAndBytes(t, smallModelDir(t, smallConfigs[0].config), bnbForm{double: false, storage: "U8"})
+	rows := writeFile(t, t.TempDir(), "rows.jsonl", rowsOf(4, 96, 5, 20, 1))
+	var got [2][]string
+	for i, device := range []string{"cpu", "webgpu"} {
+		out := t.TempDir()
+		if text, status := hone(t, out, "sft", "--model", model, "--dataset", rows, "--train_type", "qlora", "--learning_rate", "0.01", "--max_length", "60", "--max_steps", "3",
+			"--split_dataset_ratio", "0", "--logging_steps", "1", "--device", device, "--output_dir", out); status != 0 {
+			t.Fatalf("%s: exit status %d:\n%s", device, status, text)
+		}
+		got[i] = losses(t, out)
+	}
+	for i, want := range got[0] {
+		for j, w := range strings.Fields(want) {
+			x, _ := strconv.ParseFloat(w, 64)
+			y, _ := strconv.ParseFloat(strings.Fields(got[1][i])[j], 64)
+			if !(math.Abs(x-y) <= 1e-4*max(1, x)) {
+				t.Errorf("step %d has loss and norm %s on the CPU, %s on WebGPU", i+1, want, got[1][i])
+			}
+		}
+	}
 }

@@ -73,6 +73,14 @@ type buffer struct {
 func (b *buffer) Type() tensor.Type { return b.typ }
 func (b *buffer) Release()          { *b = buffer{typ: b.typ} }
 
+// Bytes is the size of a tensor; the map that block scales are looked up in is the same for all weights.
+func (d *Device) Bytes(t tensor.Type, plain bool) int64 {
+	if plain && t.DType == tensor.NF4 {
+		return t.Bytes() + quant.PlainBytes(t.Shape)
+	}
+	return t.Bytes()
+}
+
 // Upload reads a tensor of element type F32, F16, BF16, I32 or NF4.
 func (d *Device) Upload(_ context.Context, t tensor.Type, r io.Reader) (device.Buffer, error) {
 	b := &buffer{typ: t}

@@ -83,50 +83,59 @@ func (d *Device) cuttable(t tensor.Type) error {
 	return fmt.Errorf("webgpu: a tensor of type %v: its rows are too long for the %d bytes that a kernel of %s sees", t, d.about.maxBinding, d.about.name)
 }
 
-// Words of the scales buffer of an NF4 weight; shaders/nf4.wgsl reads them.
+// Words of the scales buffer of an NF4 weight; shaders/weights.wgsl reads them.
 const (
 	nf4Map      = 0   // 256 values of the map
 	nf4Offset   = 256 // the mean of the block scales
-	nf4AbsmaxAt = 257 // the word where the 8-bit scales begin, four a word
+	nf4AbsmaxAt = 257 // the word where the 8-bit scales begin, four a word; 0: there are none, and what follows is one float32 a block
 	nf4Nested   = 258 // the float32 scales, one for 256 blocks
 )
 
-// allocate makes the buffers of a tensor.
+// scaleBytes is what the scales of an NF4 weight take.
+func scaleBytes(t tensor.Type, plain bool) int64 {
+	blocks := (int64(t.Elements()) + quant.BlockSize - 1) / quant.BlockSize
+	if plain {
+		return 4 * (nf4Nested + blocks)
+	}
+	return 4*(nf4Nested+(blocks+quant.NestedSize-1)/quant.NestedSize) + roundUp(blocks, 4)
+}
+
+// Bytes is what the buffers of a tensor take.
+func (d *Device) Bytes(t tensor.Type, plain bool) int64 {
+	var n int64
+	for _, s := range d.shardsOf(t) {
+		n += d.bytesOf(t, s)
+	}
+	if t.DType == tensor.NF4 {
+		n += scaleBytes(t, plain)
+	}
+	return n
+}
+
+// bytesOf is what a shard of a tensor takes.
+func (d *Device) bytesOf(t tensor.Type, s shard) int64 {
+	if len(t.Shape) == 2 {
+		t.Shape = tensor.Shape{s.rows, t.Shape[1]}
+	}
+	return max(4, codeBytes(t))
+}
+
+// allocate makes the buffers of a tensor, but that of its scales, whose form the values tell.
 func (d *Device) allocate(t tensor.Type) (*buffer, error) {
 	b := &buffer{d: d, typ: t}
-	add := func(bytes int64) (bufferID, error) {
-		id, err := d.newBuffer("tensor "+t.String(), max(4, bytes), storage)
-		if err != nil {
-			b.Release()
-		}
-		return id, err
-	}
 	if err := d.cuttable(t); err != nil {
 		return nil, err
 	}
+	if t.DType == tensor.NF4 && uint64(t.Elements()) > math.MaxUint32 {
+		return nil, fmt.Errorf("webgpu: a tensor of type %v has more elements than a kernel counts", t)
+	}
 	for _, s := range d.shardsOf(t) {
-		bytes := codeBytes(t)
-		if len(t.Shape) == 2 {
-			bytes = codeBytes(tensor.Type{DType: t.DType, Shape: tensor.Shape{s.rows, t.Shape[1]}})
-		}
-		id, err := add(bytes)
+		id, err := d.newBuffer("tensor "+t.String(), d.bytesOf(t, s), storage)
 		if err != nil {
+			b.Release()
 			return nil, err
 		}
 		b.shards = append(b.shards, id)
-	}
-	if t.DType == tensor.NF4 {
-		if uint64(t.Elements()) > math.MaxUint32 {
-			b.Release()
-			return nil, fmt.Errorf("webgpu: a tensor of type %v has more elements than a kernel counts", t)
-		}
-		blocks := (int64(t.Elements()) + quant.BlockSize - 1) / quant.BlockSize
-		nested := (blocks + quant.NestedSize - 1) / quant.NestedSize
-		id, err := add(4*(nf4Nested+nested) + roundUp(blocks, 4))
-		if err != nil {
-			return nil, err
-		}
-		b.scales = id
 	}
 	return b, nil
 }
@@ -253,28 +262,42 @@ func nf4Pieces(r io.Reader, s *sink) error {
 	if err != nil {
 		return err
 	}
-	if q.Plain != nil {
-		return fmt.Errorf("webgpu: NF4 weights without double quantisation are not supported yet; take --device cpu, or quantise with bnb_4bit_use_double_quant")
+	return s.b.putScales(q)
+}
+
+// putScales writes the scales of a weight, into a buffer that is made for their form.
+func (b *buffer) putScales(q *quant.NF4) error {
+	bytes := scaleBytes(b.typ, q.Plain != nil)
+	if b.scales == 0 || b.d.live[b.scales] != bytes {
+		if b.scales != 0 {
+			return fmt.Errorf("the scales of %v have another form than those before", b.typ) // programs are bound to their buffer
+		}
+		id, err := b.d.newBuffer("scales of "+b.typ.String(), bytes, storage)
+		if err != nil {
+			return err
+		}
+		b.scales = id
 	}
-	m := q.Map
-	if m == nil {
-		m = quant.DefaultMap
+	words := make([]uint32, nf4Nested, bytes/4)
+	if q.Plain == nil {
+		m := q.Map
+		if m == nil {
+			m = quant.DefaultMap
+		}
+		for i, x := range m {
+			words[nf4Map+i] = math.Float32bits(x)
+		}
+		words[nf4Offset], words[nf4AbsmaxAt] = math.Float32bits(q.Offset), uint32(nf4Nested+len(q.NestedAbsmax))
 	}
-	words := make([]uint32, 0, nf4Nested+len(q.NestedAbsmax))
-	for _, x := range m {
+	for _, x := range append(q.NestedAbsmax, q.Plain...) { // one of them is empty
 		words = append(words, math.Float32bits(x))
 	}
-	words = append(words, math.Float32bits(q.Offset), uint32(nf4Nested+len(q.NestedAbsmax)))
-	for _, x := range q.NestedAbsmax {
-		words = append(words, math.Float32bits(x))
-	}
-	p := make([]byte, 0, 4*len(words)+len(q.Absmax)+3)
+	p := make([]byte, 0, bytes)
 	for _, w := range words {
 		p = binary.LittleEndian.AppendUint32(p, w)
 	}
 	p = append(p, q.Absmax...)
-	p = append(p, make([]byte, roundUp(int64(len(p)), 4)-int64(len(p)))...)
-	return s.b.d.drv.write(s.b.scales, 0, p)
+	return b.d.drv.write(b.scales, 0, append(p, make([]byte, bytes-int64(len(p)))...))
 }
 
 // Download reads a buffer back.
@@ -301,22 +324,32 @@ func (d *Device) downloadCodes(ctx context.Context, b *buffer, bytes int64, w io
 
 // downloadNF4 puts the serialised form together again.
 func (d *Device) downloadNF4(ctx context.Context, b *buffer, w io.Writer) error {
+	if b.scales == 0 {
+		return fmt.Errorf("webgpu: download of %v, whose upload failed", b.typ)
+	}
 	blocks := (b.typ.Elements() + quant.BlockSize - 1) / quant.BlockSize
 	nested := (blocks + quant.NestedSize - 1) / quant.NestedSize
 	var scales, codes gathered
-	if err := d.read(ctx, b.scales, int64(4*(nf4Nested+nested)+blocks), &scales); err != nil {
+	if err := d.read(ctx, b.scales, d.live[b.scales], &scales); err != nil {
 		return err
 	}
 	if err := d.downloadCodes(ctx, b, int64(b.typ.Elements()+1)/2, &codes); err != nil {
 		return err
 	}
 	word := func(i int) float32 { return math.Float32frombits(binary.LittleEndian.Uint32(scales[4*i:])) }
-	q := &quant.NF4{Shape: b.typ.Shape, Codes: codes, Absmax: scales[4*(nf4Nested+nested):], Offset: word(nf4Offset), Map: new([256]float32)}
-	for i := range q.Map {
-		q.Map[i] = word(nf4Map + i)
-	}
-	for i := range nested {
-		q.NestedAbsmax = append(q.NestedAbsmax, word(nf4Nested+i))
+	q := &quant.NF4{Shape: b.typ.Shape, Codes: codes}
+	if binary.LittleEndian.Uint32(scales[4*nf4AbsmaxAt:]) == 0 {
+		for i := range blocks {
+			q.Plain = append(q.Plain, word(nf4Nested+i))
+		}
+	} else {
+		q.Absmax, q.Offset, q.Map = scales[4*(nf4Nested+nested):][:blocks], word(nf4Offset), new([256]float32)
+		for i := range q.Map {
+			q.Map[i] = word(nf4Map + i)
+		}
+		for i := range nested {
+			q.NestedAbsmax = append(q.NestedAbsmax, word(nf4Nested+i))
+		}
 	}
 	_, err := q.WriteTo(w)
 	return err

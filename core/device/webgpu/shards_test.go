@@ -121,21 +121,32 @@ func TestTransfers(t *testing.T) {
 		for i := range v {
 			v[i] = float32(key.Normal(uint64(i)))
 		}
-		sent := encode(ty, v)
-		b, err := d.Upload(t.Context(), ty, bytes.NewReader(sent))
-		if err != nil {
-			t.Fatalf("%v: %v", ty, err)
+		forms := [][]byte{encode(ty, v)}
+		if ty.DType == tensor.NF4 {
+			forms = append(forms, devicetest.Plain(v, ty.Shape))
 		}
-		var got bytes.Buffer
-		if err := d.Download(t.Context(), b, &got); err != nil {
-			t.Fatalf("%v: %v", ty, err)
-		}
-		if !bytes.Equal(got.Bytes(), sent) {
-			t.Errorf("%v: %d bytes come back changed, %d were sent", ty, got.Len(), len(sent))
-		}
-		b.Release()
-		if d.held != 0 {
-			t.Errorf("%v: %d bytes are held after the release", ty, d.held)
+		for plain, sent := range forms {
+			b, err := d.Upload(t.Context(), ty, bytes.NewReader(sent))
+			if err != nil {
+				t.Fatalf("%v: %v", ty, err)
+			}
+			if want := d.Bytes(ty, plain == 1); d.held != want {
+				t.Errorf("%v: %d bytes are held, %d are planned", ty, d.held, want)
+			}
+			var got bytes.Buffer
+			if err := d.Download(t.Context(), b, &got); err != nil {
+				t.Fatalf("%v: %v", ty, err)
+			}
+			if !bytes.Equal(got.Bytes(), sent) {
+				t.Errorf("%v: %d bytes come back changed, %d were sent", ty, got.Len(), len(sent))
+			}
+			if err := d.Write(t.Context(), b, bytes.NewReader(forms[0])); (err == nil) != (plain == 0) {
+				t.Errorf("%v: writing values with double quantisation over form %d gives the error %v", ty, plain, err)
+			}
+			b.Release()
+			if d.held != 0 {
+				t.Errorf("%v: %d bytes are held after the release", ty, d.held)
+			}
 		}
 	}
 	if _, err := d.Upload(t.Context(), tensor.Of(tensor.F32, 100, 1<<20), nil); err == nil || !strings.Contains(err.Error(), "rows") {

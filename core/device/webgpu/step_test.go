@@ -30,7 +30,7 @@ type job struct {
 	steps   int
 	paged   bool // moments in the host's memory
 	change  func(*data.Batch)
-	held    *int64 // what the device holds in the end, where it is asked for
+	held    *int64 // what the device, used for nothing else, holds in the end, where it is asked for: as much as was planned
 }
 
 func llamaConfig(hidden, vocab int) string {
@@ -224,6 +224,16 @@ func (j job) run(t *testing.T, dev device.Device) map[string][]float64 {
 	}
 	if d, ok := dev.(*Device); ok && j.held != nil {
 		*j.held = d.held
+		slots, feeds, workspace := device.SharedBytes(trainer.Costs()...)
+		planned := slots + feeds + workspace
+		for _, b := range states {
+			if _, paged := b.(*device.Paged); !paged {
+				planned += d.Bytes(b.Type(), false)
+			}
+		}
+		if planned != d.held {
+			t.Errorf("the buffers take %d bytes, planned were %d", d.held, planned)
+		}
 	}
 	for _, p := range s.Trained {
 		for _, x := range download(t, ctx, dev, states[p.Name]) {
