@@ -1,0 +1,82 @@
+package parts
+
+import (
+	"math"
+
+	"hone/core/wire"
+	"hone/web/words"
+)
+
+func (s *State) lossNow() string {
+	if n := len(s.Run.Points); n > 0 {
+		return Figure(s.Run.Points[n-1].Loss)
+	}
+	return "–"
+}
+
+func (s *State) heldNow() string {
+	if n := len(s.Run.Held); n > 0 {
+		return Figure(s.Run.Held[n-1].EvalLoss)
+	}
+	return "–"
+}
+
+func (s *State) speedNow() string {
+	if s.Run.Speed > 0 {
+		return Figure(math.Round(s.Run.Speed))
+	}
+	return "–"
+}
+
+func (s *State) rateNow() string {
+	if n := len(s.Run.Points); n > 0 {
+		return Figure(s.Run.Points[n-1].LearningRate)
+	}
+	return s.Setting("learning_rate")
+}
+
+// lastPoints are the last lines of the log, the newest first: a table of thousands would hold up the page.
+func (s *State) lastPoints() []wire.Stepped {
+	const most = 100
+	var list []wire.Stepped
+	for i := len(s.Run.Points) - 1; i >= 0 && len(list) < most; i-- {
+		list = append(list, s.Run.Points[i])
+	}
+	return list
+}
+
+// warnings are what the run told, and what its curves say, in plain words.
+func (s *State) warnings() []string {
+	list := append([]string(nil), s.Run.Warnings...)
+	p, held := s.Run.Points, s.Run.Held
+	if n := len(p); n > 0 && (math.IsNaN(p[n-1].Loss) || math.IsInf(p[n-1].Loss, 0)) {
+		return append(list, s.T(words.WarnNaN))
+	}
+	if n := len(p); n >= 12 {
+		first, before, last := mean(p[:3]), mean(p[n/2-2:n/2+1]), mean(p[n-3:])
+		switch {
+		case last > 1.1*before && last > 0.9*first:
+			list = append(list, s.T(words.WarnRises))
+		case math.Abs(last-first) < 0.005*first && n >= 20:
+			list = append(list, s.T(words.WarnFlat))
+		}
+	}
+	if n := len(held); n >= 4 && held[n-1].EvalLoss > held[n-2].EvalLoss && held[n-2].EvalLoss > held[n-3].EvalLoss {
+		best := held[0]
+		for _, e := range held {
+			if e.EvalLoss < best.EvalLoss {
+				best = e
+			}
+		}
+		list = append(list, s.T(words.WarnOverfit, best.Step))
+	}
+	return list
+}
+
+func mean(p []wire.Stepped) float64 {
+	sum := 0.0
+	for _, x := range p {
+		sum += x.Loss
+	}
+	return sum / float64(len(p))
+}

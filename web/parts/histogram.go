@@ -1,0 +1,60 @@
+package parts
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"hone/core/wire"
+	"hone/web/words"
+)
+
+type bar struct{ X, Y, W, H, Label string }
+
+// bars lays a histogram out in a field of 320 × 72.
+func bars(h wire.Histogram) []bar {
+	if len(h.Counts) == 0 || len(h.Edges) != len(h.Counts)+1 {
+		return nil
+	}
+	most := max(1, slices.Max(h.Counts))
+	wide := 320 / float64(len(h.Counts))
+	var list []bar
+	for i, n := range h.Counts {
+		high := 72 * float64(n) / float64(most)
+		list = append(list, bar{fmt.Sprintf("%.1f", wide*float64(i)+0.5), fmt.Sprintf("%.1f", 74-high), fmt.Sprintf("%.1f", wide-1), fmt.Sprintf("%.1f", high),
+			fmt.Sprintf("%d–%d: %d", h.Edges[i], h.Edges[i+1]-1, n)})
+	}
+	return list
+}
+
+// histogramText is the picture in words.
+func (s *State) histogramText(h wire.Histogram) string {
+	var list []string
+	for _, b := range bars(h) {
+		list = append(list, b.Label)
+	}
+	return s.T(words.DataLengths) + ": " + strings.Join(list, ", ")
+}
+
+// column is what a column of the file is taken for.
+func (s *State) column(name string) string {
+	var names map[string]string
+	_ = json.Unmarshal([]byte(s.Settings["columns"]), &names)
+	return names[name]
+}
+
+// setTitle names a file of rows, the bundled ones in the language of the page.
+func (s *State) setTitle(d wire.Data) string {
+	if t, ok := words.Sets[d.Name]; ok && d.Bundled {
+		return s.T(t.Title)
+	}
+	return d.Name
+}
+
+func (s *State) setAbout(d wire.Data) string {
+	if t, ok := words.Sets[d.Name]; ok && d.Bundled {
+		return s.T(t.About)
+	}
+	return ""
+}

@@ -1,0 +1,95 @@
+package parts
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"hone/core/recipe"
+	"hone/core/wire"
+	"hone/web/words"
+)
+
+// simple are the settings that everybody sees.
+var simple = []string{"learning_rate", "max_steps", "per_device_train_batch_size", "lora_rank", "split_dataset_ratio", "seed"}
+
+// elsewhere are the settings that other parts of the page choose, or that mean nothing in a tab.
+var elsewhere = []string{"model", "model_type", "model_revision", "hub", "dataset", "val_dataset", "columns", "train_type", "adapter",
+	"resume_from_checkpoint", "output_dir", "device", "log_format", "fallback"}
+
+type group struct {
+	Name   string
+	Fields []string
+}
+
+// groups are the settings of the advanced view as the recipe groups them.
+func groups() []group {
+	var list []group
+	for _, f := range recipe.Fields() {
+		if slices.Contains(simple, f.Name) || slices.Contains(elsewhere, f.Name) {
+			continue
+		}
+		if len(list) == 0 || list[len(list)-1].Name != f.Group {
+			list = append(list, group{Name: f.Group})
+		}
+		g := &list[len(list)-1]
+		g.Fields = append(g.Fields, f.Name)
+	}
+	return list
+}
+
+func fieldOf(name string) recipe.Field {
+	for _, f := range recipe.Fields() {
+		if f.Name == name {
+			return f
+		}
+	}
+	panic("parts: no setting of the recipe is called " + name)
+}
+
+func (s *State) defaultOf(f recipe.Field) string {
+	if t, ok := words.Defaults[f.Name]; ok {
+		return s.T(t)
+	}
+	return s.T(words.Default, cmp.Or(f.Shown, f.Default, "–"))
+}
+
+func inputMode(f recipe.Field) string {
+	switch f.Kind {
+	case recipe.Whole:
+		return "numeric"
+	case recipe.Number:
+		return "decimal"
+	}
+	return "text"
+}
+
+type memoryPart struct {
+	Name  words.Text
+	Bytes int64
+}
+
+func memoryParts(p wire.Plan) []memoryPart {
+	return []memoryPart{
+		{words.WeightsMemory, p.Weights}, {words.AdapterMemory, p.Adapters}, {words.GradientMemory, p.Gradients},
+		{words.MomentMemory, p.Moments}, {words.ActiveMemory, p.Activations}, {words.OtherMemory, p.Workspace + p.Data + p.Program},
+	}
+}
+
+// commandLine is the recipe as a command.
+func (s *State) commandLine() string {
+	if s.Forecast != nil && s.Forecast.Line != "" {
+		return s.Forecast.Line
+	}
+	var b strings.Builder
+	b.WriteString("hone sft")
+	for _, f := range recipe.Fields() {
+		if v, ok := s.Settings[f.Name]; ok {
+			if strings.ContainsAny(v, " \"'{}*?$&|;<>()\\") {
+				v = "'" + strings.ReplaceAll(v, "'", `'\''`) + "'"
+			}
+			b.WriteString(" --" + f.Name + " " + v)
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,190 @@
+// Package parts has the components of the page: what each stage looks like for a State. The server renders them for the first
+// sight of the page and the worker, with the same code, for everything after.
+package parts
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"hone/core/recipe"
+	"hone/core/wire"
+	"hone/web/words"
+)
+
+// State is all that a page shows.
+type State struct {
+	Language words.Language
+	Ready    bool      // the worker has answered
+	Host     wire.Host // what it is and has
+
+	Settings map[string]string // of the recipe, by name, written as flags' values; what is not here has its default
+	Advanced bool
+	Model    *wire.Model // that Settings names
+	Preview  *wire.Preview
+	Forecast *wire.Forecasted
+	ShareURL string
+
+	Run     Run
+	Prompts []string // that base and tuned model answer while it goes on
+	Chart   ChartLook
+	Try     Try
+	File    *wire.File // that was made to be saved
+	Chosen  map[string]bool
+	Delete  string // the path that is about to be deleted, if the user says so again
+
+	Busy   map[string]string // by stage: what is going on there
+	Errors map[string]string // by stage
+}
+
+// RunState is where a run stands.
+type RunState int
+
+const (
+	Idle RunState = iota
+	Begins
+	Runs
+	Paused
+	Done
+	Stopped
+	Failed
+)
+
+// Run is the run that the page shows.
+type Run struct {
+	ID         string
+	State      RunState
+	Step       int
+	Steps      int
+	Remaining  float64 // seconds
+	Speed      float64 // tokens per second
+	Memory     int64
+	Points     []wire.Stepped
+	Held       []wire.Evaluated
+	Warnings   []string
+	Answers    []Comparison
+	Comparable bool // full fine-tuning has no base to compare with while it runs
+}
+
+// Alive reports whether the run can be steered.
+func (r Run) Alive() bool { return r.State == Begins || r.State == Runs || r.State == Paused }
+
+// Comparison is a prompt with the answers of base and tuned model after a step.
+type Comparison struct {
+	Step                int
+	Prompt, Base, Tuned string
+}
+
+// ChartLook is how curves are drawn.
+type ChartLook struct {
+	Log       bool
+	Smoothing float64 // weight of the past in an exponential mean, 0 to below 1
+}
+
+// Try is the question that the user asks.
+type Try struct {
+	Prompt      string
+	Raw         bool
+	Temperature float64
+	Tokens      int
+	Seed        int64
+	Base, Tuned string // as they grow
+	Answers     *wire.Answers
+	Examples    []string
+}
+
+// New is the state of a page that has just been opened.
+func New(l words.Language) *State {
+	return &State{Language: l, Settings: map[string]string{}, Chosen: map[string]bool{}, Busy: map[string]string{}, Errors: map[string]string{},
+		Try: Try{Tokens: 48, Seed: 42}, Chart: ChartLook{Smoothing: 0.6}}
+}
+
+// T is a text in the language of the page.
+func (s *State) T(t words.Text, args ...any) string {
+	if len(args) == 0 {
+		return t.In(s.Language)
+	}
+	return t.With(s.Language, args...)
+}
+
+// Setting is the value of a recipe's setting as a flag has it: the user's, or the default.
+func (s *State) Setting(name string) string {
+	if v, ok := s.Settings[name]; ok {
+		return v
+	}
+	r := recipe.Default()
+	return r.Text(name)
+}
+
+// DataFiles are the paths that the recipe's dataset names.
+func (s *State) DataFiles() []string {
+	if s.Settings["dataset"] == "" {
+		return nil
+	}
+	return strings.Split(s.Settings["dataset"], ",")
+}
+
+// UsesData reports whether the recipe names a file.
+func (s *State) UsesData(path string) bool {
+	for _, f := range s.DataFiles() {
+		if f == path {
+			return true
+		}
+	}
+	return false
+}
+
+// HasTuned reports whether there is something tuned to ask and to save.
+func (s *State) HasTuned() bool { return s.Run.ID != "" && (s.Run.Step > 0 || s.Run.State == Done) }
+
+// Bytes is a number of bytes for people.
+func Bytes(n int64) string {
+	switch f := float64(n); {
+	case n < 1000:
+		return fmt.Sprintf("%d B", n)
+	case n < 1e6:
+		return fmt.Sprintf("%.0f kB", f/1e3)
+	case n < 1e9:
+		return fmt.Sprintf("%.1f MB", f/1e6)
+	default:
+		return fmt.Sprintf("%.2f GB", f/1e9)
+	}
+}
+
+// Count is a large number for people.
+func Count(n int64) string {
+	switch f := float64(n); {
+	case n < 10_000:
+		return strconv.FormatInt(n, 10)
+	case n < 1e6:
+		return fmt.Sprintf("%.0f k", f/1e3)
+	case n < 1e9:
+		return fmt.Sprintf("%.2f M", f/1e6)
+	default:
+		return fmt.Sprintf("%.2f B", f/1e9)
+	}
+}
+
+// Duration is a number of seconds for people.
+func (s *State) Duration(seconds float64) string {
+	switch {
+	case seconds < 90:
+		return s.T(words.Seconds, int(seconds+0.5))
+	case seconds < 5400:
+		return s.T(words.Minutes, int(seconds/60+0.5))
+	default:
+		return s.T(words.Hours, seconds/3600)
+	}
+}
+
+// Figure writes a measured value with four digits.
+func Figure(x float64) string { return strconv.FormatFloat(x, 'g', 4, 64) }
+
+func percent(x float64) string { return fmt.Sprintf("%.1f%%", 100*x) }
+
+func share(part, whole int64) float64 {
+	if whole == 0 {
+		return 0
+	}
+	return float64(part) / float64(whole)
+}

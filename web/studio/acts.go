@@ -1,0 +1,105 @@
+package studio
+
+import (
+	"strconv"
+
+	"hone/web/parts"
+	"hone/web/words"
+)
+
+// acts are what the user can do, by the names that the components give.
+var acts = map[string]func(*Studio, Act){
+	"language": func(t *Studio, a Act) { t.language(a.value("language")) },
+	"share":    func(t *Studio, a Act) { t.share() },
+	"storage":  func(t *Studio, a Act) { t.storage() },
+
+	"use_model":    func(t *Studio, a Act) { t.useModel(a.value("path")) },
+	"fetch_model":  func(t *Studio, a Act) { go t.fetchModel(a.value("of"), a.value("hub")) },
+	"cancel_fetch": func(t *Studio, a Act) { t.end("fetch") },
+	"delete_ask":   func(t *Studio, a Act) { t.change(func(s *parts.State) { s.Delete = a.value("path") }) },
+	"delete":       func(t *Studio, a Act) { go t.remove(a.value("path")) },
+	"put_done":     func(t *Studio, a Act) { go t.stored(a) },
+	"put_failed": func(t *Studio, a Act) {
+		t.change(func(s *parts.State) { s.Errors[stageOf(a.value("kind"))] = a.value("error") })
+	},
+
+	"use_data":  func(t *Studio, a Act) { t.useData(a.value("use"), a.value("checked") == "true") },
+	"paste":     func(t *Studio, a Act) { go t.paste(a.value("rows")) },
+	"columns":   func(t *Studio, a Act) { t.columns(a.value("query"), a.value("response")) },
+	"more_rows": func(t *Studio, a Act) { go t.look(true) },
+
+	"set":           (*Studio).set,
+	"preset":        func(t *Studio, a Act) { t.preset(a.value("preset")) },
+	"reset":         func(t *Studio, a Act) { t.reset() },
+	"export_recipe": func(t *Studio, a Act) { t.exportRecipe() },
+	"import_recipe": func(t *Studio, a Act) { t.importRecipe(a.value("text")) },
+
+	"train_now": func(t *Studio, a Act) { t.trainNow() },
+	"start":     func(t *Studio, a Act) { go t.start() },
+	"resume":    func(t *Studio, a Act) { go t.resume(a.value("run")) },
+	"continue":  func(t *Studio, a Act) { go t.steer("continue", 0) },
+	"pause":     func(t *Studio, a Act) { go t.steer("pause", 0) },
+	"step":      func(t *Studio, a Act) { go t.steer("step", 0) },
+	"save":      func(t *Studio, a Act) { go t.steer("save", 0) },
+	"stop":      func(t *Studio, a Act) { go t.steer("stop", 0) },
+	"rate":      func(t *Studio, a Act) { t.rate(a.value("rate")) },
+
+	"chart_log": func(t *Studio, a Act) { t.change(func(s *parts.State) { s.Chart.Log = a.value("checked") == "true" }) },
+	"chart_smoothing": func(t *Studio, a Act) {
+		if x, err := strconv.ParseFloat(a.value("smoothing"), 64); err == nil && x >= 0 && x < 1 {
+			t.change(func(s *parts.State) { s.Chart.Smoothing = x })
+		}
+	},
+
+	"example":    func(t *Studio, a Act) { t.example(a.value("prompt"), a.value("raw") != "") },
+	"ask":        func(t *Studio, a Act) { go t.ask(a) },
+	"cancel_ask": func(t *Studio, a Act) { t.end("try") },
+
+	"export": func(t *Studio, a Act) { go t.export(a.value("what")) },
+
+	"choose_run": func(t *Studio, a Act) { go t.chooseRun(a.value("run"), a.value("checked") == "true") },
+	"show_run":   func(t *Studio, a Act) { go t.show(a.value("run")) },
+	"note":       func(t *Studio, a Act) { go t.note(a.value("run"), a.value("note")) },
+}
+
+// Act does what the user asked for. An act that there is not, from a page of another release, is passed over.
+func (t *Studio) Act(a Act) {
+	if f := acts[a.Name]; f != nil {
+		f(t, a)
+	}
+}
+
+func stageOf(kind string) string {
+	if kind == "models" {
+		return "model"
+	}
+	return "data"
+}
+
+// end ends what is going on in a stage.
+func (t *Studio) end(stage string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if cancel := t.cancel[stage]; cancel != nil {
+		cancel()
+	}
+}
+
+func (t *Studio) language(l string) {
+	t.change(func(s *parts.State) {
+		s.Language = words.Parse(l)
+		t.setURL = languageURL(t.url, s.Language)
+		t.url = t.setURL
+		t.drawn = map[string]string{} // the title and the document's language go along
+		t.charts = map[string]string{}
+	})
+	t.examples()
+}
+
+func (t *Studio) storage() {
+	if t.o.Storage == nil {
+		return
+	}
+	now := t.o.Storage()
+	t.change(func(s *parts.State) { s.Host.Storage = now })
+}

@@ -1,0 +1,117 @@
+package studio
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"hone/core/wire"
+	"hone/web/parts"
+	"hone/web/words"
+)
+
+// useData adds a file to the rows to learn, or takes it away.
+func (t *Studio) useData(path string, use bool) {
+	t.change(func(s *parts.State) {
+		files := slices.DeleteFunc(s.DataFiles(), func(f string) bool { return f == path })
+		if use {
+			files = append(files, path)
+		}
+		setData(s, files)
+	})
+	t.plan()
+}
+
+func setData(s *parts.State, files []string) {
+	if len(files) == 0 {
+		delete(s.Settings, "dataset")
+	} else {
+		s.Settings["dataset"] = strings.Join(files, ",")
+	}
+	s.Preview, s.Forecast = nil, nil
+}
+
+// dropData takes a file that has gone out of the recipe.
+func (t *Studio) dropData(path string) {
+	t.mu.Lock()
+	used := t.s.UsesData(path)
+	t.mu.Unlock()
+	if used {
+		t.useData(path, false)
+	}
+}
+
+// paste keeps rows that were typed in as a file.
+func (t *Studio) paste(rows string) {
+	rows = strings.TrimSpace(rows)
+	if rows == "" {
+		return
+	}
+	if t.o.Store == nil {
+		t.trouble("data", errors.New("rows cannot be pasted here; choose a file"))
+		return
+	}
+	path := fmt.Sprintf("data/pasted-%s.jsonl", time.Now().Format("150405"))
+	if err := t.o.Store(path, []byte(rows+"\n")); err != nil {
+		t.trouble("data", err)
+		return
+	}
+	t.hello(false)
+	t.change(func(s *parts.State) { delete(s.Settings, "dataset") })
+	t.useData(path, true)
+}
+
+// columns says which columns ask and answer.
+func (t *Studio) columns(query, response string) {
+	names := map[string]string{}
+	if query != "" && query != "query" {
+		names[query] = "query"
+	}
+	if response != "" && response != "response" {
+		names[response] = "response"
+	}
+	raw, _ := json.Marshal(names) // a map of strings
+	t.change(func(s *parts.State) {
+		delete(s.Settings, "columns")
+		if len(names) > 0 {
+			s.Settings["columns"] = string(raw)
+		}
+	})
+	t.plan()
+}
+
+const rowsShown = 5
+
+// look reads the rows of the recipe. more: some rows beyond those that are shown.
+func (t *Studio) look(more bool) {
+	t.mu.Lock()
+	s := t.s
+	if s.Settings["model"] == "" || s.Settings["dataset"] == "" {
+		t.mu.Unlock()
+		return
+	}
+	raw, err := recipeJSON(s)
+	n := rowsShown
+	if more && s.Preview != nil {
+		n += len(s.Preview.Shown)
+	}
+	t.mu.Unlock()
+	if err != nil {
+		t.trouble("method", err)
+		return
+	}
+	ctx, done := t.begin("data", words.Working)
+	p, err := wire.Ask[wire.Preview](ctx, t.o.Link, wire.Look{Recipe: raw, Rows: n}, nil)
+	if !done() {
+		return
+	}
+	t.trouble("data", err)
+	t.change(func(s *parts.State) {
+		if s.Preview = nil; err == nil {
+			s.Preview = &p
+		}
+	})
+}

@@ -1,0 +1,173 @@
+package studio
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"hone/core/recipe"
+	"hone/core/wire"
+	"hone/web/parts"
+	"hone/web/words"
+)
+
+// set changes one setting of the recipe.
+func (t *Studio) set(a Act) {
+	for name, v := range a.Values {
+		if name == "checked" || len(v) == 0 {
+			continue
+		}
+		t.change(func(s *parts.State) {
+			delete(s.Errors, "set "+name)
+			r := recipe.Default()
+			if v[0] == "" {
+				delete(s.Settings, name)
+			} else if err := r.Set(name, v[0]); err != nil {
+				s.Errors["set "+name] = err.Error()
+				return
+			} else if err := r.Validate(); err != nil && v[0] != "" && mentions(err, name) {
+				s.Errors["set "+name] = err.Error()
+				return
+			} else {
+				s.Settings[name] = v[0]
+			}
+			s.Forecast = nil
+		})
+	}
+	t.plan()
+}
+
+// mentions reports whether an error is about that setting: a lone setting lacks others that a recipe needs.
+func mentions(err error, name string) bool { return strings.Contains(err.Error(), name) }
+
+// presets are recipes by their purpose; what they do not name stays as it was.
+var presets = map[string]map[string]string{
+	"quick": {"max_steps": "20", "per_device_train_batch_size": "8", "gradient_accumulation_steps": "1", "learning_rate": "3e-3", "lora_rank": "8", "lora_alpha": "16",
+		"split_dataset_ratio": "0.05", "eval_steps": "10", "logging_steps": "1", "lora_dropout": "0", "gradient_checkpointing": "false"},
+	"careful": {"max_steps": "300", "per_device_train_batch_size": "16", "gradient_accumulation_steps": "1", "learning_rate": "1e-3", "lora_rank": "16", "lora_alpha": "32",
+		"split_dataset_ratio": "0.1", "eval_steps": "25", "logging_steps": "1", "warmup_ratio": "0.05", "lora_dropout": "0.05", "gradient_checkpointing": "false"},
+	"overfit": {"max_steps": "200", "per_device_train_batch_size": "8", "gradient_accumulation_steps": "1", "learning_rate": "1e-2", "lora_rank": "64", "lora_alpha": "128",
+		"train_dataset_sample": "16", "val_dataset_sample": "32", "eval_steps": "10", "logging_steps": "1", "lora_dropout": "0", "lr_scheduler_type": "constant", "gradient_checkpointing": "false"},
+}
+
+func (t *Studio) preset(name string) {
+	p, ok := presets[name]
+	if !ok {
+		return
+	}
+	t.change(func(s *parts.State) {
+		for _, others := range presets {
+			for k := range others {
+				delete(s.Settings, k)
+			}
+		}
+		for k, v := range p {
+			s.Settings[k] = v
+		}
+		s.Forecast = nil
+	})
+	t.plan()
+}
+
+// reset forgets all settings but the model and the rows.
+func (t *Studio) reset() {
+	t.change(func(s *parts.State) {
+		kept := map[string]string{}
+		for _, k := range []string{"model", "dataset", "columns"} {
+			if v, ok := s.Settings[k]; ok {
+				kept[k] = v
+			}
+		}
+		s.Settings, s.Forecast = kept, nil
+	})
+	t.plan()
+}
+
+// plan asks for the rows and for what the run would take, a little later: settings often change several at a time.
+func (t *Studio) plan() {
+	t.mu.Lock()
+	t.turn["plan"]++
+	mine := t.turn["plan"]
+	t.mu.Unlock()
+	time.AfterFunc(300*time.Millisecond, func() {
+		t.mu.Lock()
+		s := t.s
+		skip := t.turn["plan"] != mine || !s.Ready || s.Run.Alive() || s.Settings["model"] == "" || s.Settings["dataset"] == ""
+		needRows := s.Preview == nil
+		t.mu.Unlock()
+		if skip {
+			return
+		}
+		if needRows {
+			t.look(false)
+		}
+		t.forecast()
+	})
+}
+
+func (t *Studio) forecast() {
+	t.mu.Lock()
+	raw, err := recipeJSON(t.s)
+	if t.s.Run.Alive() || t.s.Errors["data"] != "" {
+		t.mu.Unlock()
+		return
+	}
+	t.mu.Unlock()
+	if err != nil {
+		t.trouble("method", err)
+		return
+	}
+	ctx, done := t.begin("method", words.Working)
+	f, err := wire.Ask[wire.Forecasted](ctx, t.o.Link, wire.Forecast{Recipe: raw}, nil)
+	if !done() {
+		return
+	}
+	t.trouble("method", err)
+	t.change(func(s *parts.State) {
+		if s.Forecast = nil; err == nil {
+			s.Forecast = &f
+		}
+	})
+}
+
+func (t *Studio) exportRecipe() {
+	t.change(func(s *parts.State) {
+		raw, err := recipeJSON(s)
+		if err != nil {
+			s.Errors["method"] = err.Error()
+			return
+		}
+		t.text = &Text{Name: "recipe.json", Mime: "application/json", Body: string(raw)}
+	})
+}
+
+// importRecipe takes the settings of a file; its model and rows only where the host has them.
+func (t *Studio) importRecipe(text string) {
+	r, err := recipe.FromJSON(json.RawMessage(text))
+	if err != nil {
+		t.trouble("method", fmt.Errorf("the recipe: %w", err))
+		return
+	}
+	t.change(func(s *parts.State) {
+		delete(s.Errors, "method")
+		base := recipe.Default()
+		base.Resolve()
+		kept := map[string]string{}
+		for _, k := range []string{"model", "dataset"} {
+			if v, ok := s.Settings[k]; ok {
+				kept[k] = v
+			}
+		}
+		s.Settings = kept
+		for _, f := range recipe.Fields() {
+			switch v := r.Text(f.Name); {
+			case f.Name == "model" && modelOf(s.Host, v) == nil, f.Name == "dataset", f.Name == "val_dataset", f.Name == "output_dir", f.Name == "resume_from_checkpoint", f.Name == "device":
+			case r.Given(f.Name) && v != base.Text(f.Name):
+				s.Settings[f.Name] = v
+			}
+		}
+		s.Preview, s.Forecast = nil, nil
+	})
+	t.plan()
+}

@@ -1,0 +1,109 @@
+package studio
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"hone/core/wire"
+	"hone/web/parts"
+	"hone/web/words"
+)
+
+// useModel takes a model of the host.
+func (t *Studio) useModel(path string) {
+	t.change(func(s *parts.State) {
+		s.Settings["model"], s.Model, s.Preview, s.Forecast = path, modelOf(s.Host, path), nil, nil
+	})
+	go t.inspect(path)
+	t.plan()
+}
+
+// inspect asks what a model is; one that cannot be used says why.
+func (t *Studio) inspect(path string) {
+	ctx, done := t.begin("model", words.Working)
+	m, err := wire.Ask[wire.Model](ctx, t.o.Link, wire.Inspect{Model: path}, nil)
+	if !done() {
+		return
+	}
+	t.trouble("model", err)
+	if err == nil {
+		t.change(func(s *parts.State) {
+			if s.Settings["model"] == path {
+				s.Model = &m
+			}
+		})
+	}
+}
+
+// fetchModel downloads a model by its name.
+func (t *Studio) fetchModel(of, hub string) {
+	ctx, done := t.begin("fetch", words.Working)
+	m, err := wire.Ask[wire.Model](ctx, t.o.Link, wire.Fetch{What: "model", Of: of, Hub: hub}, func(name string, data json.RawMessage) { t.downloading("fetch", data) })
+	if !done() {
+		return
+	}
+	t.trouble("fetch", err)
+	if err == nil {
+		t.hello(false)
+		t.useModel(m.Path)
+	}
+}
+
+// downloading shows how far a download is.
+func (t *Studio) downloading(stage string, data json.RawMessage) {
+	var p wire.Downloading
+	if json.Unmarshal(data, &p) != nil {
+		return
+	}
+	t.change(func(s *parts.State) {
+		if _, going := s.Busy[stage]; going {
+			s.Busy[stage] = s.T(words.Downloaded, p.File, parts.Bytes(p.Done), parts.Bytes(p.Total))
+		}
+	})
+}
+
+// stored is told that files of the user are on the host.
+func (t *Studio) stored(a Act) {
+	t.hello(false)
+	if a.value("kind") == "models" {
+		t.useModel(trimSlash(a.value("base")))
+		return
+	}
+	t.change(func(s *parts.State) {
+		delete(s.Errors, "data")
+		setData(s, a.Values["path"])
+	})
+	t.plan()
+}
+
+func trimSlash(p string) string {
+	for len(p) > 0 && p[len(p)-1] == '/' {
+		p = p[:len(p)-1]
+	}
+	return p
+}
+
+// remove deletes something of the host.
+func (t *Studio) remove(path string) {
+	ctx, done := t.begin("runs", words.Working)
+	_, err := wire.Ask[wire.Storage](ctx, t.o.Link, wire.Delete{Path: path}, nil)
+	done()
+	if err != nil {
+		t.trouble("runs", fmt.Errorf("%s: %w", path, err))
+	}
+	t.change(func(s *parts.State) {
+		s.Delete = ""
+		if err != nil {
+			return
+		}
+		if s.Settings["model"] == path {
+			delete(s.Settings, "model")
+			s.Model, s.Forecast, s.Preview = nil, nil, nil
+		}
+		if "runs/"+s.Run.ID == path {
+			s.Run = parts.Run{}
+		}
+	})
+	t.dropData(path)
+	t.hello(false)
+}

@@ -1,0 +1,266 @@
+package studio
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"time"
+
+	"hone/core/wire"
+	"hone/web/parts"
+)
+
+// tiny is the recipe of the one button: the model and rows that come with the page, and what shows its effect soon.
+var tiny = map[string]string{"train_type": "lora", "lora_rank": "16", "lora_alpha": "32", "lora_dropout": "0", "learning_rate": "3e-3", "warmup_ratio": "0.05",
+	"per_device_train_batch_size": "16", "gradient_accumulation_steps": "1", "max_steps": "300", "gradient_checkpointing": "false",
+	"val_dataset_sample": "64", "eval_steps": "25", "save_steps": "25", "save_total_limit": "2", "logging_steps": "1"}
+
+// trainNow is the newcomer's button.
+func (t *Studio) trainNow() {
+	t.change(func(s *parts.State) {
+		s.Settings = map[string]string{}
+		for k, v := range tiny {
+			s.Settings[k] = v
+		}
+		for _, m := range s.Host.Models {
+			if m.Bundled {
+				s.Settings["model"] = m.Path
+				s.Model = &m
+				break
+			}
+		}
+		var files []string
+		for _, d := range s.Host.Data {
+			if d.Bundled {
+				files = append(files, d.Path)
+			}
+		}
+		setData(s, files)
+	})
+	go t.start()
+}
+
+// start starts a run of the recipe.
+func (t *Studio) start() {
+	t.mu.Lock()
+	raw, err := recipeJSON(t.s)
+	alive := t.s.Run.Alive()
+	t.mu.Unlock()
+	if alive {
+		return
+	}
+	if err != nil {
+		t.trouble("run", err)
+		return
+	}
+	t.beginRun("", func() (wire.RunName, error) {
+		return wire.Ask[wire.RunName](t.ctx, t.o.Link, wire.Start{Recipe: raw}, t.loading)
+	})
+}
+
+// resume goes on with a run.
+func (t *Studio) resume(id string) {
+	t.load(id)
+	t.beginRun(id, func() (wire.RunName, error) {
+		return wire.Ask[wire.RunName](t.ctx, t.o.Link, wire.Resume{Run: id}, t.loading)
+	})
+}
+
+// loading shows what is read or downloaded before a run begins.
+func (t *Studio) loading(name string, data json.RawMessage) {
+	if name == wire.Name(wire.Downloading{}) {
+		t.downloading("run", data)
+	}
+}
+
+// beginRun shows that a run is about to begin. The events of the run, which may come before the reply, say the rest.
+func (t *Studio) beginRun(id string, ask func() (wire.RunName, error)) {
+	t.end("method")
+	t.end("data")
+	t.change(func(s *parts.State) {
+		before := s.Run
+		s.Run = parts.Run{ID: id, State: parts.Begins, Comparable: s.Setting("train_type") != "full"}
+		if id != "" && before.ID == id {
+			s.Run.Points, s.Run.Held, s.Run.Step, s.Run.Steps = before.Points, before.Held, before.Step, before.Steps
+		}
+		delete(s.Errors, "run")
+		s.File, s.Try.Answers = nil, nil
+		s.Try.Base, s.Try.Tuned = "", ""
+	})
+	name, err := ask()
+	t.change(func(s *parts.State) {
+		if err != nil {
+			s.Run.State = parts.Failed
+			s.Errors["run"] = err.Error()
+			return
+		}
+		if s.Run.ID == "" {
+			s.Run.ID = name.Run
+		}
+	})
+}
+
+// steer asks for something of the run that goes on.
+func (t *Studio) steer(do string, rate float64) {
+	t.mu.Lock()
+	id := t.s.Run.ID
+	delete(t.s.Errors, "run")
+	t.mu.Unlock()
+	_, err := wire.Ask[struct{}](t.ctx, t.o.Link, wire.Steer{Run: id, Do: do, LearningRate: rate}, nil)
+	t.trouble("run", err)
+}
+
+func (t *Studio) rate(text string) {
+	rate, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		t.trouble("run", fmt.Errorf("learning_rate: %q is no number; write it like 0.001 or 1e-3", text))
+		return
+	}
+	go t.steer("rate", rate)
+}
+
+// attach looks at the run that is going on, or shows the last one.
+func (t *Studio) attach() {
+	t.mu.Lock()
+	id := t.s.Host.Going
+	if id == "" && len(t.s.Host.Runs) > 0 {
+		id = t.s.Host.Runs[0].ID
+	}
+	t.mu.Unlock()
+	if id != "" {
+		t.show(id)
+	}
+}
+
+// show makes a run the one that the page shows.
+func (t *Studio) show(id string) {
+	t.load(id)
+	var events []wire.Frame
+	for seq := uint64(1); ; {
+		told, err := wire.Ask[wire.Told](t.ctx, t.o.Link, wire.Replay{Run: id, Seq: seq}, nil)
+		if err != nil {
+			t.trouble("runs", err)
+			return
+		}
+		events = append(events, told.Events...)
+		if len(told.Events) == 0 || told.Next <= seq {
+			break
+		}
+		seq = told.Next
+	}
+	t.change(func(s *parts.State) {
+		run := &parts.Run{ID: id, State: parts.Stopped, Comparable: s.Setting("train_type") != "full"}
+		for _, r := range s.Host.Runs {
+			if r.ID == id {
+				run.Step, run.Steps = r.Step, r.Steps
+				if r.Finished {
+					run.State = parts.Done
+				}
+			}
+		}
+		if s.Host.Going == id {
+			run.State = parts.Runs
+		}
+		s.Run = *run
+		for _, f := range events {
+			t.take(s, f)
+		}
+		if s.Host.Going != id && s.Run.Alive() {
+			s.Run.State = parts.Stopped // its last events were lost with the tab
+		}
+	})
+}
+
+// load takes the settings of a run.
+func (t *Studio) load(id string) {
+	t.mu.Lock()
+	var raw json.RawMessage
+	for _, r := range t.s.Host.Runs {
+		if r.ID == id {
+			raw = r.Recipe
+		}
+	}
+	t.mu.Unlock()
+	if raw != nil {
+		t.takeRecipe(raw)
+	}
+}
+
+// Told is an event of a run.
+func (t *Studio) Told(f wire.Frame) {
+	if f.Kind != wire.KindEvent {
+		return
+	}
+	finished := false
+	t.change(func(s *parts.State) {
+		if s.Run.ID == "" && s.Run.State == parts.Begins {
+			s.Run.ID = f.Run
+		}
+		if f.Run != s.Run.ID {
+			return
+		}
+		t.take(s, f)
+		finished = f.Name == "finished" || f.Name == "failed"
+	})
+	switch f.Name {
+	case "stepped", "progress":
+		t.mark("stepped")
+		t.compare()
+	}
+	if finished {
+		go func() {
+			t.hello(false)
+			t.compareNow()
+		}()
+	}
+}
+
+// take lets an event change what the page shows of its run.
+func (t *Studio) take(s *parts.State, f wire.Frame) {
+	e, err := wire.ParseEvent(f.Name, f.Data)
+	if err != nil {
+		return // of another release
+	}
+	r := &s.Run
+	switch e := e.(type) {
+	case wire.Started:
+		r.Steps, r.Step, r.State = e.TotalSteps, e.StartStep, parts.Runs
+		for len(r.Points) > 0 && r.Points[len(r.Points)-1].Step > e.StartStep { // steps that were lost with the last save
+			r.Points = r.Points[:len(r.Points)-1]
+		}
+	case wire.Stepped:
+		if n := len(r.Points); n > 0 && r.Points[n-1].Step >= e.Step {
+			return // told twice
+		}
+		r.Points = append(r.Points, e)
+		r.Step, r.Speed, r.Remaining, r.Memory = e.Step, e.TokensPerSecond, e.Remaining, e.Memory
+	case wire.Progress:
+		r.Step, r.Steps, r.Speed, r.Memory = e.Step, e.TotalSteps, e.TokensPerSecond, e.Memory
+		r.Remaining = time.Duration(e.Remaining).Seconds()
+	case wire.Evaluated:
+		if n := len(r.Held); n == 0 || r.Held[n-1].Step < e.Step {
+			r.Held = append(r.Held, e)
+		}
+	case wire.Warning:
+		if n := len(r.Warnings); n == 0 || r.Warnings[n-1] != e.Text {
+			r.Warnings = append(r.Warnings, e.Text)
+		}
+	case wire.Paused:
+		r.State, r.Step = parts.Paused, e.Step
+	case wire.Resumed:
+		r.State = parts.Runs
+	case wire.Finished:
+		r.Step, r.Remaining = e.Step, 0
+		if r.State = parts.Done; e.Stopped != "" {
+			r.State = parts.Stopped
+		}
+	case wire.Queued:
+		r.State = parts.Begins
+		if e.Reason != "" {
+			r.Warnings = append(r.Warnings, e.Reason)
+		}
+	case wire.Failed:
+		r.State = parts.Failed
+		s.Errors["run"] = e.Reason
+	}
+}

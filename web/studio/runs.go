@@ -1,0 +1,91 @@
+package studio
+
+import (
+	"encoding/json"
+
+	"hone/core/recipe"
+	"hone/core/wire"
+	"hone/web/parts"
+	"hone/web/words"
+)
+
+// export makes a file of the run and hands it over.
+func (t *Studio) export(what string) {
+	t.mu.Lock()
+	id := t.s.Run.ID
+	t.mu.Unlock()
+	ctx, done := t.begin("save", words.SaveMaking)
+	f, err := wire.Ask[wire.File](ctx, t.o.Link, wire.Export{Run: id, What: what}, func(_ string, data json.RawMessage) { t.downloading("save", data) })
+	if !done() {
+		return
+	}
+	t.trouble("save", err)
+	if err == nil {
+		t.change(func(s *parts.State) { s.File = &f })
+		if t.o.Deliver != nil {
+			t.o.Deliver(f)
+		}
+	}
+}
+
+// chooseRun lays the curve of a run over those of others.
+func (t *Studio) chooseRun(id string, chosen bool) {
+	t.change(func(s *parts.State) { s.Chosen[id] = chosen })
+	t.mu.Lock()
+	_, known := t.overlay[id]
+	t.mu.Unlock()
+	if !chosen || known {
+		return
+	}
+	points, err := t.pointsOf(id)
+	t.trouble("runs", err)
+	t.change(func(*parts.State) { t.overlay[id] = points })
+}
+
+// pointsOf reads the curve of a run.
+func (t *Studio) pointsOf(id string) ([]wire.Stepped, error) {
+	var points []wire.Stepped
+	for seq := uint64(1); ; {
+		told, err := wire.Ask[wire.Told](t.ctx, t.o.Link, wire.Replay{Run: id, Seq: seq}, nil)
+		if err != nil {
+			return points, err
+		}
+		for _, f := range told.Events {
+			if e, err := wire.ParseEvent(f.Name, f.Data); err == nil {
+				if p, ok := e.(wire.Stepped); ok && (len(points) == 0 || points[len(points)-1].Step < p.Step) {
+					points = append(points, p)
+				}
+			}
+		}
+		if len(told.Events) == 0 || told.Next <= seq {
+			return points, nil
+		}
+		seq = told.Next
+	}
+}
+
+func (t *Studio) note(id, text string) {
+	_, err := wire.Ask[struct{}](t.ctx, t.o.Link, wire.Note{Run: id, Text: text}, nil)
+	t.trouble("runs", err)
+	t.hello(false)
+}
+
+// takeRecipe makes the recipe of a run the one of the page.
+func (t *Studio) takeRecipe(raw json.RawMessage) {
+	r, err := recipe.FromJSON(raw)
+	if err != nil {
+		t.trouble("runs", err)
+		return
+	}
+	base := recipe.Default()
+	base.Resolve()
+	t.change(func(s *parts.State) {
+		s.Settings = map[string]string{}
+		for _, f := range recipe.Fields() {
+			if v := r.Text(f.Name); v != base.Text(f.Name) && f.Name != "output_dir" && f.Name != "device" && f.Name != "resume_from_checkpoint" {
+				s.Settings[f.Name] = v
+			}
+		}
+		s.Model, s.Preview, s.Forecast = modelOf(s.Host, s.Settings["model"]), nil, nil
+	})
+}

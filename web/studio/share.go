@@ -1,0 +1,102 @@
+package studio
+
+import (
+	"encoding/json"
+	"net/url"
+	"slices"
+	"strings"
+
+	"hone/core/recipe"
+	"hone/web/parts"
+	"hone/web/words"
+)
+
+// own are settings that name files of this browser, or mean something on this machine alone: a link does not carry them.
+var own = []string{"dataset", "val_dataset", "output_dir", "resume_from_checkpoint", "adapter", "device", "device_memory"}
+
+// share puts the recipe into the page's address, where it can be copied from. Data never goes there.
+func (t *Studio) share() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	q := url.Values{}
+	for k, v := range t.s.Settings {
+		if !slices.Contains(own, k) {
+			q.Set(k, v)
+		}
+	}
+	u, err := url.Parse(t.url)
+	if err != nil {
+		return
+	}
+	u.Fragment = "recipe?" + q.Encode()
+	u.RawFragment = u.Fragment
+	t.url = u.String()
+	t.setURL = t.url
+	t.redraw()
+}
+
+// openShared takes the recipe from the page's address. The lock is held.
+func (t *Studio) openShared(address string) {
+	u, err := url.Parse(address)
+	if err != nil {
+		return
+	}
+	raw, ok := strings.CutPrefix(u.EscapedFragment(), "recipe?")
+	if !ok {
+		return
+	}
+	q, err := url.ParseQuery(raw)
+	if err != nil {
+		return
+	}
+	for name, v := range q {
+		if slices.Contains(own, name) || len(v) == 0 {
+			continue
+		}
+		r := recipe.Default()
+		if r.Set(name, v[0]) == nil {
+			t.s.Settings[name] = v[0]
+		}
+	}
+}
+
+// languageURL is an address of the page in another language: its folder is /en/ or /zh/.
+func languageURL(address string, l words.Language) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return ""
+	}
+	p := strings.Split(u.Path, "/")
+	for i := len(p) - 1; i >= 0; i-- {
+		if p[i] == string(words.English) || p[i] == string(words.Chinese) {
+			p[i] = string(l)
+			break
+		}
+	}
+	u.Path = strings.Join(p, "/")
+	return u.String()
+}
+
+// recipeJSON is the recipe as the host reads it: what was set, and nothing else.
+func recipeJSON(s *parts.State) (json.RawMessage, error) {
+	r := recipe.Default()
+	for name, v := range s.Settings {
+		if err := r.Set(name, v); err != nil {
+			return nil, err
+		}
+	}
+	raw, err := r.ToJSON()
+	if err != nil {
+		return nil, err
+	}
+	var all map[string]json.RawMessage
+	if err := json.Unmarshal(raw, &all); err != nil {
+		return nil, err
+	}
+	for name := range all {
+		if _, set := s.Settings[name]; !set {
+			delete(all, name)
+		}
+	}
+	return json.Marshal(all)
+}

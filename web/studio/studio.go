@@ -1,0 +1,245 @@
+// Package studio is an open page: what it shows, what its user does, and what it asks of a host. It knows recipes, requests and
+// events, never devices, and draws with the components of package parts. It runs beside the host, in the worker; the page itself
+// only puts in the place what it is sent.
+package studio
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"strings"
+	"sync"
+	"time"
+
+	"hone/core/wire"
+	"hone/web/parts"
+	"hone/web/words"
+)
+
+// Options are a studio's surroundings.
+type Options struct {
+	Link wire.Link
+	Out  func(Update) // called from one goroutine at a time
+	// Store keeps rows that the user pasted as a file of the host; nil: it cannot.
+	Store func(path string, content []byte) error
+	// Deliver hands a file of the host to the user.
+	Deliver func(wire.File)
+	// Persist asks whether the host's files are kept for good; nil: there is no such thing.
+	Storage func() wire.Storage
+}
+
+// Opening is what a page says of itself when it opens.
+type Opening struct {
+	Language string `json:"language"`
+	URL      string `json:"url"`
+}
+
+// Act is something that the user did.
+type Act struct {
+	Name   string              `json:"name"`
+	Values map[string][]string `json:"values"`
+}
+
+// value is the first value of a name, empty where there is none.
+func (a Act) value(name string) string {
+	if v := a.Values[name]; len(v) > 0 {
+		return v[0]
+	}
+	return ""
+}
+
+// Update is what changes on the page.
+type Update struct {
+	Fragments []Fragment `json:"fragments,omitempty"`
+	Charts    []Chart    `json:"charts,omitempty"`
+	Text      *Text      `json:"text,omitempty"` // to be saved by the user
+	Title     string     `json:"title,omitempty"`
+	Language  string     `json:"language,omitempty"`
+	URL       string     `json:"url,omitempty"`
+	Marks     []string   `json:"marks,omitempty"` // moments that are worth measuring
+}
+
+// Fragment is a part of the page, drawn anew.
+type Fragment struct {
+	ID   string `json:"id"`
+	HTML string `json:"html"`
+}
+
+// Text is a small file that the studio made itself.
+type Text struct {
+	Name string `json:"name"`
+	Mime string `json:"mime"`
+	Body string `json:"body"`
+}
+
+// Studio is one open page. Its methods are called from any goroutine and return at once.
+type Studio struct {
+	o   Options
+	ctx context.Context
+
+	mu      sync.Mutex
+	s       *parts.State
+	drawn   map[string]string // what the page has, by the part's ID
+	charts  map[string]string // the same of charts, as JSON
+	url     string
+	due     bool // a redraw is on its way
+	last    time.Time
+	marks   []string
+	marked  map[string]bool
+	text    *Text
+	setURL  string
+	cancel  map[string]context.CancelFunc // of what is going on, by stage
+	turn    map[string]int                // counts what was begun, so that an old answer does not overwrite a new one
+	overlay map[string][]wire.Stepped     // curves of runs that are compared
+	asked   int                           // the step after which base and tuned model were last asked
+	asking  bool
+}
+
+// New makes a studio; Open starts it.
+func New(o Options) *Studio {
+	return &Studio{o: o, ctx: context.Background(), s: parts.New(words.English), drawn: map[string]string{}, charts: map[string]string{}, marked: map[string]bool{},
+		cancel: map[string]context.CancelFunc{}, turn: map[string]int{}, overlay: map[string][]wire.Stepped{}}
+}
+
+// Open greets the page: it asks the host what there is and draws everything. ctx ends all that the studio asks for.
+func (t *Studio) Open(ctx context.Context, o Opening) {
+	t.mu.Lock()
+	t.ctx = ctx
+	t.s.Language, t.url = words.Parse(o.Language), o.URL
+	t.openShared(o.URL)
+	t.mu.Unlock()
+	t.mark("opened")
+	go t.hello(true)
+}
+
+// hello asks the host what it has. first: the page has just been opened.
+func (t *Studio) hello(first bool) {
+	h, err := wire.Ask[wire.Host](t.ctx, t.o.Link, wire.Hello{}, nil)
+	t.change(func(s *parts.State) {
+		if err != nil {
+			s.Errors["run"] = err.Error()
+			return
+		}
+		s.Host, s.Ready = h, true
+		if s.Settings["model"] != "" && s.Model == nil {
+			s.Model = modelOf(h, s.Settings["model"])
+		}
+	})
+	if err == nil && first {
+		t.mark("ready")
+		t.examples()
+		t.attach()
+		t.plan()
+	}
+}
+
+func modelOf(h wire.Host, path string) *wire.Model {
+	for _, m := range h.Models {
+		if m.Path == path {
+			return &m
+		}
+	}
+	return nil
+}
+
+// change changes the state and lets the page be drawn anew.
+func (t *Studio) change(f func(*parts.State)) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	f(t.s)
+	t.redraw()
+}
+
+// mark notes a moment for who measures the page.
+func (t *Studio) mark(name string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.marked[name] {
+		t.marked[name] = true
+		t.marks = append(t.marks, name)
+		t.redraw()
+	}
+}
+
+// often is how often the page is drawn at most.
+const often = 100 * time.Millisecond
+
+// redraw draws soon: at once when nothing was drawn lately.
+func (t *Studio) redraw() {
+	if t.due {
+		return
+	}
+	t.due = true
+	wait := max(0, often-time.Since(t.last))
+	time.AfterFunc(wait, func() {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.due, t.last = false, time.Now()
+		t.draw()
+	})
+}
+
+// draw sends what has changed since the last time.
+func (t *Studio) draw() {
+	var u Update
+	for _, p := range parts.Parts {
+		var b bytes.Buffer
+		if err := p.Draw(t.s).Render(t.ctx, &b); err != nil {
+			continue // the context has ended: nobody looks any more
+		}
+		if html := b.String(); t.drawn[p.ID] != html {
+			t.drawn[p.ID] = html
+			u.Fragments = append(u.Fragments, Fragment{p.ID, html})
+		}
+	}
+	for _, c := range t.curves() {
+		raw, err := json.Marshal(c)
+		if err == nil && t.charts[c.ID] != string(raw) {
+			t.charts[c.ID] = string(raw)
+			u.Charts = append(u.Charts, c)
+		}
+	}
+	u.Text, t.text = t.text, nil
+	u.URL, t.setURL = t.setURL, ""
+	u.Marks, t.marks = t.marks, nil
+	if len(t.drawn) == len(u.Fragments) {
+		u.Language, u.Title = string(t.s.Language), words.Title.In(t.s.Language)
+	}
+	t.o.Out(u)
+}
+
+// begin starts something that takes time in a stage: what was going on there ends, and text says what it is. It gives the
+// context and a function that ends it, which reports whether nothing newer has begun.
+func (t *Studio) begin(stage string, text words.Text) (context.Context, func() bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if end := t.cancel[stage]; end != nil {
+		end()
+	}
+	ctx, cancel := context.WithCancel(t.ctx)
+	t.turn[stage]++
+	mine := t.turn[stage]
+	t.cancel[stage] = cancel
+	t.s.Busy[stage] = t.s.T(text)
+	delete(t.s.Errors, stage)
+	t.redraw()
+	return ctx, func() bool {
+		cancel()
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		if t.turn[stage] != mine {
+			return false
+		}
+		delete(t.s.Busy, stage)
+		t.redraw()
+		return true
+	}
+}
+
+// trouble shows an error in a stage.
+func (t *Studio) trouble(stage string, err error) {
+	if err == nil || t.ctx.Err() != nil || strings.Contains(err.Error(), context.Canceled.Error()) {
+		return
+	}
+	t.change(func(s *parts.State) { s.Errors[stage] = err.Error() })
+}

@@ -1,0 +1,252 @@
+package words
+
+// The frame of the page.
+var (
+	Title       = Text{"Hone: fine-tune a language model in this page", "Hone：就在网页里微调语言模型"}
+	Tagline     = Text{"Watch a language model learn, on your own machine. Nothing is installed, and no data leaves it.", "在自己的电脑上看一个语言模型怎样学习。不用安装，数据不离开本机。"}
+	Skip        = Text{"Skip to the stages", "跳到各个步骤"}
+	Theme       = Text{"Light or dark", "切换明暗"}
+	Contents    = Text{"Stages", "步骤"}
+	Starting    = Text{"Getting ready…", "正在准备……"}
+	NoScript    = Text{"This page trains models with WebAssembly and WebGPU, so it needs JavaScript. Please switch it on.", "本页用 WebAssembly 和 WebGPU 训练模型，需要启用 JavaScript。"}
+	UpdateReady = Text{"A new release of this page is ready.", "页面有新版本。"}
+	UpdateTake  = Text{"Take it and reload", "更新并重新载入"}
+	Broken      = Text{"The trainer stopped: %s Reload the page; a run that was going on continues from its last save.", "训练程序停止了：%s 请重新载入页面，训练会从最近一次保存处继续。"}
+	Reload      = Text{"Reload", "重新载入"}
+	Close       = Text{"Close", "关闭"}
+	WhatIsThis  = Text{"What is happening here?", "这里发生了什么？"}
+	Working     = Text{"Working…", "处理中……"}
+	Cancel      = Text{"Cancel", "取消"}
+)
+
+// Where the work is done.
+var (
+	OnWebGPU = Text{"This browser, WebGPU: %s", "本浏览器，WebGPU：%s"}
+	OnCPU    = Text{"This browser, processor only: %s", "本浏览器，仅用处理器：%s"}
+	WhyCPU   = Text{"Why not WebGPU? %s The tiny model trains all the same, only slower.", "为什么不用 WebGPU？%s 小模型照样能训练，只是慢一些。"}
+	Storage  = Text{"%s of %s used in this browser", "本浏览器已用 %s，共可用 %s"}
+	Keep     = Text{"Keep these files", "长期保留这些文件"}
+	Kept     = Text{"This browser keeps the files.", "浏览器会长期保留这些文件。"}
+)
+
+// The bar of the run, always in sight.
+var (
+	TrainNow      = Text{"Train a tiny model now", "现在就训练一个小模型"}
+	TrainNowAbout = Text{"A model of about a million numbers, made for this page, learns to answer. First results in seconds.", "专为本页制作的约一百万参数的模型学习回答问题，几秒钟就能看到变化。"}
+	Begin         = Text{"Start training", "开始训练"}
+	Play          = Text{"Continue", "继续"}
+	Pause         = Text{"Pause", "暂停"}
+	OneStep       = Text{"One step", "单步"}
+	Stop          = Text{"Stop", "停止"}
+	SaveNow       = Text{"Save now", "立即保存"}
+	StatusIdle    = Text{"Nothing is training.", "没有正在进行的训练。"}
+	StatusBegins  = Text{"Loading model and data…", "正在载入模型和数据……"}
+	StatusRuns    = Text{"Training: step %d of %d", "训练中：第 %d 步，共 %d 步"}
+	StatusPaused  = Text{"Paused after step %d of %d", "已在第 %d 步暂停，共 %d 步"}
+	StatusDone    = Text{"Finished after %d steps", "训练完成，共 %d 步"}
+	StatusStopped = Text{"Stopped after step %d; it can be continued", "已在第 %d 步停止，可以继续"}
+	StatusFailed  = Text{"The run ended with an error", "训练出错，已结束"}
+	Left          = Text{"about %s left", "约剩 %s"}
+	Seconds       = Text{"%d s", "%d 秒"}
+	Minutes       = Text{"%d min", "%d 分钟"}
+	Hours         = Text{"%.1f h", "%.1f 小时"}
+)
+
+// The stages.
+var (
+	StageModel  = Text{"Model", "模型"}
+	StageData   = Text{"Data", "数据"}
+	StageMethod = Text{"Method", "方法"}
+	StageTrain  = Text{"Train", "训练"}
+	StageTry    = Text{"Try", "试用"}
+	StageSave   = Text{"Save", "保存"}
+	StageRuns   = Text{"Runs", "记录"}
+)
+
+// Model.
+var (
+	ModelTeach      = Text{"A language model is a large table of numbers, its parameters. Given some words, it computes how likely each possible next token is. Reading a great deal of text set the numbers; fine-tuning moves them a little further.", "语言模型是一大张数表，也就是参数。读入一段文字，它算出每个词元接下来出现的可能性。大量阅读定下了这些数，微调再把它们稍微移动一点。"}
+	ModelUse        = Text{"Use", "使用"}
+	ModelUsed       = Text{"In use", "使用中"}
+	ModelBundled    = Text{"Comes with this page", "随页面附带"}
+	ModelFromDisk   = Text{"From your disk", "从本机选择"}
+	ModelFromDiskTo = Text{"Choose or drop the files of a model as Hugging Face has them: config.json, *.safetensors, tokenizer.json.", "选择或拖入 Hugging Face 格式的模型文件：config.json、*.safetensors、tokenizer.json。"}
+	ModelFiles      = Text{"Choose files", "选择文件"}
+	ModelFolder     = Text{"Choose a folder", "选择文件夹"}
+	ModelFromHub    = Text{"By its name", "按名字下载"}
+	ModelHubName    = Text{"Name on Hugging Face or ModelScope", "Hugging Face 或 ModelScope 上的名字"}
+	ModelHubExample = Text{"such as HuggingFaceTB/SmolLM2-135M", "例如 Qwen/Qwen2.5-0.5B"}
+	ModelFetch      = Text{"Download", "下载"}
+	HubWhich        = Text{"Where from", "来源"}
+	HubAuto         = Text{"Hugging Face, then ModelScope", "先 Hugging Face，后 ModelScope"}
+	Downloaded      = Text{"%s: %s of %s", "%s：已下载 %s，共 %s"}
+	Architecture    = Text{"Architecture", "结构"}
+	Parameters      = Text{"Parameters", "参数量"}
+	Layers          = Text{"Layers", "层数"}
+	HiddenSize      = Text{"Width (hidden_size)", "宽度（hidden_size）"}
+	Vocabulary      = Text{"Vocabulary", "词表大小"}
+	Positions       = Text{"Longest text, in tokens", "最长文本（词元）"}
+	NumberTypes     = Text{"Number types", "数值类型"}
+	ByKind          = Text{"Where the parameters are", "参数分布"}
+	Share           = Text{"Share", "占比"}
+	SizeOnDisk      = Text{"Size", "大小"}
+	Remove          = Text{"Remove", "删除"}
+)
+
+// Data.
+var (
+	DataTeach        = Text{"Each row is one example: a question and the answer to learn. Only the answer counts for the loss; the question is shown to the model but not learnt.", "每一行是一个例子：一个问题和要学会的回答。只有回答计入损失，问题给模型看，但不学。"}
+	DataOwn          = Text{"Your own rows", "自己的数据"}
+	DataOwnTo        = Text{"Choose or drop JSON, JSONL, text, CSV or Parquet. The file stays in this browser.", "选择或拖入 JSON、JSONL、文本、CSV 或 Parquet 文件。文件只留在本浏览器里。"}
+	DataPaste        = Text{"Or paste rows: JSON, one object a line", "或者粘贴数据：每行一个 JSON 对象"}
+	DataPasteExample = Text{`{"query": "Who are you?", "response": "I am Ada."}`, `{"query": "你是谁？", "response": "我是小艾。"}`}
+	DataUsePaste     = Text{"Use these rows", "使用这些数据"}
+	DataRows         = Text{"%d rows, %d to train on, %d held out; %d tokens, of which %d are learnt", "共 %d 行：训练 %d，留出 %d；%d 个词元，其中学习 %d 个"}
+	DataDropped      = Text{"%d rows are longer than the longest text and left out.", "%d 行超过最大长度，已略去。"}
+	DataLook         = Text{"Look at the rows", "查看数据"}
+	DataLengths      = Text{"Lengths in tokens", "长度分布（词元）"}
+	DataLength       = Text{"Tokens", "词元数"}
+	DataCount        = Text{"Rows", "行数"}
+	DataTokens       = Text{"What the model sees", "模型看到的内容"}
+	DataLegend       = Text{"underlined: learnt; grey: only read", "下划线：要学习；灰色：只阅读"}
+	DataRow          = Text{"Row %d: %d tokens, %d learnt", "第 %d 行：%d 个词元，学习 %d 个"}
+	DataColumns      = Text{"Columns", "列"}
+	DataColumnsTo    = Text{"Name the column that asks and the one that answers, if they have other names.", "如果列名不同，请指出哪一列是问题、哪一列是回答。"}
+	DataQuery        = Text{"Question", "问题"}
+	DataResponse     = Text{"Answer", "回答"}
+	DataAsNamed      = Text{"as they are named", "按原列名"}
+	DataApply        = Text{"Apply", "应用"}
+	DataMore         = Text{"More rows", "更多"}
+)
+
+// Method.
+var (
+	MethodTeach    = Text{"LoRA leaves the model as it is and learns two thin matrices beside each of its layers: B·A. They start by changing nothing, and every step moves them a little so that the right answers become more likely.", "LoRA 不改动原模型，只在每一层旁边学习两个瘦长的矩阵 B·A。它们一开始什么都不改变，每一步都移动一点，让正确的回答更可能出现。"}
+	LoRA           = Text{"LoRA", "LoRA"}
+	LoRAAbout      = Text{"Learns small matrices beside the frozen model. Little memory, a small file, the usual choice.", "在冻结的模型旁学习小矩阵。占内存少，文件小，最常用。"}
+	QLoRA          = Text{"QLoRA", "QLoRA"}
+	QLoRAAbout     = Text{"The same, with the frozen model stored in 4 bits. A quarter of the memory, slightly less exact.", "同样的方法，但冻结的模型用 4 位存储。内存约为四分之一，略欠精确。"}
+	Full           = Text{"Full", "全参数"}
+	FullAbout      = Text{"Moves every number of the model. Most memory; the result is a whole model.", "移动模型的每一个数。占内存最多，结果是一个完整的模型。"}
+	Presets        = Text{"Presets", "预设"}
+	PresetQuick    = Text{"A quick look", "快速看看"}
+	PresetCareful  = Text{"Careful", "认真训练"}
+	PresetOverfit  = Text{"Overfit on purpose", "故意过拟合"}
+	Simple         = Text{"Simple", "简单"}
+	Advanced       = Text{"Advanced", "高级"}
+	Default        = Text{"default: %s", "默认：%s"}
+	MemoryNeeded   = Text{"Memory", "内存"}
+	TimeNeeded     = Text{"Time", "时间"}
+	StepsNeeded    = Text{"Steps", "步数"}
+	TrainableShare = Text{"Numbers that learn", "参与学习的参数"}
+	TrainableOf    = Text{"%s of %s (%.2f%%)", "%s / %s（%.2f%%）"}
+	Unmeasured     = Text{"known after the first steps", "训练几步后可知"}
+	DoesNotFit     = Text{"This does not fit: %s", "放不下：%s"}
+	SameCommand    = Text{"The same on a command line", "对应的命令行"}
+	Copy           = Text{"Copy", "复制"}
+	Share2         = Text{"Link to this recipe", "分享这份配方的链接"}
+	ShareAbout     = Text{"The link has the settings, never data.", "链接只含设置，不含数据。"}
+	RecipeExport   = Text{"Save the recipe", "导出配方"}
+	RecipeImport   = Text{"Open a recipe", "导入配方"}
+	Reset          = Text{"Back to the defaults", "恢复默认"}
+	WeightsMemory  = Text{"weights", "权重"}
+	AdapterMemory  = Text{"adapter", "适配器"}
+	GradientMemory = Text{"gradients", "梯度"}
+	MomentMemory   = Text{"optimiser", "优化器"}
+	ActiveMemory   = Text{"activations", "激活值"}
+	OtherMemory    = Text{"workspace and data", "工作区和数据"}
+)
+
+// Train.
+var (
+	TrainTeach    = Text{"The loss says how surprised the model is by the right answer: 0 would be no surprise at all. Each step looks at a few rows, computes in which direction every number should move (the gradient), and moves it by a little times the learning rate.", "损失（loss）表示正确答案让模型多“意外”：0 表示毫不意外。每一步看几行数据，算出每个数应往哪个方向移动（梯度），再按学习率移动一点。"}
+	Loss          = Text{"Loss", "损失"}
+	EvalLoss      = Text{"Loss on held-out rows", "留出数据的损失"}
+	LossAbout     = Text{"Falling means learning. If the held-out loss rises while the other falls, the model is learning by heart.", "下降说明在学习。如果训练损失下降而留出损失上升，说明模型在死记硬背。"}
+	LearningRate  = Text{"Learning rate", "学习率"}
+	RateAbout     = Text{"How far each step moves. Too high and the loss jumps; too low and nothing happens.", "每步移动多远。太大则损失乱跳，太小则几乎不动。"}
+	GradNorm      = Text{"Gradient norm", "梯度范数"}
+	GradNormAbout = Text{"How strongly this step wants to change the numbers.", "这一步想改变参数的力度。"}
+	Speed         = Text{"Tokens per second", "每秒词元数"}
+	Memory        = Text{"Memory of the program", "程序占用内存"}
+	Step          = Text{"Step", "步"}
+	LogScale      = Text{"Logarithmic", "对数坐标"}
+	Smoothing     = Text{"Smoothing", "平滑"}
+	TableOf       = Text{"Figures as a table", "以表格显示"}
+	SetRate       = Text{"Change the learning rate", "修改学习率"}
+	SetRateDo     = Text{"Change", "修改"}
+	AnswersTitle  = Text{"What it answers while it learns", "学习过程中的回答"}
+	AnswersAfter  = Text{"after step %d", "第 %d 步之后"}
+	BaseModel     = Text{"Before (base)", "微调前"}
+	TunedModel    = Text{"After (tuned)", "微调后"}
+	NothingYet    = Text{"Curves appear here with the first step.", "第一步完成后，曲线会出现在这里。"}
+	Warnings      = Text{"Worth knowing", "值得留意"}
+)
+
+// Try.
+var (
+	TryTeach    = Text{"Both models get the same question with the same seed, so that only the tuning differs. With a temperature of 0 they always say the most likely token; higher temperatures draw more freely.", "两个模型用同样的种子回答同样的问题，差别只来自微调。温度为 0 时总取最可能的词元，温度越高越随意。"}
+	TryAsk      = Text{"Your question", "你的问题"}
+	TryDo       = Text{"Ask both", "问两个模型"}
+	TryRaw      = Text{"Continue the text as it stands (no question format)", "直接续写文本（不套用对话格式）"}
+	Temperature = Text{"Temperature", "温度"}
+	MaxTokens   = Text{"Longest answer, in tokens", "回答最长词元数"}
+	Seed        = Text{"Seed", "随机种子"}
+	NextToken   = Text{"What could come first", "第一个词元的可能性"}
+	TryExamples = Text{"Try", "试试"}
+	TryWeather  = Text{"The weather today is very", "今天天气很"}
+	TryNeeds    = Text{"Train something first, or ask the base model alone.", "请先训练，或只问原模型。"}
+	Probability = Text{"Probability", "概率"}
+	Token       = Text{"Token", "词元"}
+)
+
+// Examples are questions that the bundled model can learn to answer.
+var Examples = []Text{
+	{"What sound does a dog make?", "狗怎么叫？"},
+	{"What is three plus four?", "三加四等于几？"},
+	{"I have a headache. What should I do?", "我头疼，怎么办？"},
+}
+
+// Save.
+var (
+	SaveTeach    = Text{"An adapter is a small file with what was learnt; it needs its base model. A merged model stands by itself.", "适配器是只含所学内容的小文件，使用时需要原模型。合并后的模型可以独立使用。"}
+	SaveAdapter  = Text{"Adapter (zip)", "适配器（zip）"}
+	SaveAdapterA = Text{"In the layout of PEFT: opens in Python, ms-swift, LLaMA-Factory and here.", "PEFT 格式：可用于 Python、ms-swift、LLaMA-Factory，也可在这里打开。"}
+	SaveMerged   = Text{"Whole model (zip)", "完整模型（zip）"}
+	SaveMergedA  = Text{"Base and adapter in one, as safetensors.", "原模型与适配器合并，safetensors 格式。"}
+	SaveRecipe   = Text{"Recipe", "配方"}
+	SaveRecipeA  = Text{"All settings: the same recipe and seed give the same run.", "全部设置：同样的配方和种子得到同样的训练。"}
+	SaveCard     = Text{"Model card", "模型卡"}
+	SaveCardA    = Text{"What it was made of and how well it did, as Markdown.", "用什么做的、效果如何，Markdown 格式。"}
+	SavePython   = Text{"In Python", "在 Python 中使用"}
+	SaveNothing  = Text{"There is nothing to take home yet: train first.", "还没有可以带走的东西：请先训练。"}
+	SaveMaking   = Text{"Making the file…", "正在生成文件……"}
+	Download     = Text{"Download", "下载"}
+)
+
+// Runs.
+var (
+	RunsTeach       = Text{"Every run stays in this browser with its settings, curves and checkpoints, until you delete it.", "每次训练连同设置、曲线和检查点都留在本浏览器里，直到你删除。"}
+	RunsNone        = Text{"No runs yet.", "还没有训练记录。"}
+	RunName         = Text{"Run", "记录"}
+	RunState        = Text{"State", "状态"}
+	RunDone         = Text{"finished", "已完成"}
+	RunOpen         = Text{"step %d of %d", "第 %d 步，共 %d 步"}
+	RunResume       = Text{"Go on", "继续训练"}
+	RunShow         = Text{"Show", "查看"}
+	RunCompare      = Text{"Compare", "对比"}
+	RunDelete       = Text{"Delete", "删除"}
+	RunNote         = Text{"Note", "备注"}
+	RunDiffer       = Text{"Where the recipes differ", "配方的不同之处"}
+	RunSame         = Text{"The recipes are the same.", "配方相同。"}
+	RunSetting      = Text{"Setting", "设置"}
+	RunReallyDelete = Text{"Delete %s with all its files?", "删除 %s 及其全部文件？"}
+)
+
+// What goes wrong, in plain words.
+var (
+	WarnNaN     = Text{"The loss is no number any more: the learning rate is too high. Start again with a tenth of it.", "损失已不是数字：学习率太大。请降到十分之一重新开始。"}
+	WarnRises   = Text{"The loss is rising. The learning rate may be too high; half of it is worth a try.", "损失在上升，学习率可能太大，可以试试减半。"}
+	WarnOverfit = Text{"The held-out loss has been rising while the training loss falls: the model begins to learn by heart. Its best state was after step %d.", "训练损失下降而留出损失上升：模型开始死记硬背。最好的状态在第 %d 步之后。"}
+	WarnFlat    = Text{"The loss has hardly moved. The learning rate may be too low.", "损失几乎没变，学习率可能太小。"}
+)
