@@ -27,15 +27,14 @@ need() {
 	{ have gcc && have_headers; } || missing+=(build-essential)
 	have_library libvulkan.so.1 || missing+=(libvulkan1)
 	have_lavapipe || missing+=(mesa-vulkan-drivers)
+	have npm || missing+=(npm)
 	if npm_browser; then
-		have npm || missing+=(npm)
 		have_library libnss3.so || missing+=(libnss3)
 	elif on_ubuntu; then
 		have_browser || have chromium-browser || missing+=(chromium-browser)
 	else
 		have_browser || missing+=(chromium)
 	fi
-	if [ -e package.json ] && ! have npm && [[ " ${missing[*]} " != *" npm "* ]]; then missing+=(npm); fi
 }
 
 if ! have go; then
@@ -59,13 +58,20 @@ if [ ${#missing[@]} -gt 0 ]; then
 		echo "  sudo apt-get update && sudo apt-get install -y --no-install-recommends ${missing[*]}" >&2
 		exit 1
 	fi
-	apt() { "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 "$@"; }
-	echo "deps: installing ${missing[*]}"
-	apt update -q
-	apt install -y -q --no-install-recommends "${missing[@]}"
+	mkdir -p .build
+	apt() { # what it says is of interest only when it fails
+		"${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 "$@" >.build/apt.log 2>&1 || {
+			cat .build/apt.log >&2
+			echo "deps: apt-get $1 failed (messages above): install ${missing[*]}, then run make again." >&2
+			exit 1
+		}
+	}
+	echo "deps: installing ${missing[*]} (minutes on a bare machine)"
+	apt update
+	apt install -y --no-install-recommends "${missing[@]}"
 	need
 	if [ ${#missing[@]} -gt 0 ]; then
-		echo "deps: apt reported success, and still missing: ${missing[*]}. See its messages above." >&2
+		echo "deps: apt reported success, and still missing: ${missing[*]}. .build/apt.log has its messages." >&2
 		exit 1
 	fi
 fi
@@ -78,4 +84,9 @@ env -u GOEXPERIMENT go mod download || {
 	echo "deps: Go modules, or the Go release named in go.mod, could not be fetched (message above). Check the network or GOPROXY, then run make again." >&2
 	exit 1
 }
-if [ -e package-lock.json ] && [ package-lock.json -nt node_modules/.package-lock.json ]; then npm ci --no-audit --no-fund; fi
+if [ package-lock.json -nt node_modules/.package-lock.json ]; then
+	npm ci --no-audit --no-fund --loglevel=error >/dev/null || {
+		echo "deps: npm could not fetch the page's packages (message above). Check the network or npm's registry setting, then run make again." >&2
+		exit 1
+	}
+fi

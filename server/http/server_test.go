@@ -74,7 +74,7 @@ func body(t *testing.T, r *http.Response) string {
 	return string(raw)
 }
 
-func TestPagesInTwoLanguages(t *testing.T) {
+func TestTwoLanguages(t *testing.T) {
 	s := newServer(t, options(t))
 	for accept, want := range map[string]string{
 		"": "/en/", "zh-CN,zh;q=0.9,en;q=0.8": "/zh/", "zh-Hant-TW": "/zh/", "de-DE,de": "/en/", "fr,zh;q=0.5": "/zh/", "en-GB;q=0.7,zh;q=0.3": "/en/", ";;;q=ä,": "/en/",

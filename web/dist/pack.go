@@ -43,7 +43,6 @@ func (p Packer) Pack(files map[string][]byte) (*Release, error) {
 	slices.SortFunc(r.Files, func(a, b File) int { return cmp.Compare(a.Path, b.Path) })
 	r.Hash = hashOf(r.Files)
 
-	keep := map[string]bool{Index: true, ".gitignore": true}
 	var all errgroup.Group
 	all.SetLimit(runtime.GOMAXPROCS(0))
 	forms := make([]map[string][]byte, len(r.Files))
@@ -53,32 +52,22 @@ func (p Packer) Pack(files map[string][]byte) (*Release, error) {
 	if err := all.Wait(); err != nil {
 		return nil, err
 	}
-	// While files are written there is no index, so that a build that is cut short leaves nothing that looks whole.
-	if err := os.Remove(filepath.Join(p.Into, Index)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
+	contents := map[string][]byte{} // of the folder
 	for i := range r.Files {
 		f := &r.Files[i]
 		for form, content := range forms[i] {
-			name := f.Path + Suffixes[form]
-			keep[filepath.FromSlash(name)] = true
+			contents[f.Path+Suffixes[form]] = content
 			if form != "" {
 				f.Forms = append(f.Forms, form)
-			}
-			if err := writeChanged(filepath.Join(p.Into, filepath.FromSlash(name)), content); err != nil {
-				return nil, err
 			}
 		}
 		slices.Sort(f.Forms)
 	}
-	if err := p.sweep(keep); err != nil {
-		return nil, err
-	}
-	raw, err := json.MarshalIndent(r, "", "\t")
+	index, err := json.MarshalIndent(r, "", "\t")
 	if err != nil {
 		return nil, err
 	}
-	if err := os.WriteFile(filepath.Join(p.Into, Index), raw, 0o644); err != nil {
+	if err := p.write(contents, index); err != nil {
 		return nil, err
 	}
 	r.from = os.DirFS(p.Into)
@@ -131,18 +120,50 @@ func (p Packer) cached(sum, kind string, quality int, make func() ([]byte, error
 	return raw, nil
 }
 
+// write makes the folder hold these files and the index. Files that are the same already are left alone, so that a build
+// after this has nothing to do.
+func (p Packer) write(contents map[string][]byte, index []byte) error {
+	path := func(name string) string { return filepath.Join(p.Into, filepath.FromSlash(name)) }
+	changed := map[string][]byte{}
+	for name, content := range contents {
+		if have, err := os.ReadFile(path(name)); err != nil || !bytes.Equal(have, content) {
+			changed[name] = content
+		}
+	}
+	if have, err := os.ReadFile(path(Index)); len(changed) == 0 && err == nil && bytes.Equal(have, index) {
+		return nil
+	}
+	// While files are written there is no index: a build that is cut short leaves nothing that looks whole.
+	if err := os.Remove(path(Index)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	for name, content := range changed {
+		if err := os.MkdirAll(filepath.Dir(path(name)), 0o777); err != nil {
+			return err
+		}
+		if err := os.WriteFile(path(name), content, 0o644); err != nil {
+			return err
+		}
+	}
+	if err := p.sweep(contents); err != nil {
+		return err
+	}
+	return os.WriteFile(path(Index), index, 0o644)
+}
+
 // sweep removes what earlier releases have left.
-func (p Packer) sweep(keep map[string]bool) error {
+func (p Packer) sweep(keep map[string][]byte) error {
 	var folders []string
 	err := filepath.WalkDir(p.Into, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || path == p.Into {
+		if err != nil || path == p.Into || d.Name() == ".gitignore" {
 			return err
 		}
 		if d.IsDir() {
 			folders = append(folders, path)
 			return nil
 		}
-		if name, err := filepath.Rel(p.Into, path); err != nil || keep[name] {
+		name, err := filepath.Rel(p.Into, path)
+		if _, kept := keep[filepath.ToSlash(name)]; kept || err != nil {
 			return err
 		}
 		return os.Remove(path)
@@ -152,17 +173,6 @@ func (p Packer) sweep(keep map[string]bool) error {
 		os.Remove(f) // stays where something is in it
 	}
 	return err
-}
-
-// writeChanged leaves a file alone that has the content already, so that builds after it have nothing to do.
-func writeChanged(path string, content []byte) error {
-	if have, err := os.ReadFile(path); err == nil && bytes.Equal(have, content) {
-		return nil
-	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
-		return err
-	}
-	return os.WriteFile(path, content, 0o644)
 }
 
 // Brotli compresses at a quality of 0 to 11.
