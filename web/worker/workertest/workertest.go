@@ -82,8 +82,9 @@ type Browser struct {
 	ctx context.Context
 }
 
-// Start starts Chromium; it ends with the test. Without one the test is skipped, or fails where HONE_REQUIRE_WEBGPU is set.
-func Start(t testing.TB) *Browser {
+// Start starts Chromium, with flags beside the usual ones; it ends with the test. Without one the test is skipped, or fails where
+// HONE_REQUIRE_WEBGPU is set.
+func Start(t testing.TB, flags ...chromedp.ExecAllocatorOption) *Browser {
 	t.Helper()
 	path := ""
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "google-chrome-stable"} {
@@ -100,7 +101,7 @@ func Start(t testing.TB) *Browser {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	t.Cleanup(cancel)
-	ctx, cancel = chromedp.NewExecAllocator(ctx, // which makes the profile and removes it
+	ctx, cancel = chromedp.NewExecAllocator(ctx, append([]chromedp.ExecAllocatorOption{ // which makes the profile and removes it
 		chromedp.ExecPath(path),
 		chromedp.Flag("headless", "new"),
 		chromedp.NoSandbox,
@@ -111,7 +112,7 @@ func Start(t testing.TB) *Browser {
 		chromedp.Flag("disable-background-networking", true),
 		chromedp.Flag("disable-component-update", true),
 		chromedp.Flag("disable-sync", true),
-	)
+	}, flags...)...)
 	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewContext(ctx)
 	t.Cleanup(cancel)
