@@ -4,7 +4,7 @@ package worker
 
 import "embed"
 
-// Files are opfs.js, the file system, and trainer.js, the worker of the page.
+// Files are opfs.js, the file system, trainer.js, the worker of the page, and data.js, the one that reads tables.
 //
-//go:embed opfs.js trainer.js
+//go:embed opfs.js trainer.js data.js
 var Files embed.FS
