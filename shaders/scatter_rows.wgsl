@@ -1,4 +1,5 @@
 // Row at[i] of dst becomes row i of src [rows, n]; a negative at drops its row, and of two with the same at the later wins.
+// CHAINS: after[i] is the next row with the same at, rows where there is none; else it is looked for here.
 
 #import element
 
@@ -13,6 +14,9 @@ struct Params {
 @group(0) @binding(1) var<storage, read_write> dst: array<E>;
 @group(0) @binding(2) var<storage, read> src: array<E>;
 @group(0) @binding(3) var<storage, read> at: array<i32>;
+#ifdef CHAINS
+@group(0) @binding(4) var<storage, read> after: array<u32>;
+#endif
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u) {
@@ -25,10 +29,16 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     if (to < 0) {
         return;
     }
+#ifdef CHAINS
+    if (after[row] < p.rows) {
+        return;
+    }
+#else
     for (var later = row + 1u; later < p.rows; later++) {
         if (at[later] == to) {
             return;
         }
     }
+#endif
     dst[u32(to) * p.n + i % p.n] = src[i];
 }

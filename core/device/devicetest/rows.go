@@ -96,7 +96,7 @@ func (d *draft) some(n, low, high int) []int32 {
 // rowCases pick, gather and scatter rows by numbers, some of them negative, some of them the same.
 func rowCases() []Case {
 	var cases []Case
-	for _, s := range []struct{ table, rows, n int }{{1, 1, 1}, {7, 30, 5}, {40, 9, 12}, {3, 200, 16}, {300, 90, 33}} {
+	for _, s := range []struct{ table, rows, n int }{{1, 1, 1}, {7, 30, 5}, {40, 9, 12}, {3, 200, 16}, {300, 90, 33}, {9, 1000, 2}, {700, 777, 4}, {2, 65, 3}, {600, 512, 1}} {
 		name := fmt.Sprintf("%d rows of a table of %dx%d", s.rows, s.table, s.n)
 		cases = append(cases, newCase("embedding of "+name, 0, func(d *draft) {
 			d.Output("y", op.Embedding(d.Builder, d.state("table", 1, s.table, s.n), d.ints(d.some(s.rows, -2, s.table-1))))
@@ -111,4 +111,24 @@ func rowCases() []Case {
 		}))
 	}
 	return cases
+}
+
+// EmbeddingGradient sums rows of length n, as of a long batch, into a table; a tenth of them has the same id.
+func EmbeddingGradient(rows, table, n int) Case {
+	return newCase(fmt.Sprintf("embedding_grad of %d rows of a table of %dx%d", rows, table, n), elementTolerance*100, func(d *draft) {
+		ids := d.some(rows, 0, table-1)
+		for i := range ids {
+			if i%10 == 0 {
+				ids[i] = 3
+			}
+		}
+		d.Output("y", d.Apply("embedding_grad", ir.Attrs{"rows": float64(table)}, d.feeds(rows, n), d.ints(ids)))
+	})
+}
+
+// ScatteredRows replaces rows of length n of a table; some are replaced twice.
+func ScatteredRows(rows, table, n int) Case {
+	return newCase(fmt.Sprintf("scatter_rows of %d rows of a table of %dx%d", rows, table, n), 0, func(d *draft) {
+		d.Assign("table", op.ScatterRows(d.Builder, d.state("table", 1, table, n), d.feeds(rows, n), d.ints(d.some(rows, 0, table-1))))
+	})
 }

@@ -1,7 +1,5 @@
 package webgpu
 
-import "hone/shaders"
-
 func init() {
 	lowerings["embedding"], takesShards["embedding"] = lowerEmbedding, true
 	lowerings["embedding_grad"] = lowerEmbeddingGrad
@@ -34,11 +32,9 @@ func lowerEmbeddingGrad(c *call) ([]kernel, error) {
 	if fours(t) {
 		n /= 4
 	}
-	leads, after := c.roomFor(0, rows), c.roomFor(1, rows)
+	first, after, chains := c.chains(0, c.in[1], c.attrs.Int("rows"))
 	return []kernel{
-		c.zeros(0),
-		{shader: "embedding_chains", variant: shaders.Variant{}, storage: []operand{out(leads), out(after), in(c.in[1])},
-			grids: c.d.grids(rows, elementGroup, int64(rows))},
-		c.elements("embedding_grad", c.in[0], 2, []operand{out(c.out[0]), in(c.in[0]), in(c.in[1]), in(leads), in(after)}, n, rows),
+		c.zeros(0), chains,
+		c.elements("embedding_grad", c.in[0], 2, []operand{out(c.out[0]), in(c.in[0]), in(c.in[1]), in(first), in(after)}, n, rows),
 	}, nil
 }

@@ -118,3 +118,11 @@ func benchmark(b *testing.B, c devicetest.Case, flops float64) {
 func BenchmarkAttention512(b *testing.B) {
 	benchmark(b, devicetest.LongAttention(512, 4, 2, 64), 14*4*64*512*513/2)
 }
+
+func BenchmarkEmbeddingGradient8192(b *testing.B) {
+	benchmark(b, devicetest.EmbeddingGradient(4*2048, 8192, 64), 0)
+}
+
+func BenchmarkScatteredRows8192(b *testing.B) {
+	benchmark(b, devicetest.ScatteredRows(4*2048, 16384, 64), 0)
+}
