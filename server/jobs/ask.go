@@ -1,0 +1,196 @@
+package jobs
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"hone/core/chat"
+	"hone/core/generate"
+	"hone/core/run"
+	"hone/core/wire"
+)
+
+// Whoever works on a run answers what is asked of it on the subject ask.<user>.<run>: frames as on every other link, the parts
+// and then the reply to the inbox of who asks. "alive" comes at once.
+
+func askSubject(user, id string) string { return "ask." + keyOf(user, id) }
+
+// answerTime is how long a worker may take for an answer between two signs of life.
+const answerTime = 2 * time.Minute
+
+// ask asks the worker of a run.
+func (b *Broker) ask(ctx context.Context, user, id string, r wire.Request, part func(string, json.RawMessage)) (json.RawMessage, error) {
+	data, err := json.Marshal(r)
+	if err != nil {
+		return nil, err
+	}
+	raw, err := json.Marshal(wire.Frame{V: wire.Version, Kind: wire.KindRequest, ID: 1, Name: r.Name(), Data: data})
+	if err != nil {
+		return nil, err
+	}
+	inbox := b.nc.NewRespInbox()
+	sub, err := b.nc.SubscribeSync(inbox)
+	if err != nil {
+		return nil, err
+	}
+	defer sub.Unsubscribe()
+	if err := b.nc.PublishRequest(askSubject(user, id), inbox, raw); err != nil {
+		return nil, err
+	}
+	for {
+		wait, cancel := context.WithTimeout(ctx, answerTime)
+		m, err := sub.NextMsgWithContext(wait)
+		cancel()
+		switch {
+		case ctx.Err() != nil:
+			return nil, ctx.Err()
+		case errors.Is(err, nats.ErrNoResponders) || err == nil && len(m.Data) == 0 && m.Header.Get("Status") == "503":
+			return nil, refuse(409, "Nobody works on run %s at this moment; it waits for a worker.", id)
+		case err != nil:
+			return nil, refuse(504, "The worker of run %s does not answer.", id)
+		}
+		f, err := wire.ParseFrame(m.Data)
+		if err != nil {
+			return nil, err
+		}
+		if f.Kind == wire.KindPart {
+			if part != nil {
+				part(f.Name, f.Data)
+			}
+			continue
+		}
+		if f.Error != "" {
+			return nil, refuse(409, "%s", f.Error)
+		}
+		return f.Data, nil
+	}
+}
+
+// serve answers what is asked of the run while this attempt lasts.
+func (a *attempt) serve(ctx context.Context) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	sub, err := a.b.nc.Subscribe(askSubject(a.record.User, a.record.ID), func(m *nats.Msg) {
+		go a.reply(ctx, m) // an answer may take seconds, a step must not wait for it
+	})
+	if err != nil {
+		a.w.Log.Warn("the run cannot be steered", "error", err)
+		return cancel
+	}
+	return func() { sub.Unsubscribe(); cancel() }
+}
+
+func (a *attempt) reply(ctx context.Context, m *nats.Msg) {
+	send := func(f wire.Frame) {
+		f.V, f.ID = wire.Version, 1
+		if raw, err := json.Marshal(f); err == nil {
+			m.Respond(raw)
+		}
+	}
+	f, err := wire.ParseFrame(m.Data)
+	var data any
+	if err == nil {
+		data, err = a.answer(ctx, f, func(name string, v any) {
+			if raw, err := json.Marshal(v); err == nil {
+				send(wire.Frame{Kind: wire.KindPart, Name: name, Data: raw})
+			}
+		})
+	}
+	out := wire.Frame{Kind: wire.KindReply}
+	if err == nil && data != nil {
+		out.Data, err = json.Marshal(data)
+	}
+	if err != nil {
+		out.Data, out.Error = nil, a.clean(err)
+	}
+	send(out)
+}
+
+// answer does what a request says.
+func (a *attempt) answer(ctx context.Context, f wire.Frame, part func(string, any)) (any, error) {
+	r, err := wire.ParseRequest(f.Name, f.Data)
+	if err != nil {
+		return nil, err
+	}
+	switch r := r.(type) {
+	case wire.Steer:
+		switch r.Do {
+		case "step":
+			a.control.Step()
+			return nil, nil
+		case "save":
+			a.asked.Add(1)
+			_, err := a.control.Save(ctx)
+			a.asked.Add(-1)
+			return nil, err
+		case "rate":
+			return nil, a.control.SetLearningRate(ctx, r.LearningRate)
+		}
+		return nil, fmt.Errorf("a run cannot be told to %.40q", r.Do)
+	case wire.Answer:
+		return a.speak(ctx, r, part)
+	}
+	return nil, fmt.Errorf("whoever works on a run does not answer %s", f.Name)
+}
+
+// speak lets the model as it is now answer, and its base beside it.
+func (a *attempt) speak(ctx context.Context, r wire.Answer, part func(string, any)) (wire.Answers, error) {
+	out := wire.Answers{Step: int(a.newest.Load())}
+	var o generate.TextOptions
+	o.MaxNewTokens = min(max(r.Tokens, 1), run.DefaultCapacity)
+	o.Sampling = generate.Sampling{Temperature: r.Sampling.Temperature, TopK: r.Sampling.TopK, TopP: r.Sampling.TopP, Seed: uint64(r.Sampling.Seed)}
+	messages := []chat.Message{{Role: "user", Content: r.Prompt}}
+	for _, side := range []struct {
+		name string
+		base bool
+		to   **wire.Answered
+	}{{"base", true, &out.Base}, {"tuned", false, &out.Tuned}} {
+		if r.Sides != "both" && r.Sides != side.name {
+			continue
+		}
+		answer, err := a.control.Answer(ctx, side.base, messages, o, func(text string) { part("text", wire.Text{Side: side.name, Text: text}) })
+		if err != nil {
+			return out, err
+		}
+		*side.to = &wire.Answered{Text: answer.Text, Ending: string(answer.Ending)}
+	}
+	return out, nil
+}
+
+// watch does what the run's user wants, now and whenever that changes.
+func (a *attempt) watch(ctx context.Context, end context.CancelCauseFunc) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	w, err := a.b.wanted.Watch(ctx, a.key)
+	if err != nil {
+		a.w.Log.Warn("the run cannot be stopped from afar", "error", err)
+		return cancel
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case e, ok := <-w.Updates():
+				switch {
+				case !ok:
+					return
+				case e == nil: // what was there at first has come
+				case e.Operation() != jetstream.KeyValuePut:
+					a.control.Resume()
+				case string(e.Value()) == "stop":
+					end(errStopped)
+				case string(e.Value()) == "pause":
+					a.control.Pause()
+				}
+			}
+		}
+	}()
+	return func() { cancel(); w.Stop(); <-ended }
+}

@@ -1,0 +1,488 @@
+package jobs
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"hone/core/checkpoint"
+	"hone/core/device"
+	"hone/core/recipe"
+	"hone/core/run"
+	"hone/core/wire"
+)
+
+// attempt is a worker's work on a run, from the last State to the end of the run or of the attempt.
+type attempt struct {
+	w       *Worker
+	b       *Broker
+	record  *Record // as it was when the attempt began
+	key     string
+	journal *journal
+	told    *told
+	dir     string // all that lies on this machine's disk
+	paused  bool   // the run begins so
+
+	control  run.Control
+	recipe   recipe.Recipe
+	names    *strings.Replacer // this machine's paths to what the user knows
+	runDir   string
+	status   string
+	reason   string
+	delay    time.Duration
+	finished *wire.Finished // told when all is stored
+
+	newest atomic.Int64 // step done by this attempt
+	asked  atomic.Int64 // checkpoints that the user has asked for and that are not saved yet
+	mu     sync.Mutex
+	timed  []int // checkpoints that neither the recipe nor the user asks for
+	steps  int
+	loss   float64
+	eval   float64
+
+	events   *eventQueue
+	uploader *uploader
+}
+
+// errStop and its like are why an attempt's context ends.
+var (
+	errStopped = errors.New("stopped by its user")
+	errEnds    = errors.New("its worker ends")
+)
+
+// run does the work. Its error is errFenced, errRequeue, or one of writing down how it ended.
+func (a *attempt) run(ctx context.Context, log *slog.Logger) error {
+	defer os.RemoveAll(a.dir)
+	if err := os.RemoveAll(a.dir); err != nil {
+		return err
+	}
+	// The engine may be away for a while: what is written then waits. So this context outlives the worker's.
+	lasting, give := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer give(nil)
+	training, end := context.WithCancelCause(lasting)
+	defer end(nil)
+	stop := context.AfterFunc(ctx, func() {
+		end(errEnds)
+		time.AfterFunc(a.b.lease, func() { give(errEnds) }) // an engine that is away does not keep a worker from ending
+	})
+	defer stop()
+	a.events = newEventQueue(lasting, a.journal, func(err error) { end(err) })
+	a.uploader = newUploader(lasting, a, func(err error) { end(err) })
+	unwatch := a.watch(lasting, end)
+	unserve := a.serve(lasting)
+	a.told.ending = false
+	err := a.train(training)
+	unserve()
+	unwatch()
+	cause := context.Cause(training)
+	if errors.Is(cause, errFenced) {
+		a.events.close()
+		a.uploader.close()
+		return errFenced
+	}
+	if cause == nil && err == nil && a.runDir != "" {
+		a.capture() // the run has written its last words
+	}
+	return a.conclude(lasting, err, cause, log)
+}
+
+// train brings everything here and lets the run go.
+func (a *attempt) train(ctx context.Context) error {
+	r, err := recipe.FromJSON(a.record.Recipe)
+	if err != nil {
+		return err
+	}
+	a.recipe = r
+	pairs := []string{}
+	a.control.Places, err = a.fetchPlaces(ctx)
+	for name, path := range a.control.Places {
+		pairs = append(pairs, path, name)
+	}
+	if err == nil {
+		err = a.fetchState(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	a.names = strings.NewReplacer(append(pairs, a.dir, "")...)
+	go_ := a.recipe
+	go_.OutputDir = filepath.Join(a.dir, "output")
+	go_.ResumeFromCheckpoint = ""
+	if a.record.State != nil {
+		// What the run began with stands in its directory; what may change on the way is what the user gave.
+		if go_, err = resumed(a.recipe, a.runDir); err != nil {
+			return err
+		}
+	}
+	if a.paused {
+		a.control.Pause()
+	}
+	stop := a.saveNowAndThen(ctx)
+	defer stop()
+	_, err = a.control.Start(ctx, go_, a.w.Device, a.hear)
+	return err
+}
+
+// resumed is the recipe of a run that goes on in dir.
+func resumed(r recipe.Recipe, dir string) (recipe.Recipe, error) {
+	out := recipe.Default()
+	for _, f := range recipe.Fields() {
+		if !f.Resume || !r.Given(f.Name) || f.Name == "output_dir" || f.Name == "resume_from_checkpoint" || f.Name == "device" {
+			continue
+		}
+		if err := out.Set(f.Name, r.Text(f.Name)); err != nil {
+			return out, err
+		}
+	}
+	err := out.Set("resume_from_checkpoint", dir)
+	return out, err
+}
+
+// fetchPlaces brings what the recipe names to this machine and says where it stands.
+func (a *attempt) fetchPlaces(ctx context.Context) (map[string]string, error) {
+	places := map[string]string{}
+	for i, p := range a.record.Places {
+		dir := filepath.Join(a.dir, "places", strconv.Itoa(i))
+		path := filepath.Join(dir, label(recipe.Recipe{Model: p.Name}))
+		for _, f := range p.Files {
+			to := filepath.Join(path, filepath.FromSlash(f.Path))
+			if !p.Folder {
+				to = filepath.Join(dir, filepath.Base(filepath.FromSlash(f.Path)))
+				path = to
+			}
+			if !localPath(f.Path) {
+				return nil, fmt.Errorf("%q cannot be the path of a file", f.Path)
+			}
+			if err := a.fetchFile(ctx, f, to); err != nil {
+				return nil, err
+			}
+		}
+		places[p.Name] = path
+	}
+	return places, nil
+}
+
+// fetchFile brings a user's file here, or links the copy that an earlier job has brought.
+func (a *attempt) fetchFile(ctx context.Context, f wire.Blob, to string) error {
+	kept := filepath.Join(a.w.Dir, "files", f.SHA256)
+	if st, err := os.Stat(kept); err != nil || st.Size() != f.Size {
+		o, err := a.b.files.Get(ctx, f.SHA256)
+		if err != nil {
+			return fmt.Errorf("the file %s: %w", f.Path, err)
+		}
+		err = receive(o, kept)
+		o.Close()
+		if err != nil {
+			return fmt.Errorf("the file %s: %w", f.Path, err)
+		}
+	}
+	if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
+		return err
+	}
+	if os.Link(kept, to) == nil {
+		return nil
+	}
+	in, err := os.Open(kept) // another file system has no links to it
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	return receive(in, to)
+}
+
+// receive writes a file that gets its name when it is whole. The engine's reader ends with an error where the bytes are not
+// those that were stored.
+func receive(in io.Reader, path string) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), ".receiving-*")
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(f, in)
+	err = errors.Join(err, f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		os.Remove(f.Name())
+	}
+	return err
+}
+
+// fetchState brings the run directory as of the last State.
+func (a *attempt) fetchState(ctx context.Context) error {
+	r := a.record
+	if r.State == nil {
+		return nil
+	}
+	a.timed = slices.Clone(r.State.Timed)
+	a.runDir = filepath.Join(a.dir, "output", filepath.FromSlash(r.ID))
+	for _, f := range r.State.Files {
+		if !localPath(f.Path) {
+			return fmt.Errorf("%q cannot be the path of a file", f.Path)
+		}
+		in, err := a.b.open(ctx, r.User, r.ID, f.SHA256)
+		if err != nil {
+			return err
+		}
+		err = receive(in, filepath.Join(a.runDir, filepath.FromSlash(f.Path)))
+		in.Close()
+		if err != nil {
+			return fmt.Errorf("%s of run %s: %w", f.Path, r.ID, err)
+		}
+		a.uploader.has(f)
+	}
+	return nil
+}
+
+// hear takes the events of the run, in the run's own goroutine.
+func (a *attempt) hear(e wire.Event) {
+	step, quiet := 0, false
+	switch e := e.(type) {
+	case wire.Started:
+		a.began(e)
+	case wire.Stepped:
+		a.mu.Lock()
+		a.loss = e.Loss
+		a.mu.Unlock()
+		step = e.Step
+		a.newest.Store(int64(step))
+	case wire.Evaluated:
+		a.mu.Lock()
+		if a.eval == 0 || e.EvalLoss < a.eval {
+			a.eval = e.EvalLoss
+		}
+		a.mu.Unlock()
+		step = e.Step
+	case wire.Progress:
+		step, quiet = e.Step, true
+		a.newest.Store(int64(step))
+	case wire.Loading, wire.Downloading:
+		quiet = true
+	case wire.Saved:
+		a.saved(e)
+		step = e.Step
+	case wire.Paused:
+		a.show(Paused)
+	case wire.Resumed:
+		a.show(Running)
+	case wire.Finished:
+		a.finished = &e
+		return
+	}
+	name := wire.Name(e)
+	if !a.told.fresh(name, step) {
+		return
+	}
+	raw, err := json.Marshal(e)
+	if err != nil {
+		raw, _ = json.Marshal(wire.Warning{Text: fmt.Sprintf("an event %s could not be told: %v", name, err)})
+		name = "warning"
+	}
+	a.events.add(name, json.RawMessage(a.names.Replace(string(raw))), quiet)
+}
+
+// began learns where the run stands, and lets it write down the user's own output_dir in the place of this worker's.
+func (a *attempt) began(e wire.Started) {
+	first := a.runDir == ""
+	a.runDir, a.steps = e.Directory, e.TotalSteps
+	pairs := []string{a.runDir, "runs/" + a.record.ID}
+	for name, path := range a.control.Places {
+		pairs = append(pairs, path, name)
+	}
+	a.names = strings.NewReplacer(append(pairs, a.dir, "")...)
+	if !first {
+		return
+	}
+	r := checkpoint.Run{Dir: a.runDir}
+	raw, err := r.ReadArgs()
+	var was recipe.Recipe
+	if err == nil {
+		was, err = recipe.FromJSON(raw)
+	}
+	if err == nil {
+		was.OutputDir = a.recipe.OutputDir
+		if raw, err = was.ToJSON(); err == nil {
+			err = r.WriteArgs(raw)
+		}
+	}
+	if err != nil { // the run is none the worse for it
+		a.w.Log.Warn("the recipe of a run keeps this worker's output_dir", "error", err)
+	}
+}
+
+// show tells the record what the run is doing.
+func (a *attempt) show(status string) {
+	a.events.later(func(ctx context.Context) error {
+		return a.write(ctx, func(r *Record) { r.Status = status })
+	})
+}
+
+// write changes the record while it is this attempt's.
+func (a *attempt) write(ctx context.Context, f func(*Record)) error {
+	_, err := a.b.update(ctx, a.record.User, a.record.ID, func(r *Record) error {
+		if r.Attempt != a.record.Attempt || over(r.Status) {
+			return errFenced
+		}
+		f(r)
+		return nil
+	})
+	return err
+}
+
+// saveNowAndThen stores a State every so often although the recipe does not ask for it.
+func (a *attempt) saveNowAndThen(ctx context.Context) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		tick := time.NewTicker(a.w.Every)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+				if a.newest.Load() == 0 {
+					continue // no step yet
+				}
+				// Between two steps; an error is one of the disk, which the run's own saving meets too.
+				if _, err := a.control.Save(ctx); err != nil && ctx.Err() == nil {
+					a.w.Log.Debug("saving now and then", "error", err)
+				}
+			}
+		}
+	}()
+	return func() { cancel(); <-ended }
+}
+
+// saved hands a checkpoint on to the store, and removes older ones that only stood for the moment.
+func (a *attempt) saved(e wire.Saved) {
+	a.mu.Lock()
+	old := a.timed
+	a.timed = nil
+	if a.askedByNobody(e.Step) {
+		a.timed = []int{e.Step}
+	}
+	a.mu.Unlock()
+	for _, step := range old {
+		if step != e.Step {
+			os.RemoveAll(filepath.Join(a.runDir, fmt.Sprintf("checkpoint-%d", step))) // what stays is only a checkpoint more
+		}
+	}
+	a.capture()
+}
+
+// askedByNobody reports whether a checkpoint is only there so that another worker can go on.
+func (a *attempt) askedByNobody(step int) bool {
+	if a.asked.Load() > 0 || step == a.steps {
+		return false
+	}
+	r := a.recipe
+	return step%r.SaveSteps != 0 && !(r.LoadBestModelAtEnd && step%max(r.EvalSteps, 1) == 0)
+}
+
+// conclude writes down how the attempt ended: first the files, then the record, then the event.
+func (a *attempt) conclude(ctx context.Context, err, cause error, log *slog.Logger) error {
+	uploaded := a.uploader.close()
+	if errors.Is(uploaded, errFenced) || errors.Is(err, errFenced) {
+		a.events.close()
+		return errFenced
+	}
+	if err == nil || errors.Is(err, context.Canceled) {
+		err = uploaded
+	}
+	requeue := func(reason string, delay time.Duration) error {
+		a.reason, a.delay = reason, delay
+		if fenced := a.events.close(); errors.Is(fenced, errFenced) {
+			return fenced
+		}
+		var step int
+		if err := a.write(ctx, func(r *Record) { r.past(reason); r.Status, step = Queued, r.Step }); err != nil {
+			return err
+		}
+		if err := a.journal.event(ctx, wire.Queued{Step: step, Reason: reason}); err != nil {
+			return err
+		}
+		return errRequeue
+	}
+	var lost *run.Lost
+	var api *jetstream.APIError
+	var ending wire.Event
+	status, reason := Done, ""
+	switch {
+	case errors.Is(cause, errStopped) && (err == nil || errors.Is(err, context.Canceled)):
+		status = Stopped
+		step := a.record.Step
+		if a.finished != nil {
+			step = a.finished.Step
+		}
+		ending = wire.Finished{Step: step, Stopped: "stopped"}
+		if a.finished != nil {
+			a.finished.Stopped = "stopped"
+			ending = *a.finished
+		}
+	case errors.Is(cause, errEnds):
+		if a.finished == nil || a.finished.Stopped != "" || err != nil {
+			return requeue(errEnds.Error(), 0)
+		}
+		ending = *a.finished // it was the last step
+	case errors.As(err, &lost), errors.Is(err, device.ErrLost), errors.As(err, &api), errors.Is(err, context.DeadlineExceeded), uploaded != nil && errors.Is(err, uploaded):
+		return requeue(a.clean(err), 5*time.Second)
+	case err != nil:
+		status, reason = Failed, a.clean(err)
+	case a.finished == nil:
+		return requeue("it ended without a result", 5*time.Second)
+	default:
+		ending = *a.finished
+	}
+	a.status = status
+	if fenced := a.events.close(); fenced != nil {
+		return fenced
+	}
+	var step int
+	werr := a.write(ctx, func(r *Record) {
+		if step = r.Step; ending == nil {
+			ending = wire.Failed{Step: step, Reason: reason}
+		}
+		r.end(status, reason, ending)
+		r.Ending.Data = json.RawMessage(a.names.Replace(string(r.Ending.Data)))
+		if a.finished != nil {
+			r.Fruitless = 0
+		}
+	})
+	if werr != nil {
+		return werr
+	}
+	r, _, gerr := a.b.get(ctx, a.record.User, a.record.ID)
+	if gerr != nil {
+		return gerr
+	}
+	if reason != "" {
+		log.Info("a run fails", "reason", reason)
+	}
+	return a.b.tellEnding(ctx, r)
+}
+
+// clean is an error without this machine's paths.
+func (a *attempt) clean(err error) string {
+	if a.names == nil {
+		return strings.ReplaceAll(err.Error(), a.dir, "")
+	}
+	return a.names.Replace(err.Error())
+}

@@ -1,0 +1,237 @@
+package jobs
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"hone/core/run"
+	"hone/core/wire"
+	"hone/server/auth"
+)
+
+// Desk is where a user's requests are answered. It is a wire.Link to all runs of that user, whoever works on them.
+type Desk struct {
+	Broker *Broker
+	Who    auth.Identity
+}
+
+// needs says which scope a request takes.
+func needs(r wire.Request) auth.Scope {
+	switch r.(type) {
+	case wire.Hello, wire.Runs, wire.Replay, wire.Carry, wire.Export:
+		return auth.View
+	}
+	return auth.Run
+}
+
+// Ask answers a request of the desk's user.
+func (d *Desk) Ask(ctx context.Context, name string, request any, part func(string, json.RawMessage)) (json.RawMessage, error) {
+	raw, ok := request.(json.RawMessage)
+	if !ok {
+		var err error
+		if raw, err = json.Marshal(request); err != nil {
+			return nil, err
+		}
+	}
+	r, err := wire.ParseRequest(name, raw)
+	if err != nil {
+		return nil, refuse(400, "%v", err)
+	}
+	if err := d.Who.Need(needs(r)); err != nil {
+		return nil, err
+	}
+	reply, err := d.answer(ctx, r, part)
+	if err != nil || reply == nil {
+		return nil, err
+	}
+	return json.Marshal(reply)
+}
+
+func (d *Desk) answer(ctx context.Context, r wire.Request, part func(string, json.RawMessage)) (any, error) {
+	b, user := d.Broker, d.Who.User
+	switch r := r.(type) {
+	case wire.Hello:
+		return d.hello(ctx)
+	case wire.Runs:
+		runs, err := d.runs(ctx)
+		return wire.RunList{Runs: runs}, err
+	case wire.Start:
+		id, err := b.Submit(ctx, user, r)
+		return wire.RunName{Run: id}, err
+	case wire.Resume:
+		return wire.RunName{Run: r.Run}, b.Resume(ctx, user, r.Run)
+	case wire.Steer:
+		if r.Do == "pause" || r.Do == "continue" || r.Do == "stop" {
+			return nil, b.Want(ctx, user, r.Run, r.Do)
+		}
+		return d.worker(ctx, r.Run, r, part)
+	case wire.Answer:
+		if r.Run == "" {
+			return nil, refuse(400, "This server lets only runs answer that are going on.")
+		}
+		return d.worker(ctx, r.Run, r, part)
+	case wire.Replay:
+		if _, _, err := b.get(ctx, user, r.Run); err != nil {
+			return nil, err
+		}
+		return b.replay(ctx, user, r.Run, r.Seq)
+	case wire.Note:
+		_, err := b.update(ctx, user, r.Run, func(rec *Record) error {
+			if len(r.Text) > 10000 {
+				return refuse(413, "A note of %d bytes; up to 10000 are kept.", len(r.Text))
+			}
+			rec.Note = r.Text
+			return nil
+		})
+		return nil, err
+	case wire.Carry:
+		rec, _, err := b.get(ctx, user, r.Run)
+		if err != nil {
+			return nil, err
+		}
+		if rec.State == nil {
+			return nil, refuse(409, "Run %s has no State yet; wait until its first step is saved.", r.Run)
+		}
+		return wire.Carried{Run: rec.ID, Step: rec.State.Step, Files: rec.State.Files, Recipe: rec.Recipe, Places: rec.Places}, nil
+	case wire.Delete:
+		id, ok := strings.CutPrefix(r.Path, "runs/")
+		if !ok {
+			return nil, refuse(400, "%.100q: runs/<id> can be deleted here.", r.Path)
+		}
+		return nil, b.Delete(ctx, user, id)
+	}
+	return nil, refuse(501, "This server does not answer %s; it runs jobs.", r.Name())
+}
+
+// worker asks whoever works on a run of this user.
+func (d *Desk) worker(ctx context.Context, id string, r wire.Request, part func(string, json.RawMessage)) (any, error) {
+	rec, _, err := d.Broker.get(ctx, d.Who.User, id)
+	if err != nil {
+		return nil, err
+	}
+	if over(rec.Status) {
+		return nil, refuse(409, "Run %s is %s; nobody works on it. `hone pull` brings it to your machine.", id, rec.Status)
+	}
+	raw, err := d.Broker.ask(ctx, d.Who.User, id, r, part)
+	if err != nil || len(raw) == 0 {
+		return nil, err
+	}
+	return raw, nil
+}
+
+func (d *Desk) runs(ctx context.Context) ([]wire.Run, error) {
+	all, err := d.Broker.list(ctx, d.Who.User)
+	if err != nil {
+		return nil, err
+	}
+	runs := []wire.Run{}
+	for _, r := range all {
+		runs = append(runs, r.Wire())
+	}
+	slices.SortFunc(runs, func(x, y wire.Run) int {
+		if c := strings.Compare(y.Started, x.Started); c != 0 {
+			return c
+		}
+		return strings.Compare(y.ID, x.ID)
+	})
+	return runs, nil
+}
+
+func (d *Desk) hello(ctx context.Context) (wire.Host, error) {
+	runs, err := d.runs(ctx)
+	if err != nil {
+		return wire.Host{}, err
+	}
+	workers, err := d.Broker.Workers(ctx)
+	if err != nil {
+		return wire.Host{}, err
+	}
+	used, err := d.Broker.Used(ctx, d.Who.User)
+	if err != nil {
+		return wire.Host{}, err
+	}
+	h := wire.Host{Version: run.Version, Kind: "server", Runs: runs, Storage: wire.Storage{Used: used, Persistent: true}, Models: []wire.Model{}, Data: []wire.Data{}}
+	var devices []string
+	busy := 0
+	for _, w := range workers {
+		if !slices.Contains(devices, w.Device) {
+			devices = append(devices, w.Device)
+		}
+		if w.Run != "" {
+			busy++
+		}
+	}
+	switch len(workers) {
+	case 0:
+		h.Device = "no worker"
+		h.Reason = "No worker is there: runs wait in the queue until `hone worker` or `hone serve --workers 1` brings one."
+	default:
+		h.Device = fmt.Sprintf("%s (workers: %d, of them busy: %d)", strings.Join(devices, ", "), len(workers), busy)
+	}
+	return h, nil
+}
+
+// Workers lists those that are there.
+func (b *Broker) Workers(ctx context.Context) ([]Presence, error) {
+	w, err := b.workers.WatchAll(ctx, jetstream.IgnoreDeletes())
+	if err != nil {
+		return nil, err
+	}
+	defer w.Stop()
+	var all []Presence
+	for {
+		select {
+		case e := <-w.Updates():
+			if e == nil {
+				return all, nil
+			}
+			var p Presence
+			if err := json.Unmarshal(e.Value(), &p); err != nil {
+				return nil, err
+			}
+			all = append(all, p)
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// Events calls f with everything that happens in the user's runs from now on, in the order of each run, until ctx ends.
+func (d *Desk) Events(ctx context.Context, f func(raw []byte)) error {
+	c, err := d.Broker.js.OrderedConsumer(ctx, "EVENTS", jetstream.OrderedConsumerConfig{FilterSubjects: []string{"events." + d.Who.User + ".>"}, DeliverPolicy: jetstream.DeliverNewPolicy})
+	if err != nil {
+		return fmt.Errorf("jobs: listening to events: %w", err)
+	}
+	going, err := c.Consume(func(m jetstream.Msg) { f(m.Data()) })
+	if err != nil {
+		return fmt.Errorf("jobs: listening to events: %w", err)
+	}
+	<-ctx.Done()
+	going.Stop()
+	<-going.Closed()
+	return nil
+}
+
+// Status is the HTTP status that says the same as an error of a desk or of files.
+func Status(err error) int {
+	var r *Refusal
+	var n *NotFound
+	var d *auth.Denied
+	switch {
+	case err == nil:
+		return 200
+	case errors.As(err, &r):
+		return r.Status
+	case errors.As(err, &n):
+		return 404
+	case errors.As(err, &d), errors.Is(err, auth.ErrTooMany):
+		return auth.Status(err)
+	}
+	return 500
+}

@@ -1,0 +1,428 @@
+package jobs
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"hone/core/checkpoint"
+	"hone/core/data"
+	"hone/core/hub"
+	"hone/core/recipe"
+	"hone/core/wire"
+)
+
+// ticket is the message of a job: the rest is in the record.
+type ticket struct {
+	User string `json:"user"`
+	ID   string `json:"id"`
+}
+
+var idShape = regexp.MustCompile(`^[^/\\\x00-\x1f]{1,200}/v[0-9]{1,9}-[0-9]{8}-[0-9]{6}$`)
+
+// Submit checks what a user wants to be done and puts it into the queue.
+func (b *Broker) Submit(ctx context.Context, user string, s wire.Start) (string, error) {
+	if s.Key != "" {
+		if id, err := b.byKey(ctx, user, s.Key); err != nil || id != "" {
+			return id, err
+		}
+	}
+	if s.Priority < 0 || s.Priority >= priorities {
+		return "", refuse(400, "A priority of %d; there are 0, 1 and 2.", s.Priority)
+	}
+	r, err := recipe.FromJSON(s.Recipe)
+	if err != nil {
+		return "", refuse(400, "The recipe: %v", err)
+	}
+	if err := r.Validate(); err != nil {
+		return "", refuse(400, "The recipe: %v", err)
+	}
+	if err := b.checkPlaces(ctx, user, r, s.Places); err != nil {
+		return "", err
+	}
+	rec := Record{User: user, Recipe: s.Recipe, Places: s.Places, Priority: s.Priority, Key: s.Key, Created: time.Now().UTC().Truncate(time.Second),
+		Status: Queued, Model: label(r), Steps: max(r.MaxSteps, 0)}
+	if s.From != nil {
+		if err := b.checkFrom(ctx, user, s.From); err != nil {
+			return "", err
+		}
+		rec.Step, rec.State = s.From.Step, &State{Step: s.From.Step, Files: s.From.Files}
+	}
+	if err := b.create(ctx, &rec, s.From); err != nil {
+		return "", err
+	}
+	return rec.ID, b.enqueueAgain(ctx, &rec)
+}
+
+// label is what runs of a recipe are filed under.
+func label(r recipe.Recipe) string {
+	name := r.ModelType
+	if name == "" {
+		name = path.Base(strings.ReplaceAll(r.Model, `\`, "/"))
+	}
+	name = strings.Map(func(c rune) rune {
+		if c < ' ' || strings.ContainsRune(`/\:*?"<>|`, c) {
+			return '_'
+		}
+		return c
+	}, strings.TrimLeft(name, "."))
+	if name == "" {
+		return "model"
+	}
+	return name[:min(len(name), 100)]
+}
+
+// checkPlaces sees to it that a recipe names nothing of this server: what it names was sent, or is on a hub.
+func (b *Broker) checkPlaces(ctx context.Context, user string, r recipe.Recipe, places []wire.Place) error {
+	have := map[string]bool{}
+	for _, p := range places {
+		if len(p.Files) == 0 || !p.Folder && len(p.Files) != 1 {
+			return refuse(400, "%.100q stands for %d files.", p.Name, len(p.Files))
+		}
+		if err := b.checkBlobs(ctx, user, p.Name, p.Files); err != nil {
+			return err
+		}
+		have[p.Name] = true
+	}
+	names := []string{r.Model, r.ModelType, r.Adapter}
+	if r.Model != "" {
+		names[1] = "" // then it is only a label
+	}
+	for _, list := range [][]string{r.Dataset, r.ValDataset} {
+		for _, entry := range list {
+			name, _, err := data.ParseSpec(entry)
+			if err != nil {
+				return refuse(400, "The recipe: %v", err)
+			}
+			names = append(names, name)
+		}
+	}
+	for _, name := range names {
+		if name != "" && !have[name] && !hub.IsName(name) {
+			return refuse(400, "The recipe names %.200q, which was not sent and is no id of a hub.", name)
+		}
+	}
+	return nil
+}
+
+// checkFrom looks at a run that is brought from elsewhere.
+func (b *Broker) checkFrom(ctx context.Context, user string, c *wire.Carried) error {
+	if !idShape.MatchString(c.Run) || c.Step < 0 {
+		return refuse(400, "%.100q at step %d is no run; ids are like my-model/v0-20260131-120000.", c.Run, c.Step)
+	}
+	if err := b.checkBlobs(ctx, user, "run "+c.Run, c.Files); err != nil {
+		return err
+	}
+	need := map[string]bool{checkpoint.ArgsFile: false, fmt.Sprintf("checkpoint-%d/%s", c.Step, checkpoint.StateFile): false}
+	for _, f := range c.Files {
+		if _, ok := need[f.Path]; ok {
+			need[f.Path] = true
+		}
+	}
+	for name, ok := range need {
+		if !ok {
+			return refuse(400, "Run %s at step %d has no %s; it cannot go on without.", c.Run, c.Step, name)
+		}
+	}
+	return nil
+}
+
+// create gives a run its id and writes its record, and of one that was brought the files and what happened before.
+func (b *Broker) create(ctx context.Context, r *Record, from *wire.Carried) error {
+	now := r.Created
+	for n := 0; ; n++ {
+		if r.ID = fmt.Sprintf("%s/v%d-%s", r.Model, n, now.Format("20060102-150405")); from != nil {
+			r.ID = from.Run
+		}
+		if from != nil {
+			if err := b.adopt(ctx, r, from); err != nil {
+				return err
+			}
+		}
+		raw, err := json.Marshal(r)
+		if err != nil {
+			return err
+		}
+		_, err = b.runs.Create(ctx, keyOf(r.User, r.ID), raw)
+		if err == nil {
+			break
+		}
+		if !changedMeanwhile(err) {
+			return fmt.Errorf("jobs: writing run %s: %w", r.ID, err)
+		}
+		if from != nil {
+			return b.takeBack(ctx, r)
+		}
+	}
+	if from != nil {
+		if err := b.tellPast(ctx, r); err != nil {
+			return err
+		}
+	}
+	return b.say(ctx, r.User, r.ID, wire.Queued{Step: r.Step})
+}
+
+// takeBack is for a run that was here before, went away and comes again: its record goes on with the State that it brings.
+func (b *Broker) takeBack(ctx context.Context, r *Record) error {
+	made, err := b.update(ctx, r.User, r.ID, func(old *Record) error {
+		if !over(old.Status) {
+			return refuse(409, "Run %s is %s on this server; stop it there before it goes on from elsewhere.", r.ID, old.Status)
+		}
+		attempt, past, note := old.Attempt, old.Past, old.Note
+		*old = *r
+		old.Attempt, old.Past, old.Note = attempt, past, note
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	*r = *made
+	if err := b.wanted.Purge(ctx, keyOf(r.User, r.ID)); err != nil {
+		return err
+	}
+	if err := b.tellPast(ctx, r); err != nil {
+		return err
+	}
+	return b.say(ctx, r.User, r.ID, wire.Queued{Step: r.Step, Reason: "it was brought back"})
+}
+
+// adopt takes the files of a run that was brought over to where those of runs are.
+func (b *Broker) adopt(ctx context.Context, r *Record, from *wire.Carried) error {
+	for _, f := range from.Files {
+		name := stateObject(r.User, r.ID, f.SHA256)
+		if _, err := b.states.GetInfo(ctx, name); err == nil {
+			continue
+		}
+		o, err := b.files.Get(ctx, f.SHA256)
+		if err == nil {
+			_, err = b.states.Put(ctx, jetstream.ObjectMeta{Name: name}, o)
+			o.Close()
+		}
+		if err != nil {
+			return fmt.Errorf("jobs: taking over %s of run %s: %w", f.Path, r.ID, err)
+		}
+	}
+	return nil
+}
+
+// tellPast makes events of the log of a run that was brought, as far as nobody has told them: its curves begin at its beginning.
+func (b *Broker) tellPast(ctx context.Context, r *Record) error {
+	told, err := b.toldOf(ctx, r.User, r.ID)
+	if err != nil {
+		return err
+	}
+	for _, f := range r.State.Files {
+		if f.Path != checkpoint.LogFile {
+			continue
+		}
+		in, err := b.open(ctx, r.User, r.ID, f.SHA256)
+		if err != nil {
+			return err
+		}
+		var log bytes.Buffer
+		_, err = log.ReadFrom(in)
+		in.Close()
+		if err != nil {
+			return err
+		}
+		for line := range bytes.Lines(log.Bytes()) {
+			name, e, step := pastEvent(line)
+			if name == "" || step > r.State.Step || !told.fresh(name, step) {
+				continue
+			}
+			if err := b.say(ctx, r.User, r.ID, e); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// pastEvent is what a line of logging.jsonl tells.
+func pastEvent(line []byte) (string, wire.Event, int) {
+	var head struct {
+		Loss *float64 `json:"loss"`
+		Eval *float64 `json:"eval_loss"`
+	}
+	if json.Unmarshal(line, &head) != nil {
+		return "", nil, 0
+	}
+	if head.Loss != nil {
+		var s wire.Stepped
+		if json.Unmarshal(line, &s) == nil {
+			return wire.Name(s), s, s.Step
+		}
+	}
+	if head.Eval != nil {
+		var e wire.Evaluated
+		if json.Unmarshal(line, &e) == nil {
+			return wire.Name(e), e, e.Step
+		}
+	}
+	return "", nil, 0
+}
+
+// byKey finds the run that a request has made before.
+func (b *Broker) byKey(ctx context.Context, user, key string) (string, error) {
+	all, err := b.list(ctx, user)
+	if err != nil {
+		return "", err
+	}
+	for _, r := range all {
+		if r.Key == key {
+			return r.ID, nil
+		}
+	}
+	return "", nil
+}
+
+func jobSubject(r *Record) string { return fmt.Sprintf("jobs.%d.%s", r.Priority, keyOf(r.User, r.ID)) }
+
+// enqueueAgain does it for a run that is over: its worker may be just about to take the old message out of the queue. If that
+// one stays, its worker has died in between, and the message will find the next one by itself.
+func (b *Broker) enqueueAgain(ctx context.Context, r *Record) error {
+	for began := time.Now(); ; {
+		err := b.enqueue(ctx, r)
+		if !errors.Is(err, errQueued) {
+			return err
+		}
+		if time.Since(began) > 5*time.Second {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+// errQueued says that a run has its message in the queue already.
+var errQueued = errors.New("it is in the queue")
+
+// enqueue puts a run's message into the queue.
+func (b *Broker) enqueue(ctx context.Context, r *Record) error {
+	raw, err := json.Marshal(ticket{r.User, r.ID})
+	if err != nil {
+		return err
+	}
+	_, err = b.js.Publish(ctx, jobSubject(r), raw)
+	var api *jetstream.APIError
+	if errors.As(err, &api) && strings.Contains(api.Description, "maximum messages per subject") {
+		return errQueued
+	}
+	if err != nil {
+		return fmt.Errorf("jobs: queueing run %s: %w", r.ID, err)
+	}
+	return nil
+}
+
+// Resume lets a run that is over go on from its last State.
+func (b *Broker) Resume(ctx context.Context, user, id string) error {
+	r, err := b.update(ctx, user, id, func(r *Record) error {
+		if r.Status == Done {
+			return refuse(409, "Run %s is done.", id)
+		}
+		if !over(r.Status) {
+			return errUnchanged
+		}
+		r.Status, r.Reason, r.Ending, r.Fruitless = Queued, "", nil, 0
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if err := b.wanted.Purge(ctx, keyOf(user, id)); err != nil {
+		return err
+	}
+	if r.Status != Queued {
+		return nil
+	}
+	if err := b.say(ctx, user, id, wire.Queued{Step: r.Step, Reason: "resumed"}); err != nil {
+		return err
+	}
+	return b.enqueueAgain(ctx, r)
+}
+
+// Want tells whoever works on a run, now or later, what its user wants: pause, continue or stop.
+func (b *Broker) Want(ctx context.Context, user, id, what string) error {
+	r, _, err := b.get(ctx, user, id)
+	if err != nil {
+		return err
+	}
+	if over(r.Status) {
+		return refuse(409, "Run %s is %s; nobody works on it.", id, r.Status)
+	}
+	key := keyOf(user, id)
+	if what == "continue" {
+		return b.wanted.Purge(ctx, key)
+	}
+	if _, err := b.wanted.PutString(ctx, key, what); err != nil {
+		return fmt.Errorf("jobs: run %s: %w", id, err)
+	}
+	return nil
+}
+
+// wants is what the user of a run wants of it; "" is that it goes on.
+func (b *Broker) wants(ctx context.Context, user, id string) (string, error) {
+	e, err := b.wanted.Get(ctx, keyOf(user, id))
+	if errors.Is(err, jetstream.ErrKeyNotFound) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	return string(e.Value()), nil
+}
+
+// Delete removes a run that nobody works on, with its files and events.
+func (b *Broker) Delete(ctx context.Context, user, id string) error {
+	r, _, err := b.get(ctx, user, id)
+	if err != nil {
+		return err
+	}
+	if !over(r.Status) {
+		return refuse(409, "Run %s is %s; stop it first.", id, r.Status)
+	}
+	if err := b.runs.Purge(ctx, keyOf(user, id)); err != nil {
+		return err
+	}
+	if r.State != nil {
+		for _, f := range r.State.Files {
+			if err := b.states.Delete(ctx, stateObject(user, id, f.SHA256)); err != nil && !errors.Is(err, jetstream.ErrObjectNotFound) {
+				return err
+			}
+		}
+	}
+	return b.events.Purge(ctx, jetstream.WithPurgeSubject(subjectOf(user, id)))
+}
+
+// Sweep puts runs back into the queue whose message was lost between two writes when a process died. A server does it at
+// start and then from time to time.
+func (b *Broker) Sweep(ctx context.Context) error {
+	all, err := b.list(ctx, "*")
+	if err != nil {
+		return err
+	}
+	for _, r := range all {
+		if over(r.Status) {
+			continue
+		}
+		if _, err := b.jobs.GetLastMsgForSubject(ctx, jobSubject(r)); errors.Is(err, jetstream.ErrMsgNotFound) {
+			if err := b.enqueue(ctx, r); err != nil && !errors.Is(err, errQueued) {
+				return err
+			}
+		} else if err != nil {
+			return err
+		}
+	}
+	return nil
+}

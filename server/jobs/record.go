@@ -1,0 +1,192 @@
+package jobs
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"hone/core/wire"
+)
+
+// What a run is doing.
+const (
+	Queued  = "queued"
+	Running = "running"
+	Paused  = "paused"
+	Stopped = "stopped" // by its user; it can be resumed
+	Failed  = "failed"
+	Done    = "done"
+)
+
+// over reports whether nobody works on the run any more, nor will.
+func over(status string) bool { return status == Stopped || status == Failed || status == Done }
+
+// Record is all that is kept of a run beside its events and files.
+type Record struct {
+	User     string          `json:"user"`
+	ID       string          `json:"id"`
+	Recipe   json.RawMessage `json:"recipe"`
+	Places   []wire.Place    `json:"places"`
+	Priority int             `json:"priority"`
+	Key      string          `json:"key,omitempty"` // see wire.Start
+	Created  time.Time       `json:"created"`
+	Note     string          `json:"note,omitempty"`
+
+	Status    string  `json:"status"`
+	Reason    string  `json:"reason,omitempty"` // of the last attempt that failed
+	Attempt   int     `json:"attempt"`          // each has its number; only who has the highest may write
+	Fruitless int     `json:"fruitless"`        // attempts in a row that stored no State
+	Worker    string  `json:"worker,omitempty"`
+	Past      []Ended `json:"past,omitempty"` // attempts that ended before the run did, the newest last
+
+	Model    string  `json:"model"`
+	Step     int     `json:"step"` // as of the last State
+	Steps    int     `json:"steps"`
+	Loss     float64 `json:"loss"`
+	EvalLoss float64 `json:"eval_loss"`
+	State    *State  `json:"state,omitempty"`
+	Ending   *Ending `json:"ending,omitempty"` // the event that ends the run, written down before it is told
+}
+
+// Ended is an attempt that came to nothing, or only so far.
+type Ended struct {
+	Attempt int       `json:"attempt"`
+	Worker  string    `json:"worker"`
+	Step    int       `json:"step"`
+	Reason  string    `json:"reason"`
+	At      time.Time `json:"at"`
+}
+
+// State is a run directory as of a checkpoint; its files are objects.
+type State struct {
+	Step  int         `json:"step"`
+	Files []wire.Blob `json:"files"`
+	Timed []int       `json:"timed,omitempty"` // checkpoints that the recipe does not ask for, which go when there are newer ones
+}
+
+// Bytes that the State's files have.
+func (s *State) Bytes() (n int64) {
+	if s != nil {
+		for _, f := range s.Files {
+			n += f.Size
+		}
+	}
+	return n
+}
+
+// Ending is an event.
+type Ending struct {
+	Name string          `json:"name"`
+	Data json.RawMessage `json:"data"`
+}
+
+// Wire is the run as its user sees it.
+func (r *Record) Wire() wire.Run {
+	return wire.Run{ID: r.ID, Model: r.Model, Started: r.Created.Format(time.RFC3339), Step: r.Step, Steps: r.Steps, Loss: r.Loss, EvalLoss: r.EvalLoss,
+		Finished: r.Status == Done, Bytes: r.State.Bytes(), Note: r.Note, Recipe: r.Recipe, Status: r.Status, Reason: r.Reason, Attempts: r.Attempt}
+}
+
+// token is a run's id as a part of keys and subjects.
+func token(id string) string { return base64.RawURLEncoding.EncodeToString([]byte(id)) }
+
+// keyOf is a run's key. Users have names that need no encoding.
+func keyOf(user, id string) string { return user + "." + token(id) }
+
+// parseKey takes a key apart.
+func parseKey(key string) (user, id string, err error) {
+	user, rest, _ := strings.Cut(key, ".")
+	raw, err := base64.RawURLEncoding.DecodeString(rest)
+	return user, string(raw), err
+}
+
+// NotFound says that a user has no run of that name. It is the same for runs of others.
+type NotFound struct{ Run string }
+
+func (e *NotFound) Error() string {
+	return fmt.Sprintf("there is no run %.100q of yours on this server; `hone runs` lists them", e.Run)
+}
+
+// get reads a record.
+func (b *Broker) get(ctx context.Context, user, id string) (*Record, uint64, error) {
+	e, err := b.runs.Get(ctx, keyOf(user, id))
+	if errors.Is(err, jetstream.ErrKeyNotFound) || errors.Is(err, jetstream.ErrInvalidKey) {
+		return nil, 0, &NotFound{id}
+	}
+	if err != nil {
+		return nil, 0, fmt.Errorf("jobs: reading run %s: %w", id, err)
+	}
+	var r Record
+	if err := json.Unmarshal(e.Value(), &r); err != nil {
+		return nil, 0, fmt.Errorf("jobs: the record of run %s: %w", id, err)
+	}
+	return &r, e.Revision(), nil
+}
+
+// list reads the records of a user, or of all where user is "*".
+func (b *Broker) list(ctx context.Context, user string) ([]*Record, error) {
+	w, err := b.runs.Watch(ctx, user+".*", jetstream.IgnoreDeletes())
+	if err != nil {
+		return nil, fmt.Errorf("jobs: listing runs: %w", err)
+	}
+	defer w.Stop()
+	var all []*Record
+	for {
+		select {
+		case e := <-w.Updates():
+			if e == nil { // that is all that there is now
+				return all, nil
+			}
+			var r Record
+			if err := json.Unmarshal(e.Value(), &r); err != nil {
+				return nil, fmt.Errorf("jobs: the record %s: %w", e.Key(), err)
+			}
+			all = append(all, &r)
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// errUnchanged, from the function that update calls, leaves the record as it is.
+var errUnchanged = errors.New("unchanged")
+
+// update changes a record as f says, again and again while others do the same.
+func (b *Broker) update(ctx context.Context, user, id string, f func(*Record) error) (*Record, error) {
+	for {
+		r, revision, err := b.get(ctx, user, id)
+		if err != nil {
+			return nil, err
+		}
+		if err := f(r); errors.Is(err, errUnchanged) {
+			return r, nil
+		} else if err != nil {
+			return nil, err
+		}
+		raw, err := json.Marshal(r)
+		if err != nil {
+			return nil, err
+		}
+		_, err = b.runs.Update(ctx, keyOf(user, id), raw, revision)
+		if err == nil {
+			return r, nil
+		}
+		if !changedMeanwhile(err) {
+			return nil, fmt.Errorf("jobs: writing run %s: %w", id, err)
+		}
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// changedMeanwhile reports whether somebody else wrote first.
+func changedMeanwhile(err error) bool {
+	var api *jetstream.APIError
+	return errors.Is(err, jetstream.ErrKeyExists) || errors.As(err, &api) && api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence
+}

@@ -1,0 +1,60 @@
+package jobs
+
+import (
+	"context"
+	"encoding/json"
+
+	"hone/core/wire"
+)
+
+// told is how far the events of a run have been told, by kind. A worker that goes on from a State does steps again that its
+// predecessor has told of; they are told once.
+type told struct {
+	step   map[string]int
+	ending bool // the last event ends the run
+}
+
+// byStep are the kinds of events that a step has once.
+var byStep = map[string]bool{"stepped": true, "progress": true, "evaluated": true, "saved": true}
+
+// toldOf reads it from the journal.
+func (b *Broker) toldOf(ctx context.Context, user, id string) (*told, error) {
+	t := &told{step: map[string]int{}}
+	err := b.eachEvent(ctx, user, id, func(f wire.Frame, _ []byte) bool {
+		t.note(f.Name, f.Data)
+		return true
+	})
+	return t, err
+}
+
+func (t *told) note(name string, data json.RawMessage) {
+	t.ending = name == "finished" || name == "failed"
+	if byStep[name] {
+		t.step[name] = max(t.step[name], stepIn(data))
+	}
+}
+
+// fresh reports whether an event of a step is news, and remembers that it is told.
+func (t *told) fresh(name string, step int) bool {
+	if !byStep[name] {
+		return true
+	}
+	if last, ok := t.step[name]; ok && step <= last {
+		return false
+	}
+	if name == "progress" && step <= t.step["stepped"] {
+		return false // a progress may be left out; it is not made up for behind a later line
+	}
+	t.step[name] = step
+	return true
+}
+
+func stepIn(data json.RawMessage) int {
+	var s struct {
+		Step int `json:"step"`
+	}
+	if json.Unmarshal(data, &s) != nil {
+		return 0
+	}
+	return s.Step
+}

@@ -1,0 +1,315 @@
+package jobs
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nuid"
+
+	"hone/core/device"
+	"hone/core/wire"
+)
+
+// Worker does one job after the other on one device.
+type Worker struct {
+	Broker *Broker
+	Device device.Device
+	Dir    string        // its own: what it downloads, and runs under way
+	Every  time.Duration // a State is stored so often, beside those that the recipe asks for; 0: a minute
+	Tries  int           // attempts in a row that store no State before a run is given up; 0: 5
+	Log    *slog.Logger
+
+	name string
+}
+
+const (
+	defaultEvery = time.Minute
+	defaultTries = 5
+	idlePoll     = 200 * time.Millisecond
+)
+
+// Presence is what others see of a worker.
+type Presence struct {
+	Name   string    `json:"name"`
+	Device string    `json:"device"`
+	Run    string    `json:"run"` // <user>/<id>; "" when it waits
+	Since  time.Time `json:"since"`
+}
+
+// Run takes jobs until ctx ends; then the one under way is saved and goes back into the queue.
+func (w *Worker) Run(ctx context.Context) error {
+	if w.Every <= 0 {
+		w.Every = defaultEvery
+	}
+	if w.Tries <= 0 {
+		w.Tries = defaultTries
+	}
+	if w.Log == nil {
+		w.Log = slog.New(slog.DiscardHandler)
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "worker"
+	}
+	w.name = nuid.Next()
+	w.Log = w.Log.With("worker", host+"/"+strconv.Itoa(os.Getpid()))
+	if err := os.MkdirAll(w.Dir, 0o700); err != nil {
+		return fmt.Errorf("jobs: the worker's directory: %w", err)
+	}
+	presence := Presence{Name: presenceName(), Device: w.Device.Caps().Name, Since: time.Now().UTC()}
+	w.present(ctx, presence)
+	shown := time.Now()
+	for ctx.Err() == nil {
+		if time.Since(shown) > workerTTL/3 {
+			w.present(ctx, presence)
+			shown = time.Now()
+		}
+		m, err := w.next(ctx)
+		if err != nil && ctx.Err() == nil {
+			w.Log.Warn("asking for a job failed", "error", err)
+		}
+		if m == nil {
+			select {
+			case <-ctx.Done():
+			case <-time.After(idlePoll):
+			}
+			continue
+		}
+		w.work(ctx, m, presence)
+		w.present(ctx, presence)
+		shown = time.Now()
+	}
+	// What is left of ctx is nothing; the entry goes by itself if this fails.
+	gone, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	w.Broker.workers.Purge(gone, w.name)
+	return nil
+}
+
+func (w *Worker) present(ctx context.Context, p Presence) {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	raw, err := json.Marshal(p)
+	if err == nil {
+		_, err = w.Broker.workers.Put(ctx, w.name, raw)
+	}
+	if err != nil && ctx.Err() == nil {
+		w.Log.Debug("telling that this worker is there failed", "error", err)
+	}
+}
+
+// next takes the first message of the most urgent priority that has one.
+func (w *Worker) next(ctx context.Context) (jetstream.Msg, error) {
+	for _, c := range w.Broker.consumers {
+		batch, err := c.FetchNoWait(1)
+		if err != nil {
+			return nil, err
+		}
+		for m := range batch.Messages() {
+			return m, nil
+		}
+		if err := batch.Error(); err != nil && !errors.Is(err, jetstream.ErrNoMessages) {
+			return nil, err
+		}
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+	}
+	return nil, nil
+}
+
+// work does a job, or finds out that there is nothing to do.
+func (w *Worker) work(ctx context.Context, m jetstream.Msg, p Presence) {
+	var t ticket
+	if err := json.Unmarshal(m.Data(), &t); err != nil {
+		w.Log.Error("a message in the queue is no job; it is thrown away", "error", err)
+		m.Term()
+		return
+	}
+	log := w.Log.With("user", t.User, "run", t.ID)
+	p.Run, p.Since = t.User+"/"+t.ID, time.Now().UTC()
+	w.present(ctx, p)
+	beat := w.heartbeat(m, p)
+	defer beat()
+	a, err := w.begin(ctx, t)
+	if err == nil && a == nil { // it is over already
+		err = m.DoubleAck(ctx)
+	}
+	if err != nil {
+		log.Warn("a job could not be begun", "error", err)
+		var gone *NotFound
+		if errors.As(err, &gone) {
+			m.Term()
+		} else {
+			m.NakWithDelay(2 * time.Second)
+		}
+		return
+	}
+	if a == nil {
+		return
+	}
+	log.Info("begins", "attempt", a.record.Attempt, "step", a.record.Step)
+	err = a.run(ctx, log)
+	switch {
+	case errors.Is(err, errFenced): // the message is not this worker's any more either
+		log.Warn("another worker has the run now")
+	case errors.Is(err, errRequeue):
+		log.Info("goes back into the queue", "reason", a.reason)
+		m.NakWithDelay(a.delay)
+	case err != nil:
+		log.Warn("the end of a run could not be written down; it is tried again", "error", err)
+		m.NakWithDelay(2 * time.Second)
+	default:
+		log.Info("ends", "status", a.status)
+		ack, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		if err := m.DoubleAck(ack); err != nil {
+			log.Warn("the queue did not hear that a run is over; whoever takes it next will see it", "error", err)
+		}
+	}
+}
+
+// heartbeat tells the queue that the job is being worked on until it is called.
+func (w *Worker) heartbeat(m jetstream.Msg, p Presence) (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		tick := time.NewTicker(w.Broker.lease / 4)
+		defer tick.Stop()
+		shown := time.Now()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+				if err := m.InProgress(); err != nil {
+					w.Log.Warn("a heartbeat failed", "error", err)
+				}
+				if time.Since(shown) > workerTTL/3 {
+					w.present(ctx, p)
+					shown = time.Now()
+				}
+			}
+		}
+	}()
+	return func() { cancel(); <-ended }
+}
+
+// errRequeue says that the run goes on later, here or elsewhere.
+var errRequeue = errors.New("back into the queue")
+
+// begin takes the run: from now on its record and its journal are this attempt's. nil without an error is a run that is over.
+func (w *Worker) begin(ctx context.Context, t ticket) (*attempt, error) {
+	b := w.Broker
+	before, _, err := b.get(ctx, t.User, t.ID)
+	if err != nil {
+		return nil, err
+	}
+	if over(before.Status) {
+		return nil, b.tellEnding(ctx, before)
+	}
+	wants, err := b.wants(ctx, t.User, t.ID)
+	if err != nil {
+		return nil, err
+	}
+	var lost string
+	r, err := b.update(ctx, t.User, t.ID, func(r *Record) error {
+		lost = ""
+		switch {
+		case over(r.Status):
+			return errUnchanged
+		case wants == "stop":
+			r.end(Stopped, "", wire.Finished{Step: r.Step, Stopped: "stopped"})
+			return nil
+		}
+		if r.Status != Queued { // who had it before has not said that it ends
+			lost = fmt.Sprintf("its worker (%s) is gone", r.Worker)
+			r.past(lost)
+		}
+		if r.Fruitless > w.Tries {
+			r.end(Failed, fmt.Sprintf("given up after %d attempts without progress; the last one: %s", r.Fruitless, r.Reason), nil)
+			return nil
+		}
+		r.Attempt++
+		r.Fruitless++
+		r.Status, r.Worker = Running, presenceName()
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if over(r.Status) {
+		return nil, b.tellEnding(ctx, r)
+	}
+	a := &attempt{w: w, b: b, record: r, key: keyOf(t.User, t.ID), dir: filepath.Join(w.Dir, "work", strconv.Itoa(os.Getpid())), paused: wants == "pause"}
+	if a.told, err = b.toldOf(ctx, t.User, t.ID); err != nil {
+		return nil, err
+	}
+	if a.journal, err = b.openJournal(ctx, t.User, t.ID, strconv.Itoa(r.Attempt)); err != nil {
+		return nil, err
+	}
+	if lost != "" {
+		if err := a.journal.event(ctx, wire.Queued{Step: r.Step, Reason: lost}); err != nil {
+			return nil, err
+		}
+	}
+	return a, nil
+}
+
+// presenceName is this process, for people.
+func presenceName() string {
+	host, _ := os.Hostname() // without a name, the number of the process has to do
+	return fmt.Sprintf("%s, process %d", host, os.Getpid())
+}
+
+// past notes that an attempt has ended before the run.
+func (r *Record) past(reason string) {
+	r.Reason = reason
+	r.Past = append(r.Past, Ended{r.Attempt, r.Worker, r.Step, reason, time.Now().UTC()})
+	if len(r.Past) > 20 {
+		r.Past = r.Past[len(r.Past)-20:]
+	}
+}
+
+// end notes how the run ends, with the event that will say so.
+func (r *Record) end(status, reason string, e wire.Event) {
+	if e == nil {
+		e = wire.Failed{Step: r.Step, Reason: reason}
+	}
+	r.Status, r.Reason = status, reason
+	raw, err := json.Marshal(e)
+	if err != nil {
+		raw, _ = json.Marshal(wire.Failed{Step: r.Step, Reason: err.Error()})
+	}
+	r.Ending = &Ending{wire.Name(e), raw}
+}
+
+// tellEnding writes the event that ends a run unless it is there.
+func (b *Broker) tellEnding(ctx context.Context, r *Record) error {
+	for r.Ending != nil {
+		s, err := b.lastEvent(ctx, r.User, r.ID)
+		if err != nil {
+			return err
+		}
+		if s.frame.Name == r.Ending.Name {
+			return nil
+		}
+		j, err := b.openJournal(ctx, r.User, r.ID, nuid.Next())
+		if err != nil {
+			return err
+		}
+		if err := j.write(ctx, r.Ending.Name, r.Ending.Data); !errors.Is(err, errFenced) {
+			return err
+		}
+	}
+	return nil
+}
