@@ -65,7 +65,7 @@ func (d *Desk) answer(ctx context.Context, r wire.Request, part func(string, jso
 		id, err := b.Submit(ctx, user, r)
 		return wire.RunName{Run: id}, err
 	case wire.Resume:
-		return wire.RunName{Run: r.Run}, b.Resume(ctx, user, r.Run)
+		return wire.RunName(r), b.Resume(ctx, user, r.Run)
 	case wire.Steer:
 		if r.Do == "pause" || r.Do == "continue" || r.Do == "stop" {
 			return nil, b.Want(ctx, user, r.Run, r.Do)
@@ -100,9 +100,12 @@ func (d *Desk) answer(ctx context.Context, r wire.Request, part func(string, jso
 		}
 		return wire.Carried{Run: rec.ID, Step: rec.State.Step, Files: rec.State.Files, Recipe: rec.Recipe, Places: rec.Places}, nil
 	case wire.Delete:
+		if sha, ok := strings.CutPrefix(r.Path, "files/"); ok && hashShape.MatchString(sha) {
+			return nil, b.forget(ctx, user, sha)
+		}
 		id, ok := strings.CutPrefix(r.Path, "runs/")
 		if !ok {
-			return nil, refuse(400, "%.100q: runs/<id> can be deleted here.", r.Path)
+			return nil, refuse(400, "%.100q: runs/<id> and files/<sha256> can be deleted here.", r.Path)
 		}
 		return nil, b.Delete(ctx, user, id)
 	}

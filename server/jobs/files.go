@@ -252,6 +252,19 @@ func (b *Broker) Used(ctx context.Context, user string) (int64, error) {
 
 // forget takes a file away from a user, and away altogether where nobody else has it.
 func (b *Broker) forget(ctx context.Context, user, sha string) error {
+	runs, err := b.list(ctx, user)
+	if err != nil {
+		return err
+	}
+	for _, r := range runs {
+		for _, p := range r.Places {
+			for _, f := range p.Files {
+				if f.SHA256 == sha && r.Status != Done {
+					return refuse(409, "Run %s, which is %s, needs this file (%s).", r.ID, r.Status, f.Path)
+				}
+			}
+		}
+	}
 	if err := b.owned.Purge(ctx, user+"."+sha); err != nil {
 		return err
 	}

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -97,13 +96,6 @@ func token(id string) string { return base64.RawURLEncoding.EncodeToString([]byt
 
 // keyOf is a run's key. Users have names that need no encoding.
 func keyOf(user, id string) string { return user + "." + token(id) }
-
-// parseKey takes a key apart.
-func parseKey(key string) (user, id string, err error) {
-	user, rest, _ := strings.Cut(key, ".")
-	raw, err := base64.RawURLEncoding.DecodeString(rest)
-	return user, string(raw), err
-}
 
 // NotFound says that a user has no run of that name. It is the same for runs of others.
 type NotFound struct{ Run string }
