@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Format, vet, staticcheck (each for this machine and for the browser) and the floors. Runs all, fails if one fails.
+# Format, generated files, vet, staticcheck (each for this machine and for the browser) and the floors. Runs all, fails if one fails.
 # shellcheck disable=SC2317 # the functions are called by name, through step
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
@@ -29,7 +29,17 @@ in_browser() {
 	GOOS=js GOARCH=wasm "$@" "${patterns[@]}"
 }
 
+# The Go that templ makes of the page's components is in the repository, and is what its source says.
+components() {
+	local before after
+	before=$(find web -name '*_templ.go' -exec sha256sum {} + | sort)
+	go tool templ generate >.build/templ.log 2>&1 || { cat .build/templ.log; return 1; }
+	after=$(find web -name '*_templ.go' -exec sha256sum {} + | sort)
+	[ "$before" = "$after" ] || { echo 'the *_templ.go files were not those of their .templ; they are now, commit them'; return 1; }
+}
+
 step gofmt formatted
+step templ components
 step vet go vet -tags soak ./...
 step 'vet, scripts' go vet .ci/suites.go
 step 'vet, browser' in_browser go vet

@@ -3,7 +3,7 @@ package assets
 
 import "embed"
 
-// Files are page.css and page.js.
+// Files are the style, the script of the page with its modules, and the theme, which comes before all.
 //
-//go:embed page.css page.js
+//go:embed page.css page.js morph.js charts.js files.js theme.js
 var Files embed.FS

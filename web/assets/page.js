@@ -1,207 +1,194 @@
 // The page's side: hands what the user does to the worker, puts in the place what the worker draws, draws the curves. What is
 // shown and why is decided in Go (web/studio), in the worker.
-"use strict";
+import { morph } from "./morph.js";
+import { draw, repaint } from "./charts.js";
+import { chosen, dropped, places, save } from "./files.js";
 
-(() => {
-  const assets = new URL(".", document.currentScript.src);
-  const worker = new Worker(new URL("trainer.js", assets));
-  const charts = new Map(); // by id of their element: {plot, data}
-  const waiting = new Map(); // files that are being stored, by number
-  let number = 0;
-  const send = (message) => worker.postMessage(message);
-  const act = (name, values = {}) => send({ type: "act", name, values });
-  const $ = (id) => document.getElementById(id);
+const root = document.documentElement, $ = (id) => document.getElementById(id);
+const worker = new Worker(new URL("trainer.js", import.meta.url));
+const waiting = new Map(); // files that are being stored, by number
+let number = 0;
+const marks = globalThis.honeMarks = { begun: performance.now() }; // for who measures the page
 
-  // Drawing: the new part is compared with the old one, so that focus, selection and what is unfolded stay.
-  const same = (a, b) => a.nodeType === b.nodeType && a.nodeName === b.nodeName && (a.id || "") === (b.id || "");
-  const morph = (old, now) => {
-    if (old.nodeType !== Node.ELEMENT_NODE) {
-      if (old.data !== now.data) old.data = now.data;
-      return;
-    }
-    for (const { name } of [...old.attributes]) {
-      if (!now.hasAttribute(name) && !(name === "open" || old.hasAttribute("data-keep") && name === "class")) old.removeAttribute(name);
-    }
-    for (const { name, value } of now.attributes) {
-      if (old.getAttribute(name) === value || name === "open") continue;
-      old.setAttribute(name, value);
-      if (name === "value" && old !== document.activeElement && "value" in old) old.value = value;
-    }
-    if (old.hasAttribute("data-keep")) return;
-    if (old !== document.activeElement) {
-      if (old.type === "checkbox" || old.type === "radio") old.checked = now.hasAttribute("checked");
-      if (old.nodeName === "OPTION") old.selected = now.hasAttribute("selected");
-    }
-    if (old.nodeName === "TEXTAREA") {
-      if (old.defaultValue !== now.defaultValue) { old.defaultValue = now.defaultValue; old.value = now.defaultValue; }
-      return;
-    }
-    let at = old.firstChild;
-    for (const child of [...now.childNodes]) {
-      let match = at;
-      if (child.id) {
-        const there = [...old.childNodes].find((c) => c.id === child.id && same(c, child));
-        if (there && there !== at) old.insertBefore(there, at);
-        match = there || null;
-      }
-      if (match && same(match, child)) {
-        at = match.nextSibling;
-        morph(match, child);
-      } else {
-        old.insertBefore(child, at);
-      }
-    }
-    while (at) { const next = at.nextSibling; at.remove(); at = next; }
-  };
-  const draw = ({ id, html }) => {
-    const old = $(id);
-    if (!old) return;
-    const template = document.createElement("template");
-    template.innerHTML = html;
-    if (template.content.firstElementChild) morph(old, template.content.firstElementChild);
-  };
+const send = (message) => worker.postMessage(message);
+const act = (name, values = {}) => send({ type: "act", name, values });
 
-  // Curves.
-  const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-  const strokes = ["--curve-1", "--curve-2", "--curve-3", "--curve-4", "--curve-5", "--curve-6"];
-  const plot = (update) => {
-    const element = $(update.id);
-    const known = charts.get(update.id);
-    if (known) known.plot.destroy();
-    if (!element || !window.uPlot) return;
-    const axis = () => ({ stroke: colour("--quiet"), grid: { stroke: colour("--line"), width: 1 }, ticks: { stroke: colour("--line"), width: 1 } });
-    const options = {
-      width: Math.max(200, element.clientWidth), height: element.parentElement.classList.contains("wide") ? 260 : 160,
-      legend: { show: update.lines.length > 1 },
-      cursor: { drag: { x: false, y: false } },
-      scales: { x: { time: false }, y: update.log ? { distr: 3 } : {} },
-      axes: [axis(), { ...axis(), size: 62 }],
-      series: [{ label: update.x_label }, ...update.lines.map((line, i) => ({
-        label: line.label, stroke: colour(strokes[(line.colour ?? i) % strokes.length]), width: line.thin ? 1 : 2, alpha: line.thin ? 0.4 : 1, spanGaps: true,
-        points: { show: line.points || false },
-      }))],
-    };
-    element.textContent = "";
-    charts.set(update.id, { plot: new uPlot(options, [update.x, ...update.lines.map((l) => l.y)], element), update });
-  };
-  const again = () => { for (const { update } of [...charts.values()]) plot(update); };
-  let resizing = 0;
-  addEventListener("resize", () => { clearTimeout(resizing); resizing = setTimeout(again, 150); });
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", again);
-
-  const fail = (text) => {
-    const box = $("failure");
-    box.querySelector("span").textContent = box.dataset.text.replace("%s", text);
-    box.hidden = false;
-  };
-  const download = (blob, name) => {
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(blob);
-    link.download = name;
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
-  };
-
-  const marks = globalThis.honeMarks = { begun: performance.now() };
-  worker.onmessage = ({ data }) => {
-    switch (data.type) {
-      case "update":
-        for (const fragment of data.fragments || []) draw(fragment);
-        for (const chart of data.charts || []) plot(chart);
-        if (data.title) document.title = data.title;
-        if (data.language) document.documentElement.lang = data.language;
-        if (data.url) history.replaceState(null, "", data.url);
-        if (data.text) download(new Blob([data.text.body], { type: data.text.mime }), data.text.name);
-        for (const mark of data.marks || []) marks[mark] ??= performance.now();
-        break;
-      case "reply":
-        if (waiting.has(data.id)) { waiting.get(data.id)(data.error || ""); waiting.delete(data.id); }
-        break;
-      case "file":
-        download(data.blob, data.name);
-        break;
-      case "failed":
-        fail(data.error);
-        break;
-    }
-  };
-  worker.onerror = (e) => fail(e.message || "");
-
-  // What the user does. data-act names an act for the worker; its values are the fields of the form around it, the element's
-  // own value and its data-v-… attributes. data-page names what the page does by itself.
-  const values = (element, form) => {
-    const all = {};
-    const add = (name, value) => { if (name && typeof value === "string") (all[name] ??= []).push(value); };
-    if (form) for (const [name, value] of new FormData(form)) add(name, value);
-    if (element.name && element.form !== form) {
-      if (element.type === "checkbox") { add(element.name, element.value); add("checked", String(element.checked)); } else add(element.name, element.value);
-    }
-    for (const [key, value] of Object.entries(element.dataset)) {
-      if (key.startsWith("v") && key.length > 1 && key[1] === key[1].toUpperCase()) add(key.slice(1).toLowerCase(), value);
-    }
-    return all;
-  };
-  const page = {
-    reload: () => location.reload(),
-    persist: async () => { if (navigator.storage && navigator.storage.persist) await navigator.storage.persist(); act("storage"); },
-    copy: (element) => navigator.clipboard.writeText($(element.dataset.of).textContent),
-    share: () => act("share"),
-    theme: () => {
-      const root = document.documentElement;
-      const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
-      root.dataset.theme = dark ? "light" : "dark";
-      localStorage.setItem("theme", root.dataset.theme);
-      again();
-    },
-  };
-  if (localStorage.getItem("theme")) document.documentElement.dataset.theme = localStorage.getItem("theme");
-
-  document.addEventListener("click", (e) => {
-    const element = e.target.closest("button[data-act], button[data-page]");
-    if (!element || element.disabled) return;
-    if (element.dataset.page) page[element.dataset.page](element);
-    else act(element.dataset.act, values(element, null));
-  });
-  document.addEventListener("submit", (e) => {
-    e.preventDefault();
-    if (e.target.dataset.act) act(e.target.dataset.act, values(e.target, e.target));
-  });
-  document.addEventListener("change", (e) => {
-    const element = e.target;
-    if (element.dataset.put) { put(element.dataset.put, [...element.files]); element.value = ""; return; }
-    if (element.dataset.text) {
-      element.files[0]?.text().then((text) => act(element.dataset.text, { text: [text] }));
-      element.value = "";
-      return;
-    }
-    if (element.dataset.act && element.nodeName !== "FORM") act(element.dataset.act, values(element, null));
-  });
-
-  // Files are stored by the worker without passing through the program, which is then told of them.
-  const put = async (kind, files) => {
-    const paths = [];
-    const folder = files.find((f) => f.webkitRelativePath)?.webkitRelativePath.split("/")[0];
-    const base = kind === "models" ? `models/${folder || stem(files)}/` : "data/";
-    for (const file of files) {
-      const inner = file.webkitRelativePath ? file.webkitRelativePath.split("/").slice(1).join("/") : file.name;
-      const path = base + inner;
-      const id = ++number;
-      const error = await new Promise((done) => { waiting.set(id, done); send({ type: "put", id, path: "/" + path, blob: file }); });
-      if (error) { act("put_failed", { kind: [kind], error: [error] }); return; }
-      paths.push(path);
-    }
-    if (paths.length) act("put_done", { kind: [kind], base: [base], path: paths });
-  };
-  const stem = (files) => (files.find((f) => f.name.endsWith(".safetensors")) || files[0]).name.replace(/[-.]?model.*$|\.[^.]*$/g, "") || "my-model";
-  for (const name of ["dragover", "dragleave", "drop"]) {
-    document.addEventListener(name, (e) => {
-      const zone = e.target.closest?.("[data-drop]");
-      if (name !== "dragleave" && e.dataTransfer?.types.includes("Files")) e.preventDefault();
-      if (!zone) return;
-      zone.classList.toggle("over", name === "dragover");
-      if (name === "drop") put(zone.dataset.drop, [...e.dataTransfer.files]);
-    });
+worker.onmessage = ({ data }) => {
+  switch (data.type) {
+    case "update": update(data); break;
+    case "reply":
+      waiting.get(data.id)?.(data.error || "");
+      waiting.delete(data.id);
+      break;
+    case "file": save(data.blob, data.name); break;
+    case "failed": fail(data.error); break;
   }
+};
+worker.onerror = (e) => fail(e.message || "");
 
-  send({ type: "open", language: document.documentElement.lang, url: location.href });
-})();
+function update({ fragments = [], charts = [], title, language, url, text, marks: reached = [] }) {
+  for (const { id, html } of fragments) {
+    const old = $(id), template = document.createElement("template");
+    template.innerHTML = html;
+    if (old && template.content.firstElementChild) morph(old, template.content.firstElementChild);
+  }
+  charts.forEach(draw);
+  if (title) document.title = title;
+  if (language) root.lang = language;
+  if (url && url !== location.href) history.replaceState(null, "", url);
+  if (text) save(new Blob([text.body], { type: text.mime }), text.name);
+  for (const mark of reached) marks[mark] ??= performance.now();
+  if (fragments.length > 0) inSight();
+}
+
+function fail(text) {
+  const box = $("failure");
+  box.querySelector("span").textContent = box.dataset.text.replace("%s", () => text);
+  box.hidden = false;
+}
+
+function toast(text) {
+  const box = $("toast");
+  box.textContent = text;
+  box.classList.add("shown");
+  clearTimeout(toast.timer);
+  toast.timer = setTimeout(() => box.classList.remove("shown"), 4000);
+}
+
+// What the user does. data-act names an act for the worker; its values are the element's data-v-… attributes, its own value, and
+// the fields of a form.
+function values(e) {
+  const all = {};
+  const add = (k, v) => { if (k && typeof v === "string") (all[k] ??= []).push(v); };
+  for (const [k, v] of Object.entries(e.dataset)) if (/^v[A-Z]/.test(k)) add(k.slice(1).toLowerCase(), v);
+  if (e.nodeName === "FORM") {
+    for (const [k, v] of new FormData(e)) add(k, v);
+  } else {
+    add(e.name, e.value);
+    if (e.type === "checkbox") add("checked", String(e.checked));
+  }
+  return all;
+}
+
+// Files are stored by the worker without passing through the program, which is then told of them.
+async function put(kind, files) {
+  const { base, list } = places(kind, files);
+  if (list.length === 0) return;
+  toast($("toast").dataset.storing);
+  for (const { path, file } of list) {
+    const error = await new Promise((done) => {
+      waiting.set(++number, done);
+      send({ type: "put", id: number, path: "/" + path, blob: file });
+    });
+    if (error) {
+      act("put_failed", { kind: [kind], error: [error] });
+      return;
+    }
+  }
+  act("put_done", { kind: [kind], base: [base], path: list.map(({ path }) => path) });
+}
+
+// What the page does by itself, by data-page.
+const own = {
+  reload: () => location.reload(),
+  persist: async () => {
+    await navigator.storage.persist();
+    act("storage");
+  },
+  copy: async (e) => {
+    await navigator.clipboard.writeText($(e.dataset.of).textContent);
+    toast($("toast").dataset.copied);
+  },
+  share: () => {
+    const before = location.href;
+    act("share");
+    const look = setInterval(async () => { // the worker writes the recipe into the address
+      if (location.href === before && performance.now() < end) return;
+      clearInterval(look);
+      await navigator.clipboard.writeText(location.href);
+      toast($("toast").dataset.link);
+    }, 50), end = performance.now() + 1000;
+  },
+  theme: () => {
+    const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+    root.dataset.theme = dark ? "light" : "dark";
+    try { localStorage.setItem("theme", root.dataset.theme); } catch { /* it lasts as long as the page */ }
+    repaint();
+  },
+};
+
+addEventListener("click", (event) => {
+  const e = event.target.closest?.("button, a[href^='#']");
+  if (!e || e.disabled || e.getAttribute("aria-disabled") === "true") return;
+  if (e.dataset.page) Promise.resolve(own[e.dataset.page](e)).catch((error) => toast(error.message));
+  if (e.dataset.act) act(e.dataset.act, values(e));
+  if (e.dataset.to) $(e.dataset.to).scrollIntoView();
+  if (e.hash) unfold(e.hash.slice(1));
+});
+addEventListener("submit", (event) => {
+  event.preventDefault();
+  if (event.target.dataset.act) act(event.target.dataset.act, values(event.target));
+});
+addEventListener("change", ({ target: e }) => {
+  if (e.dataset.put) {
+    put(e.dataset.put, chosen(e));
+    e.value = "";
+  } else if (e.dataset.text) {
+    e.files[0]?.text().then((text) => act(e.dataset.text, { text: [text] }));
+    e.value = "";
+  } else if (e.dataset.act && e.type !== "range") {
+    act(e.dataset.act, values(e));
+  }
+});
+addEventListener("input", ({ target: e }) => { if (e.type === "range" && e.dataset.act) act(e.dataset.act, values(e)); });
+addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && event.target.nodeName === "TEXTAREA") event.target.form?.requestSubmit();
+});
+
+// A file that is dropped beside a zone would make the browser leave the page, and the run with it.
+let over = null;
+const enter = (zone) => {
+  if (zone === over) return;
+  over?.classList.remove("over");
+  over = zone;
+  over?.classList.add("over");
+};
+const zone = (event) => event.target.closest?.("[data-drop]") || null;
+addEventListener("dragover", (event) => {
+  if (!event.dataTransfer?.types.includes("Files")) return;
+  event.preventDefault();
+  enter(zone(event));
+});
+addEventListener("dragleave", (event) => { if (!event.relatedTarget) enter(null); });
+addEventListener("drop", async (event) => {
+  if (!event.dataTransfer?.types.includes("Files")) return;
+  event.preventDefault();
+  enter(null);
+  const kind = zone(event)?.dataset.drop;
+  if (kind) put(kind, await dropped(event.dataTransfer));
+});
+
+// A link to a stage unfolds it, and the stage in sight is marked among the links.
+function unfold(id) {
+  const fold = $(id)?.querySelector(":scope > details");
+  if (fold) fold.open = true;
+}
+let current = "";
+function inSight() {
+  for (const a of document.querySelectorAll("nav a")) {
+    if (a.hash.slice(1) === current) a.setAttribute("aria-current", "true");
+    else a.removeAttribute("aria-current");
+  }
+}
+const sight = new IntersectionObserver((entries) => {
+  for (const { target, isIntersecting } of entries) {
+    if (isIntersecting) current = target.id;
+    else if (current === target.id) current = "";
+  }
+  inSight();
+}, { rootMargin: "-45% 0px -50%" });
+for (const stage of document.querySelectorAll(".stage")) sight.observe(stage);
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", repaint);
+unfold(location.hash.slice(1));
+
+send({ type: "open", language: root.lang, url: location.href });

@@ -22,6 +22,6 @@ type Part struct {
 
 // Parts are all pieces of the page.
 var Parts = []Part{
-	{"head", Head}, {"hero", Hero}, {"where", Where}, {"bar", Bar}, {"model", Model}, {"data", Data}, {"method", Method},
+	{"head", Head}, {"hero", Hero}, {"bar", Bar}, {"model", Model}, {"data", Data}, {"method", Method},
 	{"train", Train}, {"try", Ask}, {"save", Save}, {"runs", RunsOf},
 }

@@ -47,7 +47,10 @@ func (s *State) lastPoints() []wire.Stepped {
 
 // warnings are what the run told, and what its curves say, in plain words.
 func (s *State) warnings() []string {
-	list := append([]string(nil), s.Run.Warnings...)
+	var list []string
+	for _, w := range s.Run.Warnings {
+		list = append(list, words.Warning(s.Language, w))
+	}
 	p, held := s.Run.Points, s.Run.Held
 	if n := len(p); n > 0 && (math.IsNaN(p[n-1].Loss) || math.IsInf(p[n-1].Loss, 0)) {
 		return append(list, s.T(words.WarnNaN))
@@ -61,16 +64,37 @@ func (s *State) warnings() []string {
 			list = append(list, s.T(words.WarnFlat))
 		}
 	}
-	if n := len(held); n >= 4 && held[n-1].EvalLoss > held[n-2].EvalLoss && held[n-2].EvalLoss > held[n-3].EvalLoss {
-		best := held[0]
-		for _, e := range held {
-			if e.EvalLoss < best.EvalLoss {
-				best = e
-			}
-		}
-		list = append(list, s.T(words.WarnOverfit, best.Step))
+	if step, rising := overfits(p, held); rising {
+		list = append(list, s.T(words.WarnOverfit, step))
 	}
 	return list
+}
+
+// overfits reports whether the held-out loss has been rising while the training loss went on falling, and the step at which it was
+// lowest. A single bad measurement is none: the last three must all lie clearly over the lowest.
+func overfits(p []wire.Stepped, held []wire.Evaluated) (step int, yes bool) {
+	const last = 3
+	n := len(held)
+	if n < last+1 || len(p) < 2*last {
+		return 0, false
+	}
+	best := held[0]
+	for _, e := range held {
+		if e.EvalLoss < best.EvalLoss {
+			best = e
+		}
+	}
+	for _, e := range held[n-last:] {
+		if e.Step <= best.Step || e.EvalLoss < 1.05*best.EvalLoss {
+			return 0, false
+		}
+	}
+	for i := range p {
+		if p[i].Step >= best.Step && i+2*last <= len(p) {
+			return best.Step, mean(p[len(p)-last:]) < mean(p[i:i+last])
+		}
+	}
+	return 0, false
 }
 
 func mean(p []wire.Stepped) float64 {

@@ -5,6 +5,7 @@ import (
 
 	"hone/core/recipe"
 	"hone/core/wire"
+	"hone/web/words"
 )
 
 // chosenRuns are the runs that are compared, in the order of the list.
@@ -21,6 +22,7 @@ func (s *State) chosenRuns() []wire.Run {
 // difference is a setting that the chosen runs do not share.
 type difference struct {
 	Name   string
+	Label  words.Text
 	Values []string
 }
 
@@ -36,7 +38,7 @@ func (s *State) differing() []difference {
 	}
 	var list []difference
 	for _, f := range recipe.Fields() {
-		d := difference{Name: f.Name}
+		d := difference{Name: f.Name, Label: words.SettingOf(f.Name).Label}
 		for i := range recipes {
 			d.Values = append(d.Values, recipes[i].Text(f.Name))
 		}

@@ -151,17 +151,29 @@ func Bytes(n int64) string {
 	}
 }
 
-// Count is a large number for people.
-func Count(n int64) string {
-	switch f := float64(n); {
+// Count is a large number for people: thousands, millions and billions in English, 万 and 亿 in Chinese.
+func (s *State) Count(n int64) string {
+	f, chinese := float64(n), s.Language == words.Chinese
+	three := func(x float64) string { // digits
+		decimals := 2
+		for y := x; y >= 10 && decimals > 0; y /= 10 {
+			decimals--
+		}
+		return strconv.FormatFloat(x, 'f', decimals, 64)
+	}
+	switch {
 	case n < 10_000:
 		return strconv.FormatInt(n, 10)
-	case n < 1e6:
-		return fmt.Sprintf("%.0f k", f/1e3)
-	case n < 1e9:
-		return fmt.Sprintf("%.2f M", f/1e6)
+	case chinese && n < 99_950_000:
+		return s.T(words.Millions, three(f/1e4))
+	case chinese:
+		return s.T(words.Billions, three(f/1e8))
+	case n < 999_500:
+		return s.T(words.TenThousands, three(f/1e3))
+	case n < 999_500_000:
+		return s.T(words.Millions, three(f/1e6))
 	default:
-		return fmt.Sprintf("%.2f B", f/1e9)
+		return s.T(words.Billions, three(f/1e9))
 	}
 }
 

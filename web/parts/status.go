@@ -27,3 +27,11 @@ func (s *State) status() string {
 	}
 	return s.T(words.StatusIdle)
 }
+
+// said is the state for those who hear the page: the same, but a tenth of the way at a time.
+func (s *State) said() string {
+	if r := s.Run; r.State == Runs && r.Steps > 0 {
+		return s.T(words.SaidRuns, 10*(10*r.Step/r.Steps))
+	}
+	return s.status()
+}

@@ -47,7 +47,7 @@ func (t *Studio) curves() []Chart {
 	raw := column(func(p wire.Stepped) float64 { return p.Loss })
 	loss := Chart{ID: "chart-loss", XLabel: words.Step.In(l), Log: s.Chart.Log, X: steps, Lines: []Line{{Label: words.Loss.In(l), Y: raw}}}
 	if s.Chart.Smoothing > 0 && len(raw) > 2 {
-		loss.Lines = []Line{{Label: words.Smoothing.In(l), Y: smooth(raw, s.Chart.Smoothing)}, {Label: words.Loss.In(l), Y: raw, Thin: true}}
+		loss.Lines = []Line{{Label: words.LossSmoothed.In(l), Y: smooth(raw, s.Chart.Smoothing)}, {Label: words.Loss.In(l), Y: raw, Thin: true}}
 	}
 	if len(s.Run.Held) > 0 {
 		held := map[float64]float64{}

@@ -3,6 +3,7 @@ package studio
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"strconv"
 	"time"
 
@@ -15,28 +16,38 @@ var tiny = map[string]string{"train_type": "lora", "lora_rank": "16", "lora_alph
 	"per_device_train_batch_size": "16", "gradient_accumulation_steps": "1", "max_steps": "300", "gradient_checkpointing": "false",
 	"val_dataset_sample": "64", "eval_steps": "25", "save_steps": "25", "save_total_limit": "2", "logging_steps": "1"}
 
+// useTiny takes the recipe of the one button.
+func useTiny(s *parts.State) {
+	before := s.Settings
+	s.Settings = maps.Clone(tiny)
+	for _, m := range s.Host.Models {
+		if m.Bundled {
+			s.Settings["model"], s.Model = m.Path, &m
+			break
+		}
+	}
+	var files []string
+	for _, d := range s.Host.Data {
+		if d.Bundled {
+			files = append(files, d.Path)
+		}
+	}
+	preview, forecast := s.Preview, s.Forecast
+	setData(s, files)
+	if maps.Equal(before, s.Settings) { // what is known of it still holds
+		s.Preview, s.Forecast = preview, forecast
+	}
+}
+
 // trainNow is the newcomer's button.
 func (t *Studio) trainNow() {
-	t.change(func(s *parts.State) {
-		s.Settings = map[string]string{}
-		for k, v := range tiny {
-			s.Settings[k] = v
-		}
-		for _, m := range s.Host.Models {
-			if m.Bundled {
-				s.Settings["model"] = m.Path
-				s.Model = &m
-				break
-			}
-		}
-		var files []string
-		for _, d := range s.Host.Data {
-			if d.Bundled {
-				files = append(files, d.Path)
-			}
-		}
-		setData(s, files)
-	})
+	t.mu.Lock()
+	alive := t.s.Run.Alive()
+	t.mu.Unlock()
+	if alive {
+		return
+	}
+	t.change(useTiny)
 	go t.start()
 }
 
@@ -211,6 +222,7 @@ func (t *Studio) Told(f wire.Frame) {
 		go func() {
 			t.hello(false)
 			t.compareNow()
+			t.plan() // what was not looked at while the run took all of the worker
 		}()
 	}
 }

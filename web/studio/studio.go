@@ -121,6 +121,9 @@ func (t *Studio) hello(first bool) {
 			return
 		}
 		s.Host, s.Ready = h, true
+		if first && len(s.Settings) == 0 {
+			useTiny(s)
+		}
 		if s.Settings["model"] != "" && s.Model == nil {
 			s.Model = modelOf(h, s.Settings["model"])
 		}

@@ -122,7 +122,7 @@ func open(t *testing.T, language string) *tab {
 	ctx, cancel := context.WithCancel(t.Context())
 	t.Cleanup(cancel)
 	b.Open(ctx, Opening{Language: language, URL: "http://localhost/" + language + "/"})
-	b.sees("where", "Test adapter")
+	b.sees("hero", "Test adapter")
 	return b
 }
 
@@ -226,7 +226,7 @@ func TestSettings(t *testing.T) {
 	b.sees("bar", "训练完成，共 2 步") // of the newest run
 	b.do("use_model", "path", "models/tiny")
 	b.do("use_data", "use", "data/mine.jsonl", "checked", "true")
-	b.sees("data", "共 7 行")
+	b.sees("data", "7 行")
 	b.sees("data", "&lt;script&gt;")
 	b.sees("method", "12")
 	b.do("set", "lora_rank", "0")
@@ -290,7 +290,7 @@ func TestRuns(t *testing.T) {
 	b.sees("runs", "lora_rank")
 	b.until("two curves", func() bool { return len(b.charts["chart-runs"].Lines) == 2 && len(b.charts["chart-runs"].X) == 2 })
 	b.do("delete_ask", "path", "runs/tiny/v1-20260102-000000")
-	b.sees("runs", "Delete tiny/v1-20260102-000000 with all its files?")
+	b.sees("runs", "Delete v1-20260102-000000 with all its files?")
 	b.do("delete", "path", "runs/tiny/v1-20260102-000000")
 	b.until("the deletion", func() bool { d, ok := last[wire.Delete](b.host); return ok && strings.Contains(d.Path, "v1") })
 	b.do("note", "run", "tiny/v0-20260101-000000", "note", "good one")

@@ -23,7 +23,7 @@ var (
 var (
 	OnWebGPU = Text{"This browser, WebGPU: %s", "本浏览器，WebGPU：%s"}
 	OnCPU    = Text{"This browser, processor only: %s", "本浏览器，仅用处理器：%s"}
-	WhyCPU   = Text{"Why not WebGPU? %s The tiny model trains all the same, only slower.", "为什么不用 WebGPU？%s 小模型照样能训练，只是慢一些。"}
+	WhyCPU   = Text{"Why not on the graphics card, and what to do", "为什么没用显卡，怎么办"}
 	Storage  = Text{"%s of %s used in this browser", "本浏览器已用 %s，共可用 %s"}
 	Keep     = Text{"Keep these files", "长期保留这些文件"}
 	Kept     = Text{"This browser keeps the files.", "浏览器会长期保留这些文件。"}
@@ -139,7 +139,7 @@ var (
 	TimeNeeded     = Text{"Time", "时间"}
 	StepsNeeded    = Text{"Steps", "步数"}
 	TrainableShare = Text{"Numbers that learn", "参与学习的参数"}
-	TrainableOf    = Text{"%s of %s (%.2f%%)", "%s / %s（%.2f%%）"}
+	TrainableOf    = Text{"of %s (%.2f%%)", "/ %s（%.2f%%）"}
 	Unmeasured     = Text{"known after the first steps", "训练几步后可知"}
 	DoesNotFit     = Text{"This does not fit: %s", "放不下：%s"}
 	SameCommand    = Text{"The same on a command line", "对应的命令行"}
@@ -172,6 +172,7 @@ var (
 	Step          = Text{"Step", "步"}
 	LogScale      = Text{"Logarithmic", "对数坐标"}
 	Smoothing     = Text{"Smoothing", "平滑"}
+	LossSmoothed  = Text{"Loss, smoothed", "损失（平滑）"}
 	TableOf       = Text{"Figures as a table", "以表格显示"}
 	SetRate       = Text{"Change the learning rate", "修改学习率"}
 	SetRateDo     = Text{"Change", "修改"}
