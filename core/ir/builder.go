@@ -34,6 +34,7 @@ func Trace(f func(b *Builder)) (g *Graph, err error) {
 		}
 	}()
 	f(b)
+	b.g.fuse()
 	b.g.prune()
 	return b.g, nil
 }

@@ -41,6 +41,10 @@ type Def struct {
 	// InPlace[i] is the input whose memory result i may take over, element for element; -1 or a short list is none.
 	InPlace []int
 
+	// Addend is the optional last input that is added to the result, element for element; 0 is none. An addition of what
+	// the operator gives becomes a part of it.
+	Addend int
+
 	// Units is into how many independent pieces the reference kernel can be cut; the result must not depend on the cut.
 	Units func(a Attrs, in, out []tensor.Type) int
 

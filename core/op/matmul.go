@@ -49,6 +49,7 @@ func init() {
 		Infer:   inferMatMul,
 		Grad:    gradMatMul,
 		InPlace: []int{2},
+		Addend:  2,
 		Units:   unitsRows,
 		F32:     matMul[float32], F64: matMul[float64],
 		FLOPs: func(a ir.Attrs, in, _ []tensor.Type) int64 {
