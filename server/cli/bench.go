@@ -206,17 +206,14 @@ func (b benchFlags) setup(e env, model nn.Model, dev device.Device) (*train.Setu
 		states[name], err = dev.Upload(e.ctx, t, r)
 		return err
 	}
+	var types []tensor.Type
+	var norm []bool
+	for _, p := range model.Params() {
+		types, norm = append(types, s.Storage(p.Name, p.Shape)), append(norm, p.Kind == nn.NormKind)
+	}
+	next := randomWeights(types, norm)
 	for i, p := range model.Params() {
-		w := make([]float32, p.Shape.Elements())
-		key := rng.NewKey(0, rng.Init, uint64(i))
-		for j := range w {
-			w[j] = 0.02 * float32(key.Normal(uint64(j)))
-			if p.Kind == nn.NormKind {
-				w[j] = 1
-			}
-		}
-		t := s.Storage(p.Name, p.Shape)
-		if err := put(p.Name, t, weightReader(t, w)); err != nil {
+		if err := put(p.Name, types[i], next()); err != nil {
 			return nil, nil, err
 		}
 	}
