@@ -3,6 +3,7 @@ package webgpu
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"hone/core/device"
@@ -43,19 +44,21 @@ func (d *Device) Measure(ctx context.Context) (device.Ceilings, error) {
 	}
 	var c device.Ceilings
 	const opsAStep = 2 * 4 * 16
-	const invocations = 1 << 14
+	const invocations = 1 << 18 // more than any card runs at once
 	var err error
-	c.FLOPs, err = d.rate(ctx, kernel{shader: "ceiling_fma", storage: []operand{{access: writes}}}, 16*invocations, func(size int) (grid, float64) {
-		steps := 64 * size
-		return grid{groups: [3]uint32{invocations / 64, 1, 1}, params: params(steps, float32(0.5))}, opsAStep * float64(steps) * invocations
+	c.FLOPs, err = d.rate(ctx, kernel{shader: "ceiling_fma", storage: []operand{{access: writes}}}, 16*invocations, func(size int) (grid, int, float64) {
+		steps := 8 * size
+		return grid{groups: [3]uint32{invocations / 64, 1, 1}, params: params(steps, float32(0.5))}, 1, opsAStep * float64(steps) * invocations
 	})
 	if err != nil {
 		return c, fmt.Errorf("measuring multiply-adds: %w", err)
 	}
-	const length = 32 << 20 // more than caches hold
+	length := min(128<<20, d.about.maxBinding/1024*1024) // more than caches hold
+	vectors := int(length / 16)
 	c.Bytes, err = d.rate(ctx, kernel{shader: "copy", variant: shaders.Variant{Flags: []string{"VEC4"}}, storage: []operand{{access: writes}, {access: reads}}}, length,
-		func(int) (grid, float64) {
-			return grid{groups: [3]uint32{length / 16 / elementGroup, 1, 1}, params: params(0, length/16)}, 2 * length
+		func(size int) (grid, int, float64) {
+			groups := min(vectors/elementGroup, d.about.maxGroups)
+			return grid{groups: [3]uint32{uint32(groups), 1, 1}, params: params(0, vectors)}, size, float64(size) * 2 * 16 * float64(groups*elementGroup)
 		})
 	if err != nil {
 		return c, fmt.Errorf("measuring copies: %w", err)
@@ -63,9 +66,9 @@ func (d *Device) Measure(ctx context.Context) (device.Ceilings, error) {
 	return c, nil
 }
 
-// rate is the most that a kernel does a second, over buffers of so many bytes. of gives a dispatch of a size, from one up,
-// and what it does; sizes double until one takes long enough to be timed.
-func (d *Device) rate(ctx context.Context, k kernel, bytes int64, of func(size int) (grid, float64)) (float64, error) {
+// rate is the most that a kernel does a second, over buffers of so many bytes. of gives a dispatch for a size, from one up,
+// how often a submission has it, and what the submission does; sizes double until one takes long enough to be timed.
+func (d *Device) rate(ctx context.Context, k kernel, bytes int64, of func(size int) (g grid, times int, work float64)) (float64, error) {
 	id, err := d.pipeline(k)
 	if err != nil {
 		return 0, err
@@ -94,11 +97,11 @@ func (d *Device) rate(ctx context.Context, k kernel, bytes int64, of func(size i
 	defer d.drv.releaseGroup(group)
 	best := 0.0
 	for size := 1; ; size *= 2 {
-		g, work := of(size)
+		g, times, work := of(size)
 		if err := d.drv.write(bindings[0].buffer, 0, g.params); err != nil {
 			return 0, err
 		}
-		p, err := d.drv.record(recording{commands: []command{{kind: dispatch, pipeline: id, group: group, groups: g.groups}}})
+		p, err := d.drv.record(recording{commands: slices.Repeat([]command{{kind: dispatch, pipeline: id, group: group, groups: g.groups}}, times)})
 		if err != nil {
 			return 0, err
 		}
@@ -114,32 +117,40 @@ func (d *Device) rate(ctx context.Context, k kernel, bytes int64, of func(size i
 		}
 		d.drv.forget(p)
 		best = max(best, work/least.Seconds())
-		if least > 20*time.Millisecond || size >= 1<<12 {
+		if least > 20*time.Millisecond || size >= 1<<14 {
 			return best, nil
 		}
 	}
 }
 
-// Profile runs each kernel so often in one submission that its time can be told from that of submitting.
+// Profile runs each kernel so often in one submission that its time can be told from that of submitting. Kernels that
+// differ in nothing but their buffers are timed once.
 func (e *exec) Profile(ctx context.Context, feeds map[string]tensor.Host) ([]device.OpTime, error) {
 	if _, err := e.Run(ctx, feeds); err != nil {
 		return nil, err
 	}
 	took := map[ir.Value]time.Duration{}
+	alike := map[string]time.Duration{}
 	var order []ir.Value
 	at := 0 // of the groups, which are in the order of the dispatches
 	for _, s := range e.p.steps {
 		var once []command
+		key := fmt.Sprint(s.pipeline)
 		for _, g := range s.grids {
+			key += fmt.Sprint(g.groups, g.params)
 			if len(once) > 0 { // each is as much as a submission may be
 				once = append(once, command{kind: cut})
 			}
 			once = append(once, command{kind: dispatch, pipeline: s.pipeline, group: e.groups[at], groups: g.groups})
 			at++
 		}
-		t, err := e.d.timeOf(ctx, once)
-		if err != nil {
-			return nil, fmt.Errorf("operator %s: %w", s.op, err)
+		t, known := alike[key]
+		if !known {
+			var err error
+			if t, err = e.d.timeOf(ctx, once); err != nil {
+				return nil, fmt.Errorf("operator %s: %w", s.op, err)
+			}
+			alike[key] = t
 		}
 		if _, ok := took[s.node]; !ok {
 			order = append(order, s.node)
@@ -157,12 +168,8 @@ func (e *exec) Profile(ctx context.Context, feeds map[string]tensor.Host) ([]dev
 func (d *Device) timeOf(ctx context.Context, once []command) (time.Duration, error) {
 	times := 1
 	best := time.Hour
-	for try := 0; try < 3; {
-		var list []command
-		for range times {
-			list = append(list, once...)
-		}
-		p, err := d.drv.record(recording{commands: list})
+	for try := 0; try < 3; { // submitting takes up to a millisecond
+		p, err := d.drv.record(recording{commands: slices.Repeat(once, times)})
 		if err != nil {
 			return 0, err
 		}
@@ -173,7 +180,7 @@ func (d *Device) timeOf(ctx context.Context, once []command) (time.Duration, err
 		if err != nil {
 			return 0, err
 		}
-		if t < 2*time.Millisecond && times < 64 {
+		if t < 10*time.Millisecond && times < 1<<12 {
 			times *= 4
 			continue
 		}
