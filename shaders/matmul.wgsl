@@ -1,7 +1,10 @@
-// C = alpha · op(A) · op(W) + D. One invocation keeps a tile of C of 8 columns and 8 rows (4 without ROWS_8) in registers.
+// C = alpha · op(A) · op(W) + D. One invocation keeps a tile of C of 8 columns and 8 rows (4 without ROWS_8) in registers:
+// two groups of four neighbouring columns and two (or one) of four rows.
 //
-// TILED: a workgroup of 8×8 invocations brings 64 rows of A, 64 columns of W and 16 terms at a time into its own memory:
-// the shape for GPUs. Without it invocations share nothing: on software adapters ten times faster.
+// A workgroup has ACROSS × DOWN places and, with DEEP, DEPTH invocations at each, which share the terms of its sums and
+// add up in a fixed order what they have: for products of few elements and many terms.
+// TILED: the workgroup brings its rows of A and columns of W into its own memory, TERMS at a time, and the next of them into
+// registers while it computes. With neither, invocations share nothing: on software adapters ten times faster.
 // VEC4_C: n is a multiple of four.
 // ADD: D is bound. ADD_IN_PLACE: D lies where C is to be.
 
@@ -73,26 +76,38 @@ fn store(row: u32, col: u32, sum: vec4f) {
 #endif
 
 #ifdef TILED
-// Number 16·t + i of a tile is term t of four rows or columns from 4i on.
-var<workgroup> a_tile: array<vec4f, 256>;
-var<workgroup> w_tile: array<vec4f, 256>;
+// Vector ROW_GROUPS·t + i is term t of four rows of A from 4i on; those of W stand behind them, COL_GROUPS a term.
+var<workgroup> shared_memory: array<vec4f, SHARED>;
+#else
+#ifdef DEEP
+var<workgroup> shared_memory: array<vec4f, SHARED>;
+#endif
 #endif
 
-@compute @workgroup_size(ACROSS, DOWN)
-fn main(@builtin(global_invocation_id) id: vec3u, @builtin(local_invocation_index) local: u32) {
-    let col = p.first_col + id.x * 8u;
+@compute @workgroup_size(INVOCATIONS)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) local: u32) {
+    let x = local % ACROSS;
+    let y = local / ACROSS % DOWN;
+    let group_col = p.first_col + group.x * 8u * ACROSS;
+    let left_col = group_col + 4u * x;
+    let right_col = left_col + 4u * ACROSS;
 #ifdef ROWS_8
-    let row = p.first_row + id.y * 8u;
+    let group_row = p.first_row + group.y * 8u * DOWN;
+    let lower_row = group_row + 4u * DOWN + 4u * y;
 #else
-    let row = p.first_row + id.y * 4u;
+    let group_row = p.first_row + group.y * 4u * DOWN;
 #endif
-#ifdef TILED
-    let across = 2u * (local % 8u);
-    let down = 2u * (local / 8u);
+    let upper_row = group_row + 4u * y;
+#ifdef DEEP
+    let depth = local / (ACROSS * DOWN);
 #else
-    if (row >= p.m || col >= p.end_col) {
+    let depth = 0u;
+#ifdef TILED
+#else
+    if (upper_row >= p.m || left_col >= p.end_col) {
         return;
     }
+#endif
 #endif
     var l0 = vec4f();
     var l1 = vec4f();
@@ -113,25 +128,52 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(local_invocation_inde
     var r7 = vec4f();
 #endif
 #ifdef TILED
-    // Each invocation brings one block of either operand: four terms, four rows or columns.
-    let term = 4u * (local / 16u);
-    let place = local % 16u;
-    let block_row = row - 4u * down + 4u * place;
-    let block_col = col - 4u * across + 4u * place;
-    for (var k = p.first_k; k < p.end_k; k += 16u) {
-        var a_part = transpose(a_block(block_row, k + term));
-        var w_part = w_block(k + term, block_col);
-        for (var i = 0u; i < 4u; i++) {
-            // Beyond k the operands that lie along it are not zero: they are of the next row.
-            a_tile[16u * (term + i) + place] = select(vec4f(), a_part[i], k + term + i < p.end_k);
-            w_tile[16u * (term + i) + place] = select(vec4f(), w_part[i], k + term + i < p.end_k);
+    // Of the blocks of four terms of four rows or columns, the first invocations bring one of A, the last one of W.
+    let a_term = 4u * (local / ROW_GROUPS);
+    let a_place = local % ROW_GROUPS;
+    let w_number = local - (INVOCATIONS - W_BLOCKS);
+    let w_term = 4u * (w_number / COL_GROUPS);
+    let w_place = w_number % COL_GROUPS;
+    let brings_a = local < A_BLOCKS;
+    let brings_w = local >= INVOCATIONS - W_BLOCKS;
+    var a_part = mat4x4f();
+    var w_part = mat4x4f();
+    if (brings_a) {
+        a_part = transpose(a_block(group_row + 4u * a_place, p.first_k + a_term));
+    }
+    if (brings_w) {
+        w_part = w_block(p.first_k + w_term, group_col + 4u * w_place);
+    }
+    for (var k = p.first_k; k < p.end_k; k += TERMS) {
+        // Beyond k the operands that lie along it are not zero: they are of the next row.
+        if (brings_a) {
+            let to = ROW_GROUPS * a_term + a_place;
+            shared_memory[to] = select(vec4f(), a_part[0], k + a_term < p.end_k);
+            shared_memory[to + ROW_GROUPS] = select(vec4f(), a_part[1], k + a_term + 1u < p.end_k);
+            shared_memory[to + 2u * ROW_GROUPS] = select(vec4f(), a_part[2], k + a_term + 2u < p.end_k);
+            shared_memory[to + 3u * ROW_GROUPS] = select(vec4f(), a_part[3], k + a_term + 3u < p.end_k);
+        }
+        if (brings_w) {
+            let to = ROW_GROUPS * TERMS + COL_GROUPS * w_term + w_place;
+            shared_memory[to] = select(vec4f(), w_part[0], k + w_term < p.end_k);
+            shared_memory[to + COL_GROUPS] = select(vec4f(), w_part[1], k + w_term + 1u < p.end_k);
+            shared_memory[to + 2u * COL_GROUPS] = select(vec4f(), w_part[2], k + w_term + 2u < p.end_k);
+            shared_memory[to + 3u * COL_GROUPS] = select(vec4f(), w_part[3], k + w_term + 3u < p.end_k);
         }
         workgroupBarrier();
-        for (var t = 0u; t < 16u; t++) {
-            let left = w_tile[16u * t + across];
-            let right = w_tile[16u * t + across + 1u];
-            let upper = a_tile[16u * t + down];
-            let lower = a_tile[16u * t + down + 1u];
+        if (k + TERMS < p.end_k) {
+            if (brings_a) {
+                a_part = transpose(a_block(group_row + 4u * a_place, k + TERMS + a_term));
+            }
+            if (brings_w) {
+                w_part = w_block(k + TERMS + w_term, group_col + 4u * w_place);
+            }
+        }
+        for (var i = 0u; i < SLICE; i++) {
+            let t = depth * SLICE + i;
+            let left = shared_memory[ROW_GROUPS * TERMS + COL_GROUPS * t + x];
+            let right = shared_memory[ROW_GROUPS * TERMS + COL_GROUPS * t + ACROSS + x];
+            let upper = shared_memory[ROW_GROUPS * t + y];
             l0 += left * upper.x;
             l1 += left * upper.y;
             l2 += left * upper.z;
@@ -140,6 +182,8 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(local_invocation_inde
             r1 += right * upper.y;
             r2 += right * upper.z;
             r3 += right * upper.w;
+#ifdef ROWS_8
+            let lower = shared_memory[ROW_GROUPS * t + DOWN + y];
             l4 += left * lower.x;
             l5 += left * lower.y;
             l6 += left * lower.z;
@@ -148,14 +192,15 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(local_invocation_inde
             r5 += right * lower.y;
             r6 += right * lower.z;
             r7 += right * lower.w;
+#endif
         }
         workgroupBarrier();
     }
 #else
-    for (var k = p.first_k; k < p.end_k; k += 4u) {
-        let left = w_left(k, col);
-        let right = w_right(k, col);
-        let upper = a_block(row, k);
+    for (var k = p.first_k + 4u * depth; k < p.end_k; k += 4u * DEPTH) {
+        let left = w_left(k, left_col);
+        let right = w_right(k, right_col);
+        let upper = a_block(upper_row, k);
         l0 += left * upper[0];
         l1 += left * upper[1];
         l2 += left * upper[2];
@@ -165,7 +210,7 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(local_invocation_inde
         r2 += right * upper[2];
         r3 += right * upper[3];
 #ifdef ROWS_8
-        let lower = a_block(row + 4u, k);
+        let lower = a_block(lower_row, k);
         l4 += left * lower[0];
         l5 += left * lower[1];
         l6 += left * lower[2];
@@ -177,22 +222,73 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(local_invocation_inde
 #endif
     }
 #endif
-    store(row, col, l0);
-    store(row, col + 4u, r0);
-    store(row + 1u, col, l1);
-    store(row + 1u, col + 4u, r1);
-    store(row + 2u, col, l2);
-    store(row + 2u, col + 4u, r2);
-    store(row + 3u, col, l3);
-    store(row + 3u, col + 4u, r3);
+#ifdef DEEP
+    // The farther half lends its sums to the nearer one, again and again.
+    for (var half = DEPTH / 2u; half > 0u; half = half / 2u) {
+        let lent = local % (half * ACROSS * DOWN);
+        if (depth >= half && depth < 2u * half) {
+            shared_memory[lent] = l0;
+            shared_memory[lent + LENDERS] = l1;
+            shared_memory[lent + 2u * LENDERS] = l2;
+            shared_memory[lent + 3u * LENDERS] = l3;
+            shared_memory[lent + 4u * LENDERS] = r0;
+            shared_memory[lent + 5u * LENDERS] = r1;
+            shared_memory[lent + 6u * LENDERS] = r2;
+            shared_memory[lent + 7u * LENDERS] = r3;
 #ifdef ROWS_8
-    store(row + 4u, col, l4);
-    store(row + 4u, col + 4u, r4);
-    store(row + 5u, col, l5);
-    store(row + 5u, col + 4u, r5);
-    store(row + 6u, col, l6);
-    store(row + 6u, col + 4u, r6);
-    store(row + 7u, col, l7);
-    store(row + 7u, col + 4u, r7);
+            shared_memory[lent + 8u * LENDERS] = l4;
+            shared_memory[lent + 9u * LENDERS] = l5;
+            shared_memory[lent + 10u * LENDERS] = l6;
+            shared_memory[lent + 11u * LENDERS] = l7;
+            shared_memory[lent + 12u * LENDERS] = r4;
+            shared_memory[lent + 13u * LENDERS] = r5;
+            shared_memory[lent + 14u * LENDERS] = r6;
+            shared_memory[lent + 15u * LENDERS] = r7;
+#endif
+        }
+        workgroupBarrier();
+        if (depth < half) {
+            l0 += shared_memory[lent];
+            l1 += shared_memory[lent + LENDERS];
+            l2 += shared_memory[lent + 2u * LENDERS];
+            l3 += shared_memory[lent + 3u * LENDERS];
+            r0 += shared_memory[lent + 4u * LENDERS];
+            r1 += shared_memory[lent + 5u * LENDERS];
+            r2 += shared_memory[lent + 6u * LENDERS];
+            r3 += shared_memory[lent + 7u * LENDERS];
+#ifdef ROWS_8
+            l4 += shared_memory[lent + 8u * LENDERS];
+            l5 += shared_memory[lent + 9u * LENDERS];
+            l6 += shared_memory[lent + 10u * LENDERS];
+            l7 += shared_memory[lent + 11u * LENDERS];
+            r4 += shared_memory[lent + 12u * LENDERS];
+            r5 += shared_memory[lent + 13u * LENDERS];
+            r6 += shared_memory[lent + 14u * LENDERS];
+            r7 += shared_memory[lent + 15u * LENDERS];
+#endif
+        }
+        workgroupBarrier();
+    }
+    if (depth > 0u) {
+        return;
+    }
+#endif
+    store(upper_row, left_col, l0);
+    store(upper_row, right_col, r0);
+    store(upper_row + 1u, left_col, l1);
+    store(upper_row + 1u, right_col, r1);
+    store(upper_row + 2u, left_col, l2);
+    store(upper_row + 2u, right_col, r2);
+    store(upper_row + 3u, left_col, l3);
+    store(upper_row + 3u, right_col, r3);
+#ifdef ROWS_8
+    store(lower_row, left_col, l4);
+    store(lower_row, right_col, r4);
+    store(lower_row + 1u, left_col, l5);
+    store(lower_row + 1u, right_col, r5);
+    store(lower_row + 2u, left_col, l6);
+    store(lower_row + 2u, right_col, r6);
+    store(lower_row + 3u, left_col, l7);
+    store(lower_row + 3u, right_col, r7);
 #endif
 }

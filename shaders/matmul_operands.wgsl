@@ -101,7 +101,7 @@ fn w_block(k: u32, col: u32) -> mat4x4f {
     return transpose(mat4x4f(w_stored(col, k), w_stored(col + 1u, k), w_stored(col + 2u, k), w_stored(col + 3u, k)));
 }
 
-#ifdef W_NF4
+#ifdef SPANS
 
 // Along k the scale of a column changes only every SPAN terms.
 var<private> left_scales: vec4f;
@@ -121,13 +121,15 @@ fn w_scaled(k: u32, col: u32, by: vec4f) -> mat4x4f {
 fn w_left(k: u32, col: u32) -> mat4x4f {
     if (k % SPAN == 0u) {
         left_scales = w_four_scales(k, col);
-        right_scales = w_four_scales(k, col + 4u);
     }
     return w_scaled(k, col, left_scales);
 }
 
 fn w_right(k: u32, col: u32) -> mat4x4f {
-    return w_scaled(k, col + 4u, right_scales);
+    if (k % SPAN == 0u) {
+        right_scales = w_four_scales(k, col);
+    }
+    return w_scaled(k, col, right_scales);
 }
 
 #endif
@@ -174,7 +176,7 @@ fn w_left(k: u32, col: u32) -> mat4x4f {
 }
 
 fn w_right(k: u32, col: u32) -> mat4x4f {
-    return w_block(k, col + 4u);
+    return w_block(k, col);
 }
 
 #endif

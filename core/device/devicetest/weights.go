@@ -97,13 +97,16 @@ func Upload(ctx context.Context, d device.Device, c Case) (states map[string]dev
 	return states, func() { release(states) }, err
 }
 
-// Product is a product of a matrix of rows with a weight that may lie transposed, for timing.
-func Product(m, k, n int, transposed bool) Case {
-	return newCase(fmt.Sprintf("matmul %dx%dx%d", m, k, n), matMulTolerance, func(d *draft) {
-		w := []int{k, n}
-		if transposed {
+// Product is op(x) [m, k] · op(w) [k, n], added to a state.
+func Product(m, k, n int, o op.Orientation) Case {
+	return newCase(fmt.Sprintf("matmul %dx%dx%d transposed %v %v", m, k, n, o.A, o.B), matMulTolerance, func(d *draft) {
+		x, w := []int{m, k}, []int{k, n}
+		if o.A {
+			x = []int{k, m}
+		}
+		if o.B {
 			w = []int{n, k}
 		}
-		d.Assign("y", op.MatMul(d.Builder, d.state("x", 1, m, k), d.weight("w", k, w...), d.state("y", 1, m, n), op.Orientation{B: transposed}, 1))
+		d.Assign("y", op.MatMul(d.Builder, d.state("x", 1, x...), d.weight("w", k, w...), d.state("y", 1, m, n), o, 1))
 	})
 }

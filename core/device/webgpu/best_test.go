@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"hone/core/device/devicetest"
+	"hone/core/op"
 )
 
 // handWritten is a product C = A·B of matrices [1024, 1024] with nothing but what this one size needs: an invocation keeps
@@ -97,12 +98,13 @@ func TestBestShape(t *testing.T) {
 			once: []command{{kind: dispatch, pipeline: id, group: group, groups: [3]uint32{uint32(n / (32 * s[1])), uint32(n / (8 * s[0])), 1}}}})
 	}
 	for _, transposed := range []bool{false, true} {
-		x, err := d.Compile(t.Context(), devicetest.Product(n, n, n, transposed).Graph)
+		c := devicetest.Product(n, n, n, op.Orientation{B: transposed})
+		x, err := d.Compile(t.Context(), c.Graph)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer x.Close()
-		states, free, err := devicetest.Upload(t.Context(), d, devicetest.Product(n, n, n, transposed))
+		states, free, err := devicetest.Upload(t.Context(), d, c)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -24,9 +24,10 @@ type Device struct {
 	held      int64 // bytes of the live buffers
 	budget    int64 // what they may be, 0 where only the adapter says
 
-	variant         string // of the kernels: Registers or Tiled
-	settled         bool   // variant and submissionFLOPs are chosen
-	submissionFLOPs int64  // how much work one submission may be, to take submissionTime
+	variant         string      // of the kernels: Registers or Tiled
+	form            *matmulForm // that all products are to take, in measurements; nil: each its own
+	settled         bool        // variant and submissionFLOPs are chosen
+	submissionFLOPs int64       // how much work one submission may be, to take submissionTime
 }
 
 type temporary struct {

@@ -46,7 +46,7 @@ func (l *loss) columns(f func(first, n, shard int, s shard)) {
 // product is the part of the logits, h · Wᵀ, for n tokens of the vocabulary from first on.
 func (l *loss) product(first, n, number int, s shard) kernel {
 	p := product{m: l.rows, k: l.n, n: n, tw: true, alpha: 1, a: l.c.in[0], c: l.logits, d: ir.None, w: l.c.in[1], weight: l.weight,
-		vec4a: l.n%4 == 0, shape: l.c.d.shapeFor(l.rows, n)}
+		vec4a: l.n%4 == 0}
 	return l.c.d.part(p, number, piece{endK: l.n, endCol: n, wFirst: s.first - first, wOrigin: s.first * l.n})
 }
 
@@ -76,14 +76,14 @@ func lowerLinearCrossEntropyGrad(c *call) ([]kernel, error) {
 	l.columns(func(first, n, number int, s shard) {
 		list = append(list, l.product(first, n, number, s), l.grad(first, n))
 		dh := product{m: l.rows, k: n, n: l.n, alpha: 1, a: l.logits, c: c.out[0], d: ir.None, w: c.in[1], weight: l.weight,
-			vec4a: n%4 == 0, shape: c.d.shapeFor(l.rows, l.n)}
+			vec4a: n%4 == 0}
 		if first > 0 {
 			dh.d = dh.c
 		}
 		list = append(list, c.d.part(dh, number, piece{endK: n, endCol: l.n, wFirst: s.first - first, wOrigin: s.first * l.n}))
 		if len(c.out) > 2 {
 			dw := product{m: n, k: l.rows, n: l.n, ta: true, alpha: 1, a: l.logits, c: c.out[2], d: ir.None, w: c.in[0],
-				weight: tensor.Of(tensor.F32, l.rows, l.n), vec4a: n%4 == 0, shape: c.d.shapeFor(n, l.n)}
+				weight: tensor.Of(tensor.F32, l.rows, l.n), vec4a: n%4 == 0}
 			list = append(list, c.d.part(dw, 0, piece{endK: l.rows, endCol: l.n, cFirst: first}))
 		}
 	})

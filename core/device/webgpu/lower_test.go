@@ -27,8 +27,8 @@ func TestMatMulGrids(t *testing.T) {
 		{500, 16, 700, 8, 1e12, 3, 32},
 		{3, 16, 700, 4, 1e12, 3, 4},
 	} {
-		p := product{m: c.m, k: c.k, n: c.n, alpha: 1, shape: matmulShape{across: 8, down: 8, rows: c.rows}}
-		grids := p.grids(piece{endK: c.k, endCol: c.n}, c.budget, c.groups)
+		p := product{m: c.m, k: c.k, n: c.n, alpha: 1}
+		grids := p.grids(matmulForm{across: 8, down: 8, rows: c.rows, depth: 1}, piece{endK: c.k, endCol: c.n}, c.budget, c.groups)
 		if len(grids) != c.dispatches {
 			t.Errorf("%+v: %d dispatches", c, len(grids))
 		}

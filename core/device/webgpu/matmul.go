@@ -14,30 +14,6 @@ func init() {
 	takesShards["matmul"] = true
 }
 
-// matmulShape is what a workgroup of shaders/matmul.wgsl does: across × down invocations of 8 columns and so many rows.
-type matmulShape struct {
-	across, down, rows int
-	tiled              bool
-}
-
-const matmulCols = 8
-
-// shapeFor spreads 64 invocations so that as few as can be lie outside of C.
-func (d *Device) shapeFor(m, n int) matmulShape {
-	s := matmulShape{across: 8, down: 8, rows: 8, tiled: d.variant == Tiled}
-	if m <= 4 {
-		s.rows = 4
-	}
-	for s.across > 1 && n <= matmulCols*s.across/2 {
-		s.across, s.down = s.across/2, s.down*2
-	}
-	for s.down > 1 && m <= s.rows*s.down/2 && n > matmulCols*s.across {
-		s.across, s.down = s.across*2, s.down/2
-	}
-	s.tiled = s.tiled && s.across == 8 && s.rows == 8
-	return s
-}
-
 // product is C [m, n] = alpha · op(A) · op(W) + D as the kernel sees it.
 type product struct {
 	m, k, n int
@@ -48,7 +24,6 @@ type product struct {
 	w       ir.Value
 	weight  tensor.Type
 	vec4a   bool
-	shape   matmulShape
 }
 
 // lowerMatMul chooses the variant of shaders/matmul.wgsl and cuts C into dispatches.
@@ -63,7 +38,6 @@ func lowerMatMul(c *call) ([]kernel, error) {
 	case c.has(2):
 		p.d = c.in[2]
 	}
-	p.shape = c.d.shapeFor(p.m, p.n)
 	return c.d.multiply(p), nil
 }
 
@@ -92,14 +66,15 @@ type piece struct{ firstK, endK, firstCol, endCol, wFirst, wOrigin, cFirst int }
 
 // part is the kernel of a piece for which W lies in the numbered buffer.
 func (d *Device) part(p product, shard int, of piece) kernel {
-	k := kernel{shader: "matmul", variant: p.variant(), storage: []operand{in(p.a), {value: p.w, access: reads, shard: shard}, out(p.c)}}
+	form := d.matmulForm(p)
+	k := kernel{shader: "matmul", variant: p.variant(form), storage: []operand{in(p.a), {value: p.w, access: reads, shard: shard}, out(p.c)}}
 	if p.weight.DType == tensor.NF4 {
 		k.storage = append(k.storage, operand{value: p.w, access: reads, scales: true})
 	}
 	if p.d != ir.None && p.d != p.c {
 		k.storage = append(k.storage, in(p.d))
 	}
-	k.grids = p.grids(of, d.submissionFLOPs, d.about.maxGroups)
+	k.grids = p.grids(form, of, d.submissionFLOPs, d.about.maxGroups)
 	return k
 }
 
@@ -112,22 +87,23 @@ func weightFlags(t tensor.Type) []string {
 	return flags
 }
 
-func (p product) variant() shaders.Variant {
-	v := shaders.Variant{Flags: weightFlags(p.weight), Consts: map[string]uint32{"ACROSS": uint32(p.shape.across), "DOWN": uint32(p.shape.down)}}
+func (p product) variant(form matmulForm) shaders.Variant {
+	v := shaders.Variant{Flags: weightFlags(p.weight), Consts: form.consts()}
 	flag := func(name string, on bool) {
 		if on {
 			v.Flags = append(v.Flags, name)
 		}
 	}
-	flag("ROWS_8", p.shape.rows == 8)
-	flag("TILED", p.shape.tiled)
+	flag("ROWS_8", form.rows == 8)
+	flag("TILED", form.terms > 0)
+	flag("DEEP", form.depth > 1)
 	flag("TRANSPOSE_A", p.ta)
 	flag("TRANSPOSE_W", p.tw)
 	flag("VEC4_A", p.vec4a)
 	flag("VEC4_C", p.n%4 == 0)
 	flag("ADD", p.d != ir.None && p.d != p.c)
 	flag("ADD_IN_PLACE", p.d == p.c)
-	if p.weight.DType == tensor.NF4 && p.tw && p.k%4 == 0 {
+	if p.weight.DType == tensor.NF4 && p.tw && p.k%4 == 0 && form.alone() {
 		span := uint32(4)
 		for span < 64 && p.k%int(2*span) == 0 {
 			span *= 2
@@ -140,8 +116,8 @@ func (p product) variant() shaders.Variant {
 
 // grids covers the columns of a piece of C with rectangles of workgroups, of at most the given work each as
 // far as a workgroup is not more than that by itself.
-func (p product) grids(of piece, budget int64, maxGroups int) []grid {
-	high1, wide1 := p.shape.rows*p.shape.down, matmulCols*p.shape.across // elements of a workgroup
+func (p product) grids(form matmulForm, of piece, budget int64, maxGroups int) []grid {
+	high1, wide1 := form.rows*form.down, matmulCols*form.across // elements of a workgroup
 	down, across := ceilDiv(p.m, high1), ceilDiv(of.endCol-of.firstCol, wide1)
 	work := 2 * int64(of.endK-of.firstK) * int64(high1) * int64(wide1)
 	most := int(max(1, min(budget/work, int64(maxGroups))))

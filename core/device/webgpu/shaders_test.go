@@ -42,7 +42,7 @@ func matmulKernels() []kernel {
 		if p.vec4a = p.k%4 == 0; p.ta {
 			p.vec4a = p.m%4 == 0
 		}
-		p.weight.Shape, p.shape = stored, d.shapeFor(p.m, p.n)
+		p.weight.Shape = stored
 		for _, k := range d.multiply(p) {
 			if key := k.variant.Key(); !known[key] {
 				known[key] = true
