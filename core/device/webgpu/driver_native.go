@@ -39,6 +39,9 @@ type nativeDriver struct {
 // waitLimit is how long a submission may take before the device counts as lost. Watchdogs of real GPUs are much quicker.
 const waitLimit = 60 * time.Second
 
+// commandsAhead is how many commands are handed over at a time.
+var commandsAhead = 128
+
 // writesHeld is how many bytes of writes may be outstanding in the implementation's own copies.
 const writesHeld = 64 << 20
 
@@ -119,6 +122,7 @@ func describe(gpu *wgpu.Adapter) adapter {
 		alignment:  int64(max(limits.MinStorageBufferOffsetAlignment, limits.MinUniformBufferOffsetAlignment, 16)),
 		maxStorage: int(limits.MaxStorageBuffersPerShaderStage),
 		maxGroups:  int(limits.MaxComputeWorkgroupsPerDimension),
+		maxShared:  int(limits.MaxComputeWorkgroupStorageSize),
 	}
 	for _, f := range gpu.EnumerateFeatures() {
 		if name := f.String(); !strings.HasPrefix(name, "native-feature") { // those are wgpu's own
@@ -219,14 +223,14 @@ func (d *nativeDriver) writeNow(id bufferID, offset int64, p []byte) error {
 		return d.failed(fmt.Errorf("webgpu: write: %w", err))
 	}
 	if d.pending += int64(len(p)); d.pending >= writesHeld {
-		return d.submit()
+		return d.flush()
 	}
 	return nil
 }
 
-// submit hands over the command buffers and everything written so far, and waits for the end of it.
-func (d *nativeDriver) submit(work ...*wgpu.CommandBuffer) error {
-	d.queue.Submit(work...)
+// flush hands over everything written so far, and waits for the end of it.
+func (d *nativeDriver) flush() error {
+	d.queue.Submit()
 	d.pending = 0
 	return d.wait()
 }
@@ -309,8 +313,17 @@ func (d *nativeDriver) begin(id pipelineID) bool {
 	return first
 }
 
-// encode submits commands as one command buffer and waits for them.
-func (d *nativeDriver) encode(commands []command) (err error) {
+// encode submits commands and waits for them. The device works on one part of them while the next is written.
+func (d *nativeDriver) encode(commands []command) error {
+	for part := range slices.Chunk(commands, commandsAhead) {
+		if err := d.submitPart(part); err != nil {
+			return err
+		}
+	}
+	return d.wait()
+}
+
+func (d *nativeDriver) submitPart(commands []command) (err error) {
 	if d.gone != nil {
 		return d.gone
 	}
@@ -355,7 +368,9 @@ func (d *nativeDriver) encode(commands []command) (err error) {
 		return err
 	}
 	defer work.Release()
-	return d.submit(work)
+	d.queue.Submit(work)
+	d.pending = 0
+	return nil
 }
 
 // read maps a readback buffer, whose contents are there already, and copies its start.
