@@ -11,8 +11,9 @@ struct Params {
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u) {
-    let x = vec4f(f32(id.x), 1.0, 2.0, 3.0);
-    let f = vec4f(p.by);
+    // Nothing is known when this is compiled: a constant could take a move of its own.
+    let x = vec4f(f32(id.x)) * vec4f(1.0, 2.0, 3.0, 4.0);
+    let f = vec4f(p.by) - 1e-9 * x;
     var a = x;
     var b = x + 1.0;
     var c = x + 2.0;

@@ -3,8 +3,8 @@
 //
 // A workgroup has ACROSS × DOWN places and, with DEEP, DEPTH invocations at each, which share the terms of its sums and
 // add up in a fixed order what they have: for products of few elements and many terms.
-// TILED: the workgroup brings its rows of A and columns of W into its own memory, TERMS at a time, and the next of them into
-// registers while it computes. With neither, invocations share nothing: on software adapters ten times faster.
+// TILED: a workgroup has as many rows as columns, GROUPS groups of four. It brings its part of A and W into its own memory,
+// TERMS at a time, and the next of them into registers while it computes. With neither, invocations share nothing: on software adapters ten times faster.
 // VEC4_C: n is a multiple of four.
 // ADD: D is bound. ADD_IN_PLACE: D lies where C is to be.
 
@@ -76,8 +76,21 @@ fn store(row: u32, col: u32, sum: vec4f) {
 #endif
 
 #ifdef TILED
-// Vector ROW_GROUPS·t + i is term t of four rows of A from 4i on; those of W stand behind them, COL_GROUPS a term.
+// Vector GROUPS·t + (i ^ turn(t)) is term t of four rows of A from 4i on; those of W stand behind all of A.
 var<workgroup> shared_memory: array<vec4f, SHARED>;
+
+fn turn(t: u32) -> u32 {
+    return 2u * (t / 4u % 4u);
+}
+
+// Vector i of a block is term k + i.
+fn brought(of_a: bool, row: u32, col: u32, k: u32) -> mat4x4f {
+    if (of_a) {
+        return transpose(a_block(row, k));
+    }
+    return w_block(k, col);
+}
+
 #else
 #ifdef DEEP
 var<workgroup> shared_memory: array<vec4f, SHARED>;
@@ -128,71 +141,57 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
     var r7 = vec4f();
 #endif
 #ifdef TILED
-    // Of the blocks of four terms of four rows or columns, the first invocations bring one of A, the last one of W.
-    let a_term = 4u * (local / ROW_GROUPS);
-    let a_place = local % ROW_GROUPS;
-    let w_number = local - (INVOCATIONS - W_BLOCKS);
-    let w_term = 4u * (w_number / COL_GROUPS);
-    let w_place = w_number % COL_GROUPS;
-    let brings_a = local < A_BLOCKS;
-    let brings_w = local >= INVOCATIONS - W_BLOCKS;
-    var a_part = mat4x4f();
-    var w_part = mat4x4f();
-    if (brings_a) {
-        a_part = transpose(a_block(group_row + 4u * a_place, p.first_k + a_term));
-    }
-    if (brings_w) {
-        w_part = w_block(p.first_k + w_term, group_col + 4u * w_place);
-    }
+    // Each invocation brings a block: four terms of four rows of A or, from the middle of the invocations on, columns of W.
+    // Neighbours read neighbouring terms, and groups are turned so that they write to different banks.
+    let of_a = local < INVOCATIONS / 2u;
+    let number = local % (INVOCATIONS / 2u);
+    let term = 4u * (number % 4u) + number / (4u * GROUPS) * 16u;
+    let place = number / 4u % GROUPS;
+    let across = group_col + 4u * place;
+    let down = group_row + 4u * place;
+    let to = select(GROUPS * TERMS, 0u, of_a) + GROUPS * term + (place ^ turn(term));
+    var block = brought(of_a, down, across, p.first_k + term);
     for (var k = p.first_k; k < p.end_k; k += TERMS) {
         // Beyond k the operands that lie along it are not zero: they are of the next row.
-        if (brings_a) {
-            let to = ROW_GROUPS * a_term + a_place;
-            shared_memory[to] = select(vec4f(), a_part[0], k + a_term < p.end_k);
-            shared_memory[to + ROW_GROUPS] = select(vec4f(), a_part[1], k + a_term + 1u < p.end_k);
-            shared_memory[to + 2u * ROW_GROUPS] = select(vec4f(), a_part[2], k + a_term + 2u < p.end_k);
-            shared_memory[to + 3u * ROW_GROUPS] = select(vec4f(), a_part[3], k + a_term + 3u < p.end_k);
-        }
-        if (brings_w) {
-            let to = ROW_GROUPS * TERMS + COL_GROUPS * w_term + w_place;
-            shared_memory[to] = select(vec4f(), w_part[0], k + w_term < p.end_k);
-            shared_memory[to + COL_GROUPS] = select(vec4f(), w_part[1], k + w_term + 1u < p.end_k);
-            shared_memory[to + 2u * COL_GROUPS] = select(vec4f(), w_part[2], k + w_term + 2u < p.end_k);
-            shared_memory[to + 3u * COL_GROUPS] = select(vec4f(), w_part[3], k + w_term + 3u < p.end_k);
-        }
+        shared_memory[to] = select(vec4f(), block[0], k + term < p.end_k);
+        shared_memory[to + GROUPS] = select(vec4f(), block[1], k + term + 1u < p.end_k);
+        shared_memory[to + 2u * GROUPS] = select(vec4f(), block[2], k + term + 2u < p.end_k);
+        shared_memory[to + 3u * GROUPS] = select(vec4f(), block[3], k + term + 3u < p.end_k);
         workgroupBarrier();
         if (k + TERMS < p.end_k) {
-            if (brings_a) {
-                a_part = transpose(a_block(group_row + 4u * a_place, k + TERMS + a_term));
-            }
-            if (brings_w) {
-                w_part = w_block(k + TERMS + w_term, group_col + 4u * w_place);
-            }
+            block = brought(of_a, down, across, k + TERMS + term);
         }
-        for (var i = 0u; i < SLICE; i++) {
-            let t = depth * SLICE + i;
-            let left = shared_memory[ROW_GROUPS * TERMS + COL_GROUPS * t + x];
-            let right = shared_memory[ROW_GROUPS * TERMS + COL_GROUPS * t + ACROSS + x];
-            let upper = shared_memory[ROW_GROUPS * t + y];
-            l0 += left * upper.x;
-            l1 += left * upper.y;
-            l2 += left * upper.z;
-            l3 += left * upper.w;
-            r0 += right * upper.x;
-            r1 += right * upper.y;
-            r2 += right * upper.z;
-            r3 += right * upper.w;
+        for (var t = depth * SLICE; t < (depth + 1u) * SLICE; t += 4u) {
+            let from_left = GROUPS * (TERMS + t) + (x ^ turn(t));
+            let from_right = GROUPS * (TERMS + t) + ((ACROSS + x) ^ turn(t));
+            let from_upper = GROUPS * t + (y ^ turn(t));
 #ifdef ROWS_8
-            let lower = shared_memory[ROW_GROUPS * t + DOWN + y];
-            l4 += left * lower.x;
-            l5 += left * lower.y;
-            l6 += left * lower.z;
-            l7 += left * lower.w;
-            r4 += right * lower.x;
-            r5 += right * lower.y;
-            r6 += right * lower.z;
-            r7 += right * lower.w;
+            let from_lower = GROUPS * t + ((DOWN + y) ^ turn(t));
 #endif
+            for (var i = 0u; i < 4u; i++) {
+                let left = shared_memory[from_left + GROUPS * i];
+                let right = shared_memory[from_right + GROUPS * i];
+                let upper = shared_memory[from_upper + GROUPS * i];
+                l0 += left * upper.x;
+                l1 += left * upper.y;
+                l2 += left * upper.z;
+                l3 += left * upper.w;
+                r0 += right * upper.x;
+                r1 += right * upper.y;
+                r2 += right * upper.z;
+                r3 += right * upper.w;
+#ifdef ROWS_8
+                let lower = shared_memory[from_lower + GROUPS * i];
+                l4 += left * lower.x;
+                l5 += left * lower.y;
+                l6 += left * lower.z;
+                l7 += left * lower.w;
+                r4 += right * lower.x;
+                r5 += right * lower.y;
+                r6 += right * lower.z;
+                r7 += right * lower.w;
+#endif
+            }
         }
         workgroupBarrier();
     }

@@ -16,12 +16,10 @@ import (
 	"hone/core/op"
 )
 
-// matmulForms are all that a product may take on a GPU, whatever its size.
-var matmulForms = []matmulForm{
-	largeTiles, smallTiles,
-	{across: 1, down: 1, rows: 8, depth: 64}, {across: 1, down: 1, rows: 4, depth: 64},
-	{across: 4, down: 1, rows: 8, depth: 16}, {across: 1, down: 4, rows: 8, depth: 16},
-}
+// matmulForms are those that a product may take on a GPU, and others worth a comparison.
+var matmulForms = append(tiles[:len(tiles):len(tiles)],
+	matmulForm{across: 1, down: 1, rows: 8, depth: 64}, matmulForm{across: 1, down: 1, rows: 4, depth: 64},
+	matmulForm{across: 16, down: 16, rows: 8, depth: 1, tiled: true}, matmulForm{across: 8, down: 8, rows: 8, depth: 2, tiled: true})
 
 // TestForms multiplies matrices of odd and tiny sizes in every form, also those that such sizes do not take by themselves.
 func TestForms(t *testing.T) {

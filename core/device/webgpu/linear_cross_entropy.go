@@ -32,9 +32,13 @@ func newLoss(c *call, workspace ir.Value) loss {
 // columns calls f for one piece of the vocabulary after another, none of which crosses buffers of the weight.
 func (l *loss) columns(f func(first, n, shard int, s shard)) {
 	const align = 64 // what a workgroup of matmul does
-	most := int(l.logitsBytes / int64(4*l.rows))
+	bytes := l.logitsBytes
+	if l.c.d.tiled() {
+		bytes = max(bytes, 16<<20) // products that keep a GPU busy
+	}
+	most := int(bytes / int64(4*l.rows))
 	if most = min(l.vocab, max(align, most/align*align)); int64(4*l.rows*most) > l.logitsBytes {
-		l.logits = l.c.roomFor(1, l.rows*most) // more rows than the operator's workspace is meant for
+		l.logits = l.c.roomFor(1, l.rows*most) // more than the operator's workspace
 	}
 	for i, s := range l.c.d.shardsOf(l.weight) {
 		for at := 0; at < s.rows; at += most {

@@ -95,7 +95,7 @@ func (p product) variant(form matmulForm) shaders.Variant {
 		}
 	}
 	flag("ROWS_8", form.rows == 8)
-	flag("TILED", form.terms > 0)
+	flag("TILED", form.tiled)
 	flag("DEEP", form.depth > 1)
 	flag("TRANSPOSE_A", p.ta)
 	flag("TRANSPOSE_W", p.tw)

@@ -27,10 +27,14 @@ func (d *Device) settle(ctx context.Context) error {
 	}
 	d.settled = true // also for the programs below
 	forced := d.variant
-	names, before := []string{Registers, Tiled}, cmp.Or(forced, Registers)
+	names := []string{Tiled, Registers} // a tie is for the first
+	if d.about.software {
+		names = []string{Registers, Tiled}
+	}
 	if forced != "" {
 		names = []string{forced}
 	}
+	before := names[0]
 	d.submissionFLOPs = 200e6
 	best := 0.0
 	began := time.Now()
@@ -50,8 +54,7 @@ func (d *Device) settle(ctx context.Context) error {
 				return fmt.Errorf("measuring the %s kernels: %w", name, err)
 			}
 			longest = max(longest, took)
-			if speed := 2 * float64(size*size*size) / took.Seconds(); speed > 1.25*best { // a tie is for registers
-
+			if speed := 2 * float64(size*size*size) / took.Seconds(); speed > 1.25*best {
 				best, fastest = speed, name
 			}
 		}
