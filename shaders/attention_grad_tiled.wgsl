@@ -1,6 +1,8 @@
 // The gradients of attention by workgroups: without FOR_KEYS, dq of ROWS queries of a head, against tiles of COLS keys;
 // with FOR_KEYS, dk and dv of ROWS keys of a key/value head, against tiles of COLS queries of every head that reads it.
 // With w = exp(score - lse) and ds = w · (dy·v - Σ dy·y): dq = scale · Σ ds · k, dk = scale · Σ ds · q, dv = Σ w · dy.
+//
+// A tile is first of v or dy, then of k or q and, where dv is summed, once more of dy.
 
 #import attention_tiles
 
@@ -17,164 +19,211 @@
 @group(0) @binding(7) var<storage, read_write> dq: array<E>;
 #endif
 
-var<workgroup> row_qk: array<E, ROW_TILE>; // of q, or of k
-var<workgroup> row_dv: array<E, ROW_TILE>; // of dy, or of v
-var<workgroup> col_qk: array<E, COL_TILE>; // of k, or of q
-var<workgroup> col_dv: array<E, COL_TILE>; // of v, or of dy
-var<workgroup> ds: array<f32, PAIRS>;
+// Of four rows, for each column and group.
+var<workgroup> ds: array<vec4f, PAIRS>;
 #ifdef FOR_KEYS
-var<workgroup> ws: array<f32, PAIRS>;
+var<workgroup> ws: array<vec4f, PAIRS>;
 #endif
 
+// Row `row` of the batch of what the workgroup has rows of, and of what it has columns of: where its vector begins.
+fn own_at(batch: u32, row: u32, head: u32) -> u32 {
+#ifdef FOR_KEYS
+    return ((batch * p.tk + row) * p.kv_heads + head) * STEPS;
+#else
+    return ((batch * p.tq + row) * p.heads + head) * STEPS;
+#endif
+}
+
+fn other_at(batch: u32, row: u32, head: u32) -> u32 {
+#ifdef FOR_KEYS
+    return ((batch * p.tq + row) * p.heads + head) * STEPS;
+#else
+    return ((batch * p.tk + row) * p.kv_heads + head) * STEPS;
+#endif
+}
+
+fn own_token(batch: u32, row: u32, there: bool) -> vec2i {
+    if (!there) {
+        return vec2i();
+    }
+#ifdef FOR_KEYS
+    return tokens[p.queries + batch * p.tk + row];
+#else
+    return tokens[batch * p.tq + row];
+#endif
+}
+
+fn sees_pair(own_token: vec2i, other_token: vec2i, there: bool) -> bool {
+#ifdef FOR_KEYS
+    return there && visible(other_token, own_token);
+#else
+    return there && visible(own_token, other_token);
+#endif
+}
+
+// lse and Σ dy·y of a row of queries, zeros behind their end.
+fn forward(batch: u32, query: u32, head: u32) -> vec2f {
+    if (query < p.tq) {
+        return rows[(batch * p.tq + query) * p.heads + head];
+    }
+    return vec2f();
+}
+
+// Writes what row i of the invocation's four has come to.
+fn finish(to: u32, lane: u32, i: u32, there: bool) {
+    for (var h = 0u; h < HELD; h++) {
+        let s = lane + h * LANES;
+        if (there && s < STEPS) {
+#ifdef FOR_KEYS
+            dk[to + s] = results[4u * h + i] * p.scale;
+            dv[to + s] = results[SECOND + 4u * h + i];
+#else
+            dq[to + s] = results[4u * h + i] * p.scale;
+#endif
+        }
+    }
+}
+
 @compute @workgroup_size(64)
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t: u32) {
-    let at = p.first + group.x;
+fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) t: u32) {
+    let at = p.first + workgroup.x;
     if (at >= p.count) {
         return;
     }
 #ifdef FOR_KEYS
     let own_heads = p.kv_heads;
-    let own = p.tk;
+    let length = p.tk;
     let others = p.tq;
 #else
     let own_heads = p.heads;
-    let own = p.tq;
+    let length = p.tq;
     let others = p.tk;
 #endif
-    let blocks = (own + ROWS - 1u) / ROWS;
+    let blocks = (length + ROWS - 1u) / ROWS;
     let block = at % blocks * ROWS;
     let own_head = at / blocks % own_heads;
     let batch = at / blocks / own_heads;
     let readers = p.heads / p.kv_heads;
     for (var j = t; j < ROWS * STEPS; j += 64u) {
         let row = j / STEPS;
-        if (block + row < own) {
-            let from_row = ((batch * own + block + row) * own_heads + own_head) * STEPS + j % STEPS;
+        if (block + row < length) {
+            let from_row = own_at(batch, block + row, own_head) + j % STEPS;
+            let to = row * STRIDE + j % STEPS;
 #ifdef FOR_KEYS
-            row_qk[row * STRIDE + j % STEPS] = k[from_row] * p.scale;
-            row_dv[row * STRIDE + j % STEPS] = v[from_row];
+            own[to] = k[from_row] * p.scale;
+            own[ROWS * STRIDE + to] = v[from_row];
 #else
-            row_qk[row * STRIDE + j % STEPS] = q[from_row] * p.scale;
-            row_dv[row * STRIDE + j % STEPS] = dy[from_row];
+            own[to] = q[from_row] * p.scale;
+            own[ROWS * STRIDE + to] = dy[from_row];
 #endif
         }
     }
-    let row = t / PER_ROW;
-    let lane = t % PER_ROW;
-    let own_row = batch * own + block + row;
-    let there = block + row < own;
-    var token = vec2i();
-    if (there) {
-#ifdef FOR_KEYS
-        token = tokens[p.queries + own_row];
-#else
-        token = tokens[own_row];
-#endif
-    }
-    var qk_sums: array<E, HELD>;
-    for (var h = 0u; h < HELD; h++) {
-        qk_sums[h] = E();
+    let group = t / LANES;
+    let lane = t % LANES;
+    let row = block + 4u * group;
+    let there = vec4u(row, row + 1u, row + 2u, row + 3u) < vec4u(length);
+    let token_a = own_token(batch, row, there.x);
+    let token_b = own_token(batch, row + 1u, there.y);
+    let token_c = own_token(batch, row + 2u, there.z);
+    let token_d = own_token(batch, row + 3u, there.w);
+    for (var i = 0u; i < RESULTS; i++) {
+        results[i] = E();
     }
 #ifdef FOR_KEYS
-    var dv_sums: array<E, HELD>;
-    for (var h = 0u; h < HELD; h++) {
-        dv_sums[h] = E();
-    }
     for (var head = own_head * readers; head < (own_head + 1u) * readers; head++) {
+    let other_head = head;
 #else
     let head = own_head;
-    let kv_head = own_head / readers;
+    let other_head = own_head / readers;
+    let forward_a = forward(batch, row, head);
+    let forward_b = forward(batch, row + 1u, head);
+    let forward_c = forward(batch, row + 2u, head);
+    let forward_d = forward(batch, row + 3u, head);
+    let row_lse = vec4f(forward_a.x, forward_b.x, forward_c.x, forward_d.x);
+    let row_delta = vec4f(forward_a.y, forward_b.y, forward_c.y, forward_d.y);
     {
 #endif
     for (var first = 0u; first < others; first += COLS) {
-        var sees = 0u; // bit i: column lane + i · PER_ROW of the tile
-        for (var i = 0u; lane + i * PER_ROW < COLS; i++) {
-            let col = first + lane + i * PER_ROW;
-            if (there && col < others) {
+        let col = first + lane;
+        var sees = vec4<bool>();
+        if (lane < COLS && col < others) {
 #ifdef FOR_KEYS
-                let sight = visible(tokens[batch * others + col], token);
+            let token = tokens[batch * others + col];
 #else
-                let sight = visible(token, tokens[p.queries + batch * others + col]);
+            let token = tokens[p.queries + batch * others + col];
 #endif
-                if (sight) {
-                    sees |= 1u << i;
-                }
-            }
+            sees = vec4<bool>(sees_pair(token_a, token, there.x), sees_pair(token_b, token, there.y),
+                sees_pair(token_c, token, there.z), sees_pair(token_d, token, there.w));
         }
-        if (!tile_matters(sees, t)) {
+        if (!tile_matters(any(sees), t)) {
             continue;
         }
         for (var j = t; j < COLS * STEPS; j += 64u) {
-            let col = j / STEPS;
-            if (first + col < others) {
+            let c = j / STEPS;
+            if (first + c < others) {
 #ifdef FOR_KEYS
-                let from_col = ((batch * others + first + col) * p.heads + head) * STEPS + j % STEPS;
-                col_qk[col * STRIDE + j % STEPS] = q[from_col];
-                col_dv[col * STRIDE + j % STEPS] = dy[from_col];
+                tile[c * STRIDE + j % STEPS] = dy[other_at(batch, first + c, other_head) + j % STEPS];
 #else
-                let from_col = ((batch * others + first + col) * p.kv_heads + kv_head) * STEPS + j % STEPS;
-                col_qk[col * STRIDE + j % STEPS] = k[from_col];
-                col_dv[col * STRIDE + j % STEPS] = v[from_col];
+                tile[c * STRIDE + j % STEPS] = v[other_at(batch, first + c, other_head) + j % STEPS];
 #endif
             }
         }
         workgroupBarrier();
-        for (var i = 0u; lane + i * PER_ROW < COLS; i++) {
-            let col = lane + i * PER_ROW;
-            var w = 0.0;
-            var d = 0.0;
-            if ((sees & (1u << i)) != 0u) {
-                var score = E();
-                var dw = E();
-                for (var s = 0u; s < STEPS; s++) {
-                    score += row_qk[row * STRIDE + s] * col_qk[col * STRIDE + s];
-                    dw += row_dv[row * STRIDE + s] * col_dv[col * STRIDE + s];
-                }
+        var dw = vec4f();
+        if (any(sees)) {
+            dw = products((ROWS + 4u * group) * STRIDE, lane)[0];
+        }
+        workgroupBarrier();
+        for (var j = t; j < COLS * STEPS; j += 64u) {
+            let c = j / STEPS;
+            if (first + c < others) {
 #ifdef FOR_KEYS
-                let forward = rows[(batch * others + first + col) * p.heads + head];
+                tile[c * STRIDE + j % STEPS] = q[other_at(batch, first + c, other_head) + j % STEPS];
 #else
-                let forward = rows[own_row * p.heads + head];
+                tile[c * STRIDE + j % STEPS] = k[other_at(batch, first + c, other_head) + j % STEPS];
 #endif
-                w = exp(sum_of(score) - forward.x);
-                d = w * (sum_of(dw) - forward.y);
             }
-            ds[row * COLS + col] = d;
+        }
+        workgroupBarrier();
+        if (lane < COLS) {
+            var w = vec4f();
+            var d = vec4f();
+            if (any(sees)) {
+                let score = products(4u * group * STRIDE, lane)[0];
 #ifdef FOR_KEYS
-            ws[row * COLS + col] = w;
+                let of_col = forward(batch, col, head);
+                let row_lse = vec4f(of_col.x);
+                let row_delta = vec4f(of_col.y);
+#endif
+                w = select(vec4f(), exp(score - row_lse), sees);
+                d = select(vec4f(), w * (dw - row_delta), sees);
+            }
+            ds[lane * GROUPS + group] = d;
+#ifdef FOR_KEYS
+            ws[lane * GROUPS + group] = w;
 #endif
         }
         workgroupBarrier();
-        for (var col = 0u; col < COLS; col++) {
-            let d = ds[row * COLS + col];
-            if (!(d == 0.0)) { // NaN included: != may leave it out
-                for (var h = 0u; h < HELD; h++) {
-                    qk_sums[h] += d * col_qk[col * STRIDE + min(lane + h * PER_ROW, STEPS - 1u)];
-                }
-            }
-#ifdef FOR_KEYS
-            let w = ws[row * COLS + col];
-            if (!(w == 0.0)) {
-                for (var h = 0u; h < HELD; h++) {
-                    dv_sums[h] += w * col_dv[col * STRIDE + min(lane + h * PER_ROW, STEPS - 1u)];
-                }
-            }
-#endif
+        for (var c = 0u; c < COLS; c++) {
+            add_column(0u, ds[c * GROUPS + group], c, lane);
         }
-    }
-    }
-    if (!there) {
-        return;
-    }
-    for (var h = 0u; h < HELD; h++) {
-        let d = lane + h * PER_ROW;
-        if (d < STEPS) {
-            let to = (own_row * own_heads + own_head) * STEPS + d;
 #ifdef FOR_KEYS
-            dk[to] = qk_sums[h] * p.scale;
-            dv[to] = dv_sums[h];
-#else
-            dq[to] = qk_sums[h] * p.scale;
-#endif
+        workgroupBarrier();
+        for (var j = t; j < COLS * STEPS; j += 64u) {
+            let c = j / STEPS;
+            if (first + c < others) {
+                tile[c * STRIDE + j % STEPS] = dy[other_at(batch, first + c, other_head) + j % STEPS];
+            }
         }
+        workgroupBarrier();
+        for (var c = 0u; c < COLS; c++) {
+            add_column(SECOND, ws[c * GROUPS + group], c, lane);
+        }
+#endif
     }
+    }
+    finish(own_at(batch, row, own_head), lane, 0u, there.x);
+    finish(own_at(batch, row + 1u, own_head), lane, 1u, there.y);
+    finish(own_at(batch, row + 2u, own_head), lane, 2u, there.z);
+    finish(own_at(batch, row + 3u, own_head), lane, 3u, there.w);
 }

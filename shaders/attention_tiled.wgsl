@@ -13,13 +13,38 @@
 
 const MASKED: f32 = -3.4e38;
 
-var<workgroup> mine: array<E, ROW_TILE>;
-var<workgroup> tile: array<E, COL_TILE>; // of keys, then of values
-var<workgroup> scores: array<f32, PAIRS>; // then weights
+var<workgroup> highest: array<vec4f, 64>;
+var<workgroup> weights: array<vec4f, PAIRS>; // of four queries, for each key and group
+
+// Segment and position of a query of a batch row; behind the last padding, which sees nothing.
+fn token_of(batch: u32, row: u32) -> vec2i {
+    if (row < p.tq) {
+        return tokens[batch * p.tq + row];
+    }
+    return vec2i();
+}
+
+// Writes what row i of the invocation's four has come to.
+fn finish(batch: u32, row: u32, head: u32, lane: u32, i: u32, top: f32, total: f32) {
+    if (row >= p.tq) {
+        return;
+    }
+    let query = (batch * p.tq + row) * p.heads + head;
+    let nothing = total == 0.0;
+    for (var h = 0u; h < HELD; h++) {
+        let d = lane + h * LANES;
+        if (d < STEPS) {
+            y[query * STEPS + d] = select(results[4u * h + i] / total, E(), nothing);
+        }
+    }
+    if (lane == 0u) {
+        lse[query] = select(top + log(total), 0.0, nothing);
+    }
+}
 
 @compute @workgroup_size(64)
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t: u32) {
-    let at = p.first + group.x;
+fn main(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) t: u32) {
+    let at = p.first + workgroup.x;
     if (at >= p.count) {
         return;
     }
@@ -34,32 +59,34 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t:
         if (block + row < p.tq) {
             e = q[((batch * p.tq + block + row) * p.heads + head) * STEPS + j % STEPS] * p.scale;
         }
-        mine[row * STRIDE + j % STEPS] = e;
+        own[row * STRIDE + j % STEPS] = e;
     }
-    let row = t / PER_ROW;
-    let lane = t % PER_ROW;
-    let query = batch * p.tq + block + row;
-    var token = vec2i();
-    if (block + row < p.tq) {
-        token = tokens[query];
-    }
-    var top = MASKED;
-    var total = 0.0;
-    var sums: array<E, HELD>;
-    for (var h = 0u; h < HELD; h++) {
-        sums[h] = E();
+    let group = t / LANES;
+    let lane = t % LANES;
+    let row = block + 4u * group;
+    let token_a = token_of(batch, row);
+    let token_b = token_of(batch, row + 1u);
+    let token_c = token_of(batch, row + 2u);
+    let token_d = token_of(batch, row + 3u);
+    var top = vec4f(MASKED);
+    var total = vec4f();
+    for (var i = 0u; i < RESULTS; i++) {
+        results[i] = E();
     }
     for (var first = 0u; first < p.tk; first += COLS) {
-        var sees = 0u; // bit i: key lane + i · PER_ROW of the tile
-        for (var i = 0u; lane + i * PER_ROW < COLS; i++) {
-            let key = first + lane + i * PER_ROW;
-            if (key < p.tk) {
-                if (visible(token, tokens[p.queries + batch * p.tk + key])) {
-                    sees |= 1u << i;
-                }
-            }
+        var sees = vec4<bool>();
+        if (lane < COLS && first + lane < p.tk) {
+            let key = tokens[p.queries + batch * p.tk + first + lane];
+            sees = vec4<bool>(visible(token_a, key), visible(token_b, key), visible(token_c, key), visible(token_d, key));
         }
-        if (!tile_matters(sees, t)) {
+        var sees_next = vec4<bool>();
+#ifdef TWO_COLS
+        if (first + lane + LANES < p.tk) {
+            let key = tokens[p.queries + batch * p.tk + first + lane + LANES];
+            sees_next = vec4<bool>(visible(token_a, key), visible(token_b, key), visible(token_c, key), visible(token_d, key));
+        }
+#endif
+        if (!tile_matters(any(sees) || any(sees_next), t)) {
             continue;
         }
         let from_key = ((batch * p.tk + first) * p.kv_heads + kv_head) * STEPS;
@@ -70,34 +97,33 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t:
             }
         }
         workgroupBarrier();
-        for (var i = 0u; lane + i * PER_ROW < COLS; i++) {
-            let key = lane + i * PER_ROW;
-            var score = MASKED;
-            if ((sees & (1u << i)) != 0u) {
-                var products = E();
-                for (var d = 0u; d < STEPS; d++) {
-                    products += mine[row * STRIDE + d] * tile[key * STRIDE + d];
-                }
-                score = sum_of(products);
-            }
-            scores[row * COLS + key] = score;
+        var scores = mat2x4f();
+        if (any(sees) || any(sees_next)) {
+            scores = products(4u * group * STRIDE, lane);
         }
+        let score = select(vec4f(MASKED), scores[0], sees);
+        let score_next = select(vec4f(MASKED), scores[1], sees_next);
+        highest[t] = max(score, score_next);
         workgroupBarrier();
         var high = top;
-        for (var key = 0u; key < COLS; key++) {
-            high = max(high, scores[row * COLS + key]);
+        for (var i = 0u; i < min(LANES, COLS); i++) {
+            high = max(high, highest[group * LANES + i]);
         }
         let shrink = exp(top - high);
         top = high;
         total *= shrink;
         for (var h = 0u; h < HELD; h++) {
-            sums[h] *= shrink;
+            results[4u * h] *= shrink.x;
+            results[4u * h + 1u] *= shrink.y;
+            results[4u * h + 2u] *= shrink.z;
+            results[4u * h + 3u] *= shrink.w;
         }
-        workgroupBarrier();
-        for (var key = lane; key < COLS; key += PER_ROW) {
-            let score = scores[row * COLS + key];
-            scores[row * COLS + key] = select(exp(score - top), 0.0, score == MASKED);
+        if (lane < COLS) {
+            weights[lane * GROUPS + group] = select(vec4f(), exp(score - top), sees);
         }
+#ifdef TWO_COLS
+        weights[(lane + LANES) * GROUPS + group] = select(vec4f(), exp(score_next - top), sees_next);
+#endif
         for (var j = t; j < COLS * STEPS; j += 64u) {
             let key = j / STEPS;
             if (first + key < p.tk) {
@@ -106,27 +132,13 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t:
         }
         workgroupBarrier();
         for (var key = 0u; key < COLS; key++) {
-            let weight = scores[row * COLS + key];
-            if (weight == 0.0) {
-                continue;
-            }
+            let weight = weights[key * GROUPS + group];
             total += weight;
-            for (var h = 0u; h < HELD; h++) {
-                sums[h] += weight * tile[key * STRIDE + min(lane + h * PER_ROW, STEPS - 1u)];
-            }
+            add_column(0u, weight, key, lane);
         }
     }
-    if (block + row >= p.tq) {
-        return;
-    }
-    let nothing = total == 0.0;
-    for (var h = 0u; h < HELD; h++) {
-        let d = lane + h * PER_ROW;
-        if (d < STEPS) {
-            y[(query * p.heads + head) * STEPS + d] = select(sums[h] / total, E(), nothing);
-        }
-    }
-    if (lane == 0u) {
-        lse[query * p.heads + head] = select(top + log(total), 0.0, nothing);
-    }
+    finish(batch, row, head, lane, 0u, top.x, total.x);
+    finish(batch, row + 1u, head, lane, 1u, top.y, total.y);
+    finish(batch, row + 2u, head, lane, 2u, top.z, total.z);
+    finish(batch, row + 3u, head, lane, 3u, top.w, total.w);
 }

@@ -24,6 +24,8 @@ var attentionShapes = []attentionShape{
 	{1, 1, 40, 4, 2, 64, 0}, // one more token after a cache
 	{2, 5, 70, 2, 2, 20, 0}, // queries behind a prefix
 	{1, 70, 70, 1, 1, 80, 0},
+	{1, 37, 37, 2, 1, 64, 0},
+	{1, 19, 50, 1, 1, 128, 0},
 }
 
 // masks are the ways in which tokens see each other.

@@ -102,6 +102,7 @@ type adapter struct {
 	alignment  int64 // of the offset of a binding
 	maxStorage int   // storage buffers of a kernel
 	maxGroups  int   // workgroups of a dispatch in one dimension
+	maxShared  int   // bytes of workgroup memory
 	features   []string
 	others     []adapter // of this machine, which were not chosen
 }

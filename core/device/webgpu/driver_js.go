@@ -50,6 +50,7 @@ func openDriver(_ context.Context, realGPU bool) (driver, error) {
 		alignment:  max(limit("minStorageBufferOffsetAlignment"), limit("minUniformBufferOffsetAlignment"), 16),
 		maxStorage: int(limit("maxStorageBuffersPerShaderStage")),
 		maxGroups:  int(limit("maxComputeWorkgroupsPerDimension")),
+		maxShared:  int(limit("maxComputeWorkgroupStorageSize")),
 		features:   strings.Fields(helper.Get("features").String()),
 	}}, nil
 }
