@@ -53,7 +53,7 @@ func bench(e env, args []string) error {
 		number("hidden", "hidden_size", &b.hidden), number("layers", "decoder layers", &b.layers), number("heads", "query heads", &b.heads),
 		number("kv", "key/value heads", &b.kv), number("inter", "intermediate_size", &b.inter), number("vocab", "vocabulary", &b.vocab),
 		number("seq", "tokens a row", &b.seq), number("batch", "rows a step", &b.batch), number("rank", "LoRA rank", &b.rank),
-		number("steps", "steps timed", &b.steps), number("warmup", "steps before", &b.warmup), number("recompute", "1 for gradient checkpointing", &b.recompute),
+		number("steps", "steps timed", &b.steps), number("warmup", "steps before, and for at least two seconds", &b.warmup), number("recompute", "1 for gradient checkpointing", &b.recompute),
 		number("operators", "1 for a table of the operators beside what the device does at most", &b.operators)}
 	if _, help, err := e.parse(args, flags, "bench [flags]"); err != nil || help {
 		return err
@@ -88,9 +88,13 @@ func (b benchFlags) run(e env) error {
 	var times []float64
 	var first, last float64
 	var heap int64
-	cpuBegan, wallBegan := 0.0, time.Now()
-	for i := range b.warmup + b.steps {
-		if i == b.warmup {
+	// A graphics card that was idle takes about a second to raise its clocks.
+	const warm = 2 * time.Second
+	start := time.Now()
+	cpuBegan, wallBegan, timed := 0.0, start, false
+	for i := 0; len(times) < b.steps; i++ {
+		if !timed && i >= b.warmup && time.Since(start) > warm {
+			timed = true
 			cpuBegan, wallBegan = cpuSeconds(), time.Now()
 			heap, _ = run.Resident()
 		}
@@ -104,7 +108,7 @@ func (b benchFlags) run(e env) error {
 		if i == 0 {
 			first = last
 		}
-		if i >= b.warmup {
+		if timed {
 			times = append(times, time.Since(began).Seconds())
 		}
 	}

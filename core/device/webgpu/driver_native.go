@@ -40,7 +40,7 @@ type nativeDriver struct {
 const waitLimit = 60 * time.Second
 
 // commandsAhead is how many commands are handed over at a time.
-var commandsAhead = 128
+const commandsAhead = 256
 
 // writesHeld is how many bytes of writes may be outstanding in the implementation's own copies.
 const writesHeld = 64 << 20

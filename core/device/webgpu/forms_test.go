@@ -47,8 +47,8 @@ func TestFormSpeed(t *testing.T) {
 	d := open(t)
 	d.variant, d.submissionFLOPs = Tiled, 1<<40
 	const tokens = 1024
-	var sizes [][3]int // m, k, n of a layer's products
-	for _, s := range [][2]int{{256, 512}, {512, 512}, {1408, 512}, {512, 2048}, {2048, 2048}, {8192, 2048}, {2048, 8192}} {
+	var sizes [][3]int                                                                                                       // m, k, n of a layer's products
+	for _, s := range [][2]int{{2048, 2048}, {8192, 2048}, {2048, 8192}, {512, 2048}, {1408, 512}, {512, 512}, {256, 512}} { // out, in
 		sizes = append(sizes, [3]int{tokens, s[1], s[0]})
 	}
 	if os.Getenv("HONE_BENCH") == "small" {
@@ -72,9 +72,13 @@ func TestFormSpeed(t *testing.T) {
 			if i == 0 {
 				d.form = nil
 			}
-			took, err := d.timeGraph(t.Context(), c.Graph, states)
-			if err != nil {
-				t.Fatal(err)
+			took := time.Hour
+			for range 2 { // a card left idle, while kernels are compiled, takes a while to raise its clocks
+				again, err := d.timeGraph(t.Context(), c.Graph, states)
+				if err != nil {
+					t.Fatal(err)
+				}
+				took = min(took, again)
 			}
 			text += fmt.Sprintf(" |%8.1f %6.2f", took.Seconds()*1e6, 2*float64(m)*float64(k)*float64(n)/took.Seconds()/1e12)
 		}
@@ -99,16 +103,18 @@ func TestFormSpeed(t *testing.T) {
 	}
 }
 
-// noise gives numbers from 0.5 to 1.
+// noise gives numbers from 0.5 to 1, quickly.
 type noise struct{}
 
-func (noise) Read(p []byte) (int, error) {
-	n := len(p) / 4 * 4
-	for i := 0; i < n; i += 4 {
+var noiseBytes = func() []byte {
+	p := make([]byte, 1<<20)
+	for i := 0; i < len(p); i += 4 {
 		binary.LittleEndian.PutUint32(p[i:], 0x3f000000|uint32(i)*2654435761>>9)
 	}
-	return n, nil
-}
+	return p
+}()
+
+func (noise) Read(p []byte) (int, error) { return copy(p, noiseBytes), nil }
 
 // timeGraph is the time of the only node of a program.
 func (d *Device) timeGraph(ctx context.Context, g *ir.Graph, states map[string]device.Buffer) (time.Duration, error) {

@@ -18,11 +18,16 @@ func suiteKernels() []kernel {
 
 func kernelKey(k kernel) string { return k.shader + " " + k.variant.Key() }
 
-// kindOfKernel is the same for kernels that differ in sizes, or in what a product is added to. SwiftShader takes seconds
-// to compile a tiled product or attention: in the browser one of a kind runs, and TestModules looks at all.
+// kindOfKernel is the same for kernels that differ in sizes, or for products in whether rows are made of fours and in what
+// is added. SwiftShader takes seconds to compile a tiled product or attention: in the browser one of a kind runs, and
+// TestModules looks at all.
 func kindOfKernel(k kernel) string {
+	minor := []string{"ADD", "ADD_IN_PLACE", "VEC4_C"}
+	if k.shader == "matmul" {
+		minor = append(minor, "VEC4_A", "VEC4_W", "ROWS_8")
+	}
 	k.variant.Consts = nil
-	k.variant.Flags = slices.DeleteFunc(slices.Clone(k.variant.Flags), func(f string) bool { return f == "ADD" || f == "ADD_IN_PLACE" || f == "VEC4_C" })
+	k.variant.Flags = slices.DeleteFunc(slices.Clone(k.variant.Flags), func(f string) bool { return slices.Contains(minor, f) })
 	return kernelKey(k)
 }
 
