@@ -2,7 +2,7 @@
 // shown and why is decided in Go (web/studio), in the worker.
 import { morph } from "./morph.js";
 import { draw, repaint } from "./charts.js";
-import { chosen, dropped, places, save } from "./files.js";
+import { chosen, dropped, isTable, places, rows, save } from "./files.js";
 
 const root = document.documentElement, $ = (id) => document.getElementById(id);
 const worker = new Worker(new URL("trainer.js", import.meta.url));
@@ -70,22 +70,31 @@ function values(e) {
   return all;
 }
 
-// Files are stored by the worker without passing through the program, which is then told of them.
+// Files are stored by the worker without passing through the program, which is then told of them. Tables become rows before.
 async function put(kind, files) {
   const { base, list } = places(kind, files);
   if (list.length === 0) return;
   toast($("toast").dataset.storing);
-  for (const { path, file } of list) {
-    const error = await new Promise((done) => {
-      waiting.set(++number, done);
-      send({ type: "put", id: number, path: "/" + path, blob: file });
-    });
-    if (error) {
-      act("put_failed", { kind: [kind], error: [error] });
-      return;
+  const paths = [], notes = [];
+  try {
+    for (let { path, file } of list) {
+      if (kind === "data" && isTable(path)) {
+        const table = await rows(file, (p) => act("put_progress", { kind: [kind], file: [file.name], rows: [String(p.rows)] }));
+        notes.push(...(table.notes || []));
+        path += ".jsonl";
+        file = table.blob;
+      }
+      const error = await new Promise((done) => {
+        waiting.set(++number, done);
+        send({ type: "put", id: number, path: "/" + path, blob: file });
+      });
+      if (error) throw new Error(error);
+      paths.push(path);
     }
+    act("put_done", { kind: [kind], base: [base], path: paths, note: notes });
+  } catch (e) {
+    act("put_failed", { kind: [kind], error: [e.message] });
   }
-  act("put_done", { kind: [kind], base: [base], path: list.map(({ path }) => path) });
 }
 
 // What the page does by itself, by data-page.

@@ -33,3 +33,12 @@ func names(m map[string]int64) string {
 	}
 	return strings.Join(list, ", ")
 }
+
+// grouped writes a number with a comma before every three digits, as both languages do.
+func grouped(n int64) string {
+	s := i64(n)
+	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}

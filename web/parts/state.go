@@ -22,6 +22,7 @@ type State struct {
 	Advanced bool
 	Model    *wire.Model // that Settings names
 	Preview  *wire.Preview
+	Notes    []string // on how the rows were taken out of a table
 	Forecast *wire.Forecasted
 	ShareURL string
 

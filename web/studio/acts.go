@@ -19,8 +19,17 @@ var acts = map[string]func(*Studio, Act){
 	"delete_ask":   func(t *Studio, a Act) { t.change(func(s *parts.State) { s.Delete = a.value("path") }) },
 	"delete":       func(t *Studio, a Act) { go t.remove(a.value("path")) },
 	"put_done":     func(t *Studio, a Act) { go t.stored(a) },
+	"put_progress": func(t *Studio, a Act) {
+		n, _ := strconv.Atoi(a.value("rows")) // a number of the page's own
+		t.change(func(s *parts.State) {
+			s.Busy[stageOf(a.value("kind"))] = s.T(words.TableReading, a.value("file"), n)
+		})
+	},
 	"put_failed": func(t *Studio, a Act) {
-		t.change(func(s *parts.State) { s.Errors[stageOf(a.value("kind"))] = a.value("error") })
+		t.change(func(s *parts.State) {
+			delete(s.Busy, stageOf(a.value("kind")))
+			s.Errors[stageOf(a.value("kind"))] = a.value("error")
+		})
 	},
 
 	"use_data":  func(t *Studio, a Act) { t.useData(a.value("use"), a.value("checked") == "true") },

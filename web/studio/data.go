@@ -31,7 +31,7 @@ func setData(s *parts.State, files []string) {
 	} else {
 		s.Settings["dataset"] = strings.Join(files, ",")
 	}
-	s.Preview, s.Forecast = nil, nil
+	s.Preview, s.Forecast, s.Notes = nil, nil, nil
 }
 
 // dropData takes a file that has gone out of the recipe.

@@ -71,7 +71,9 @@ func (t *Studio) stored(a Act) {
 	}
 	t.change(func(s *parts.State) {
 		delete(s.Errors, "data")
+		delete(s.Busy, "data")
 		setData(s, a.Values["path"])
+		s.Notes = a.Values["note"]
 	})
 	t.plan()
 }

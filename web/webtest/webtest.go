@@ -76,6 +76,8 @@ func Serve(t testing.TB, host func() *studiotest.Host) *Site {
 			_, _ = w.Write(trainer)
 		case name == "offline.js":
 			w.Header().Set("Content-Type", "text/javascript")
+		case name == "axe.min.js":
+			http.ServeFile(w, r, filepath.Join(golden.Root(t), "node_modules", "axe-core", name))
 		case strings.HasPrefix(name, "uPlot"):
 			http.ServeFile(w, r, filepath.Join(uplot, filepath.Base(name)))
 		default:

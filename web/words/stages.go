@@ -26,6 +26,7 @@ var (
 // Data.
 var (
 	DataChoose         = Text{"choose rows", "请选择数据"}
+	TableReading       = Text{"Reading %s: %d rows so far", "正在读取 %s：已有 %d 行"}
 	DataOwnFile        = Text{"From a file", "从文件读取"}
 	DataRowsOf         = Text{"%d rows", "%d 行"}
 	DataToTrain        = Text{"Rows to train on", "训练行数"}
