@@ -216,6 +216,15 @@ func (r Run) Prune(limit, best int) ([]int, error) {
 	return removed, nil
 }
 
+// Remove removes one checkpoint.
+func (r Run) Remove(dir string) error {
+	step, ok := stepOf(filepath.Base(dir))
+	if !ok || filepath.Dir(dir) != r.Dir {
+		return fmt.Errorf("%s is no checkpoint of %s", dir, r.Dir)
+	}
+	return r.remove(Checkpoint{step, dir})
+}
+
 // remove takes a checkpoint's name away before its files, so that a kill in between leaves nothing that looks complete.
 func (r Run) remove(c Checkpoint) error {
 	gone := filepath.Join(r.Dir, gonePrefix+filepath.Base(c.Dir))

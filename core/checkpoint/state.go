@@ -33,6 +33,7 @@ type State struct {
 	Seconds float64 `json:"seconds"` // spent so far
 
 	LearningRate float64 `json:"learning_rate,omitempty"` // of the recipe, as it was changed while the run went on
+	Passing      bool    `json:"passing,omitempty"`       // saved because time had passed: the next checkpoint replaces it
 
 	Line Line `json:"line"` // the log line under way, of steps since the last one
 

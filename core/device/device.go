@@ -30,6 +30,13 @@ type Device interface {
 // ErrLost says that a device is gone, with all that lay on it. Errors of a lost device wrap it.
 var ErrLost = errors.New("the device is lost")
 
+// Planner is a device that has another one for plans.
+type Planner interface {
+	// Planner gives a device that compiles as this one does, and takes no memory: for the cost of programs. It runs nothing, and is
+	// used beside this one by another goroutine.
+	Planner() Device
+}
+
 // Chooser is a device that has several kernels for the same operators and chooses among them when it is first used.
 type Chooser interface {
 	// Choose takes the kernels of that name (Caps.Variant) for all that is compiled from now on: those that a run began with.

@@ -80,7 +80,7 @@ func publishedAdapter(t *testing.T, adapter string, config []byte) *Job {
 	}
 	dev := cpu.New(1)
 	t.Cleanup(func() { dev.Close() })
-	j, err := Prepare(t.Context(), r, dev)
+	j, err := Prepare(t.Context(), r, dev, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"hone/core/device/cpu"
+	"hone/core/wire"
 )
 
 // dataBytes is what the tokenised rows take: ids and labels, 4 bytes each, and a header an example.
@@ -66,8 +67,24 @@ func (j *Job) checkBudget() error {
 		advice = append(advice, "a smaller --per_device_train_batch_size")
 	}
 	advice = append(advice, "a smaller --max_length")
-	return fmt.Errorf("the run needs %s, %s more than %s (%s); what helps: %s. `hone plan` shows what takes how much",
-		Size(need), Size(need-budget), source, Size(budget), strings.Join(advice, ", "))
+	return &TooLarge{Plan: j.Plan, Rows: j.Rows, Budget: budget, text: fmt.Sprintf("the run needs %s, %s more than %s (%s); what helps: %s. `hone plan` shows what takes how much",
+		Size(need), Size(need-budget), source, Size(budget), strings.Join(advice, ", "))}
+}
+
+// TooLarge refuses a run for which there is not enough memory.
+type TooLarge struct {
+	Plan   wire.Plan
+	Rows   wire.Rows
+	Budget int64
+	text   string
+}
+
+func (e *TooLarge) Error() string { return e.text }
+
+// Budget is how much memory the run may take, 0 where that is unknown.
+func (j *Job) Budget() int64 {
+	n, _ := j.budget()
+	return n
 }
 
 // Size writes a number of bytes for people.

@@ -151,7 +151,7 @@ func TestPagedLost(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	j, err := Prepare(t.Context(), lostRecipe(t, t.TempDir(), args...), apart{host})
+	j, err := Prepare(t.Context(), lostRecipe(t, t.TempDir(), args...), apart{host}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

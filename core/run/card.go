@@ -24,6 +24,17 @@ func (x Exporter) name() string {
 
 // card writes README.md: what the model was made of and how well it did, for whoever finds it later.
 func (x Exporter) card(dir string, made Exported) error {
+	text, err := x.cardText(&made)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, "README.md"), []byte(text), 0o666)
+}
+
+// Card is the card of what a run has made, before anything is exported.
+func (x Exporter) Card() (string, error) { return x.cardText(nil) }
+
+func (x Exporter) cardText(made *Exported) (string, error) {
 	var b strings.Builder
 	base := x.name()
 	fmt.Fprintf(&b, "---\nbase_model: %s\nlibrary_name: transformers\npipeline_tag: text-generation\n", yaml(base))
@@ -38,11 +49,13 @@ func (x Exporter) card(dir string, made Exported) error {
 	}
 	if x.Run != nil {
 		if err := x.cardOfRun(&b); err != nil {
-			return err
+			return "", err
 		}
 	}
-	x.cardOfExport(&b, made)
-	return os.WriteFile(filepath.Join(dir, "README.md"), []byte(b.String()), 0o666)
+	if made != nil {
+		x.cardOfExport(&b, *made)
+	}
+	return b.String(), nil
 }
 
 // cardOfRun tells data, scores and recipe.

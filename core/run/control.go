@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"hone/core/chat"
 	"hone/core/device"
@@ -19,6 +20,13 @@ type Control struct {
 	// Places says where models, adapters and data that a recipe names stand on this machine, by these names: for a run that
 	// came from another one, where its paths mean something. It is set before Start.
 	Places map[string]string
+
+	// SaveEvery, if it is not 0, has a checkpoint written before the first step and whenever so much time has passed since the
+	// last one. The next checkpoint replaces it. It is set before Start.
+	SaveEvery time.Duration
+
+	// Reopen, if it is set, opens the device anew when it was lost; the run goes on from its last State. It is set before Start.
+	Reopen func(ctx context.Context, lost error) (device.Device, error)
 
 	mu     sync.Mutex
 	paused bool
@@ -41,6 +49,9 @@ func (c *Control) Start(ctx context.Context, r recipe.Recipe, dev device.Device,
 		return Result{}, err
 	}
 	result, err := start(ctx, c, r, dev, sink)
+	if errors.Is(err, device.ErrLost) && c.Reopen != nil {
+		result, err = goOn(ctx, c, &r, err, sink)
+	}
 	if errors.Is(err, device.ErrLost) && r.Fallback == "cpu" {
 		return fallBack(ctx, c, r, err, sink)
 	}
@@ -66,7 +77,7 @@ func (c *Control) Step() {
 // Save writes a checkpoint now and gives its directory.
 func (c *Control) Save(ctx context.Context) (dir string, err error) {
 	askErr := c.ask(ctx, func(s *session) {
-		if err = s.loop.saveIfNew(false); err == nil {
+		if err = s.loop.saveIfNew(); err == nil {
 			dir = s.loop.lastSavedDir
 		}
 	})
@@ -86,16 +97,25 @@ func (c *Control) SetLearningRate(ctx context.Context, rate float64) error {
 	})
 }
 
-// Answer lets the model as it is after the step under way, or with base the model without its adapter, answer. emit, if
-// given, hears the text as it comes.
-func (c *Control) Answer(ctx context.Context, base bool, messages []chat.Message, o generate.TextOptions, emit func(string)) (a generate.Answer, err error) {
+// Speak lets the model as it is after the step under way, or with base the model without its adapter, speak: f may let it
+// answer, and keeps nothing of it.
+func (c *Control) Speak(ctx context.Context, base bool, f func(*Voice) error) (err error) {
 	askErr := c.ask(ctx, func(s *session) {
 		var v *Voice
 		if v, err = s.voice(ctx, base); err == nil {
-			a, err = v.Answer(ctx, messages, o, emit)
+			err = f(v)
 		}
 	})
-	return a, errors.Join(askErr, err)
+	return errors.Join(askErr, err)
+}
+
+// Answer is Speak for one answer. emit, if given, hears the text as it comes.
+func (c *Control) Answer(ctx context.Context, base bool, messages []chat.Message, o generate.TextOptions, emit func(string)) (a generate.Answer, err error) {
+	err = c.Speak(ctx, base, func(v *Voice) (err error) {
+		a, err = v.Answer(ctx, messages, o, emit)
+		return err
+	})
+	return a, err
 }
 
 func (c *Control) change(f func()) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -18,7 +19,8 @@ import (
 type loop struct {
 	j    *Job
 	sink func(wire.Event)
-	save func(step int, finished bool) (dir string, err error)
+	save func(step int, passing bool) (dir string, err error)
+	drop func(dir string) error // removes a checkpoint
 	log  func(line any) error
 
 	between func(context.Context) // what others ask of the run is done here, and pauses are waited for
@@ -38,6 +40,11 @@ type loop struct {
 	lastSaved    int
 	lastSavedDir string
 	changed      bool // a setting since the last checkpoint, which therefore is not all there is to save
+
+	every   time.Duration // see Control.SaveEvery
+	savedAt time.Time
+	took    time.Duration // to save, last time
+	passing string        // the last checkpoint, where the next one replaces it
 }
 
 // interrupted is why a run stopped when its context ended.
@@ -47,7 +54,13 @@ const interrupted = "interrupted"
 // Why it stopped early is returned as a sentence.
 func (l *loop) run(ctx context.Context) (stopped string, err error) {
 	l.began, l.lineBegan, l.startStep = time.Now(), time.Now(), l.step
+	l.savedAt = l.began
 	j := l.j
+	if l.every > 0 && l.lastSavedDir == "" {
+		if err := l.saveAs(true); err != nil {
+			return "", err
+		}
+	}
 	// What the run starts from, for comparison; and what an interruption left out.
 	if j.held != nil && !l.evaluated && (l.step == 0 || l.evaluationDue()) {
 		if stopped, err := l.afterStep(ctx, l.step > 0); stopped != "" || err != nil {
@@ -55,12 +68,12 @@ func (l *loop) run(ctx context.Context) (stopped string, err error) {
 		}
 	}
 	if l.stale() { // a run that had stopped early is resumed
-		return l.staleness(), l.saveIfNew(true)
+		return l.staleness(), l.saveIfNew()
 	}
 	for _, sp := range j.spans {
 		for l.step < sp.first+sp.steps {
 			if l.between(ctx); ctx.Err() != nil {
-				return interrupted, l.saveIfNew(false)
+				return interrupted, l.saveIfNew()
 			}
 			if err := l.oneStep(sp); err != nil {
 				return "", l.keepGood(err)
@@ -70,7 +83,7 @@ func (l *loop) run(ctx context.Context) (stopped string, err error) {
 			}
 		}
 	}
-	return "", l.saveIfNew(true)
+	return "", l.saveIfNew()
 }
 
 // afterStep evaluates and saves where the recipe asks for it, and tells why the run ends here if it does. Before the first
@@ -81,7 +94,7 @@ func (l *loop) afterStep(ctx context.Context, stepped bool) (stopped string, err
 	if j.held != nil && (!stepped || l.evaluationDue()) {
 		if improved, err = l.evaluate(ctx); err != nil {
 			if ctx.Err() != nil {
-				return interrupted, l.saveIfNew(false)
+				return interrupted, l.saveIfNew()
 			}
 			return "", err
 		}
@@ -92,12 +105,16 @@ func (l *loop) afterStep(ctx context.Context, stepped bool) (stopped string, err
 	// The best weights can be taken at the end only if they are on disk.
 	keep := improved && j.Recipe.LoadBestModelAtEnd
 	if last := l.step == j.Plan.Steps; l.step%j.Recipe.SaveSteps == 0 || last || keep {
-		if err := l.saveIfNew(last); err != nil {
+		if err := l.saveIfNew(); err != nil {
+			return "", err
+		}
+	} else if l.every > 0 && time.Since(l.savedAt) >= max(l.every, savingShare*l.took) {
+		if err := l.saveAs(true); err != nil {
 			return "", err
 		}
 	}
 	if l.stale() {
-		return l.staleness(), l.saveIfNew(true)
+		return l.staleness(), l.saveIfNew()
 	}
 	return "", nil
 }
@@ -112,17 +129,37 @@ func (l *loop) staleness() string {
 	return fmt.Sprintf("%d evaluations without a lower held-out loss", l.best.Worse)
 }
 
-func (l *loop) saveIfNew(finished bool) error {
-	if l.lastSaved == l.step && l.lastSavedDir != "" && !l.changed {
+// savingShare bounds what passing checkpoints cost: one of so many parts of the time.
+const savingShare = 20
+
+func (l *loop) saveIfNew() error { return l.saveAs(false) }
+
+// saveAs saves what has changed since the last checkpoint. A passing one goes when the next is there.
+func (l *loop) saveAs(passing bool) error {
+	if l.lastSaved == l.step && l.lastSavedDir != "" && !l.changed && (passing || l.passing == "") {
 		return nil
 	}
-	dir, err := l.save(l.step, finished)
+	began := time.Now()
+	dir, err := l.save(l.step, passing)
 	if err != nil {
 		return err
 	}
-	l.lastSaved, l.lastSavedDir, l.changed = l.step, dir, false
+	l.savedAt = time.Now()
+	old := l.passing
+	l.lastSaved, l.lastSavedDir, l.changed, l.took, l.passing = l.step, dir, false, l.savedAt.Sub(began), ""
+	if passing {
+		l.passing = dir
+	}
 	l.sink(wire.Saved{Step: l.step, Directory: dir})
+	if old != "" && old != dir && !(l.best.Step > 0 && old == l.bestDir()) {
+		return l.drop(old)
+	}
 	return nil
+}
+
+// bestDir is where the checkpoint of the lowest held-out loss lies, if it was saved.
+func (l *loop) bestDir() string {
+	return filepath.Join(filepath.Dir(l.lastSavedDir), fmt.Sprintf("checkpoint-%d", l.best.Step))
 }
 
 // oneStep is one optimiser step: its micro-batches, the update, the line. It is never left half-way: a signal that
@@ -211,7 +248,7 @@ func (l *loop) keepGood(err error) error {
 		}
 		return err
 	}
-	if saveErr := l.saveIfNew(false); saveErr != nil {
+	if saveErr := l.saveIfNew(); saveErr != nil {
 		return fmt.Errorf("%w; and saving the state of step %d failed: %v", err, l.step, saveErr)
 	}
 	advice := ""

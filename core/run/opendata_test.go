@@ -50,7 +50,7 @@ func ready(t *testing.T, args ...string) (*Job, map[string]device.Buffer) {
 	}
 	dev := cpu.New(0)
 	t.Cleanup(func() { dev.Close() })
-	j, err := Prepare(t.Context(), r, dev)
+	j, err := Prepare(t.Context(), r, dev, nil)
 	if err != nil {
 		t.Fatalf("%v: %v", args, err)
 	}

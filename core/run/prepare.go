@@ -57,9 +57,10 @@ type Job struct {
 	from         string // the checkpoint that the run resumes from
 }
 
-// Prepare opens and checks everything that a recipe names, and compiles its programs for the device.
-func Prepare(ctx context.Context, r recipe.Recipe, dev device.Device) (*Job, error) {
-	return prepare(ctx, r, dev, resumption{}, nil)
+// Prepare opens and checks everything that a recipe names, and compiles its programs for the device. sink hears of what takes
+// long; it may be nil.
+func Prepare(ctx context.Context, r recipe.Recipe, dev device.Device, sink func(wire.Event)) (*Job, error) {
+	return prepare(ctx, r, dev, resumption{}, sink)
 }
 
 // resumption is what a run that goes on knows of its beginning.
@@ -69,8 +70,7 @@ type resumption struct {
 	places  map[string]string // see Control.Places; a run that starts has them too
 }
 
-// prepare is Prepare; a run that resumes takes its adapter from a checkpoint, not from where it once began. sink hears of
-// what takes long; it may be nil.
+// prepare is Prepare; a run that resumes takes its adapter from a checkpoint, not from where it once began.
 func prepare(ctx context.Context, r recipe.Recipe, dev device.Device, from resumption, sink func(wire.Event)) (*Job, error) {
 	if err := r.Validate(); err != nil {
 		return nil, err

@@ -16,12 +16,12 @@ import (
 )
 
 // save writes the checkpoint of a step and removes old ones beyond save_total_limit.
-func (s *session) save(step int, _ bool) (string, error) {
+func (s *session) save(step int, passing bool) (string, error) {
 	j, l := s.j, s.loop
 	caps := s.dev.Caps()
 	state := &checkpoint.State{Step: step, MicroBatches: l.micro, Updates: step, Tokens: s.tokens + l.tokens, Seconds: s.seconds + time.Since(l.began).Seconds(),
 		Line: l.line, BestStep: l.best.Step, BadEvals: l.best.Worse, RecipeHash: s.recipeHash, ModelHash: s.model.Digest, DataHash: s.data.Digest,
-		Device: caps.Kind, KernelVariant: caps.Variant}
+		Device: caps.Kind, KernelVariant: caps.Variant, Passing: passing}
 	state.LearningRate = s.rate
 	if l.best.Step > 0 {
 		state.BestMetric = &l.best.Loss

@@ -223,11 +223,14 @@ func (s *session) train(ctx context.Context, state *checkpoint.State, from check
 	if err := j.trainer.Bind(s.states); err != nil {
 		return Result{}, err
 	}
-	l := &loop{j: j, sink: s.sink, log: s.run.AppendLog, save: s.save, between: func(ctx context.Context) { s.control.between(ctx, s) }}
+	l := &loop{j: j, sink: s.sink, log: s.run.AppendLog, save: s.save, drop: s.run.Remove, every: s.control.SaveEvery, between: func(ctx context.Context) { s.control.between(ctx, s) }}
 	s.loop = l
 	if state != nil {
 		l.step, l.micro, l.lastSaved, l.lastSavedDir = state.Step, state.MicroBatches, state.Step, from.Dir
 		l.line, s.seconds, s.tokens = state.Line, state.Seconds, state.Tokens
+		if state.Passing {
+			l.passing = from.Dir
+		}
 		if state.LearningRate > 0 {
 			s.setRate(state.LearningRate)
 			j.warn("learning_rate is %g: it was changed while the run went on, before this checkpoint", state.LearningRate)

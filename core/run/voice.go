@@ -129,12 +129,27 @@ func (v *Voice) Answer(ctx context.Context, messages []chat.Message, o generate.
 	return v.generator.Text(ctx, v.model.Tokenizer, ids, o, emit)
 }
 
+// Continue continues a text as it stands, without the layout of a conversation.
+func (v *Voice) Continue(ctx context.Context, text string, o generate.TextOptions, emit func(text string)) (generate.Answer, error) {
+	o.Stop = v.stop
+	return v.generator.Text(ctx, v.model.Tokenizer, v.model.Tokenizer.Encode(text, true), o, emit)
+}
+
+// NextOf gives the k most probable tokens to continue a text as it stands.
+func (v *Voice) NextOf(ctx context.Context, text string, k int) ([]generate.Token, error) {
+	return v.next(ctx, v.model.Tokenizer.Encode(text, true), k)
+}
+
 // Next gives the k most probable first tokens of the next answer.
 func (v *Voice) Next(ctx context.Context, messages []chat.Message, k int) ([]generate.Token, error) {
 	ids, err := v.Prompt(messages)
 	if err != nil {
 		return nil, err
 	}
+	return v.next(ctx, ids, k)
+}
+
+func (v *Voice) next(ctx context.Context, ids []int32, k int) ([]generate.Token, error) {
 	v.generator.Reset()
 	logits, err := v.generator.Read(ctx, ids)
 	if err != nil {

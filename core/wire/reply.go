@@ -71,6 +71,7 @@ type Preview struct {
 	Columns  []string  `json:"columns"` // of the first row, as the file has them
 	Lengths  Histogram `json:"lengths"`
 	Shown    []Row     `json:"shown"`
+	Refusal  string    `json:"refusal,omitempty"` // why the rows cannot be read as they are; then there are only Columns
 }
 
 // Row is one example.

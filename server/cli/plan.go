@@ -26,7 +26,7 @@ func plan(e env, args []string) error {
 	if err := run.Fetch(e.ctx, r, newProgress(e.err, "auto").show); err != nil {
 		return err
 	}
-	j, err := run.Prepare(e.ctx, r, dev)
+	j, err := run.Prepare(e.ctx, r, dev, nil)
 	if err != nil {
 		return err
 	}

@@ -14,7 +14,7 @@ import (
 // preview shows the first rows of a run as the model sees them.
 func preview(e env, r recipe.Recipe, n int) error {
 	show := newProgress(e.out, r.LogFormat)
-	p, err := run.OpenPreview(e.ctx, r, n, show.show)
+	p, err := run.OpenPreview(e.ctx, r, 0, n, show.show)
 	if err != nil {
 		return err
 	}

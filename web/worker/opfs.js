@@ -400,6 +400,13 @@
     await rename(part, path);
   };
 
+  // The file at a path, for pages; its bytes stay where they are.
+  const file = (path) => inTurn(async () => {
+    const h = await must(resolve(path));
+    if (h.kind !== "file") throw fail("EISDIR", path);
+    return h.getFile();
+  });
+
   // Node's way: the last argument hears of an error or the result.
   const called = (f, path) => (...args) => {
     const callback = args.pop();
@@ -429,6 +436,7 @@
     },
     recover,
     put,
+    file,
     output: (fd, line) => console.log(line),
     writeSync: (fd, bytes) => { print(fd, bytes); return bytes.length; },
 

@@ -1,45 +1,76 @@
-// The trainer's worker: starts trainer.wasm on a file system that lasts, and passes messages on (core/wire says what they
-// are). Beside it lie opfs.js, webgpu.js, Go's wasm_exec.js and the program.
+// The trainer's worker: starts trainer.wasm on a file system that lasts, and passes messages on. Beside it lie opfs.js, webgpu.js,
+// Go's wasm_exec.js, the program, and bundle/ with what comes with it. The messages, all objects:
+//
+//	page to worker
+//	  {type: "open", language, url}         first: the page is there (web/studio Opening)
+//	  {type: "act", name, values}           what the user did (web/studio Act)
+//	  {type: "frame", frame}                a request of core/wire, raw
+//	  {type: "put", id, path, blob}         stores a file; a "reply" with the id comes back, with an error where it could not be
+//	  {type: "take", path, name, mime}      asks for a file; a "file" comes back
+//	  {type: "env", env}                    where hubs are (HF_ENDPOINT, MODELSCOPE_ENDPOINT) and their tokens
+//	  {type: "hidden"}                      the page went out of sight and may be gone soon: the run that goes on is saved
+//	  {type: "lose"}                        takes the graphics card away, as drivers do: for tests
+//	worker to page
+//	  {type: "update", fragments, …}        what changes on the page (web/studio Update)
+//	  {type: "frame", frame}                a reply, a part or an event of core/wire, to a page that has sent a frame
+//	  {type: "host"}, {type: "watching"}    this tab has the files and the runs; another tab has them, and is asked in this one's place
+//	  {type: "file", path, name, mime, blob} to be saved by the user
+//	  {type: "reply", id, error}            to "put"
+//	  {type: "failed", error}               the worker cannot work
 "use strict";
 importScripts("opfs.js", "webgpu.js", "wasm_exec.js");
 
 (() => {
-  const say = (message) => postMessage({ v: 1, ...message });
   const early = []; // what comes before the program listens
   const last = []; // lines of its output, for when it crashes
   fs.output = (fd, line) => {
     if (last.push(line) > 50) last.shift();
     console.log(line);
   };
+  globalThis.say = (json) => postMessage(JSON.parse(json));
   const deliver = (data) => {
     if (globalThis.receive) receive(JSON.stringify(data));
     else early.push(data);
   };
   globalThis.listening = () => { early.splice(0).forEach(deliver); };
-  onmessage = async ({ data }) => {
-    if (!data || data.type !== "put") {
-      deliver(data);
-      return;
-    }
-    // Files do not pass through the program: put {id, path, blob}.
+
+  // Files do not pass through the program.
+  globalThis.handOut = async (path, name, mime) => {
     try {
-      await mounted;
-      await fs.put(data.path, data.blob);
-      say({ type: "reply", id: data.id });
+      const file = await fs.file(path);
+      postMessage({ type: "file", path, name, mime, blob: new Blob([file], { type: mime }) });
     } catch (e) {
-      say({ type: "reply", id: data.id, error: `${data.path} could not be stored: ${e.message}` });
+      postMessage({ type: "failed", error: `${path} cannot be read: ${e.message}` });
     }
   };
+  const put = async ({ id, path, blob }) => {
+    try {
+      await mounted;
+      await fs.put(path, blob);
+      postMessage({ type: "reply", id });
+    } catch (e) {
+      postMessage({ type: "reply", id, error: `${path} could not be stored: ${e.message}` });
+    }
+  };
+  onmessage = ({ data }) => {
+    switch (data && data.type) {
+      case "put": put(data); break;
+      case "take": handOut(data.path, data.name, data.mime); break;
+      case "lose": honeWebGPU.lose(); break;
+      default: deliver(data);
+    }
+  };
+
   const mounted = fs.mount();
   const start = async () => {
     await mounted;
     const go = new Go();
     go.argv = ["trainer"];
-    go.env = { HOME: "/", TMPDIR: "/tmp" };
+    go.env = { HOME: "/", TMPDIR: "/tmp", HONE_HOME: "/" };
     const { instance } = await WebAssembly.instantiateStreaming(fetch("trainer.wasm"), go.importObject);
     globalThis.wasm = { instance }; // the WebGPU binding looks for it there
     await go.run(instance);
     throw new Error("the trainer ended: " + last.join("\n"));
   };
-  start().catch((e) => say({ type: "failed", error: String((e && e.message) || e) }));
+  start().catch((e) => postMessage({ type: "failed", error: String((e && e.message) || e) }));
 })();

@@ -34,8 +34,9 @@ type Device struct {
 	sums    []float64                                  // of sum_squares: a sum a piece
 	rope    ropeTable
 
-	sizes device.Pool // bytes of the shared temporaries
-	temps [][]float32 // the shared temporaries themselves, made when first needed
+	sizes    device.Pool // bytes of the shared temporaries
+	temps    [][]float32 // the shared temporaries themselves, made when first needed
+	programs int         // that are not closed; with the last one the temporaries go
 }
 
 // New opens the CPU with that many threads; 0 is one for each core that the process may use.
@@ -45,6 +46,9 @@ func New(threads int) *Device {
 	}
 	return &Device{pool: kernel.NewPool(threads)}
 }
+
+// Planner gives another device with as many threads; nothing of it runs until a program does.
+func (d *Device) Planner() device.Device { return New(d.pool.Workers()) }
 
 // Caps describes the device.
 func (d *Device) Caps() device.Caps {

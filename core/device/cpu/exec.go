@@ -23,6 +23,7 @@ type exec struct {
 	steps   []step
 	vals    []operand // by Value
 	bound   bool
+	closed  bool
 	flops   int64
 	feedLen int64
 	indices ir.Indices
@@ -48,6 +49,7 @@ type step struct {
 func newExec(d *Device, g *ir.Graph) *exec {
 	e := &exec{d: d, g: g, plan: ir.NewPlan(g), indices: ir.IndicesOf(g)}
 	e.slotOf = d.sizes.Fit(e.plan.Slots)
+	d.programs++
 	for i, n := range g.Nodes {
 		if n.Op == "feed" || n.Op == "constant" {
 			e.feedLen += n.Type.Bytes()
@@ -243,6 +245,13 @@ func (e *exec) Run(ctx context.Context, feeds map[string]tensor.Host) (map[strin
 
 // Close forgets the states.
 func (e *exec) Close() error {
+	if e.closed {
+		return nil
+	}
+	e.closed = true
 	e.states, e.vals, e.steps = nil, nil, nil
+	if e.d.programs--; e.d.programs == 0 {
+		e.d.temps, e.d.sizes = nil, device.Pool{}
+	}
 	return nil
 }

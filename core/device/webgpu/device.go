@@ -19,6 +19,7 @@ type Device struct {
 	pipelines map[string]pipelineID
 	sizes     device.Pool // of the temporaries that programs share
 	temps     []temporary // made when a program that needs them first runs
+	programs  int         // that are not closed; with the last one the temporaries go
 	remade    int         // how often one of them was made: bind groups made before are stale
 	live      map[bufferID]int64
 	held      int64 // bytes of the live buffers

@@ -3,6 +3,8 @@
 // The worker loads this file before the program; a page whose policy forbids eval can do that.
 "use strict";
 
+const devices = new Set(); // that are not lost
+
 globalThis.honeWebGPU = async () => {
   const gpu = globalThis.navigator && navigator.gpu;
   if (!gpu) throw new Error("this browser has no WebGPU (navigator.gpu is missing)");
@@ -19,7 +21,10 @@ globalThis.honeWebGPU = async () => {
   const tables = { buffers, pipelines, groups, programs };
   let scratch = new Uint8Array(1 << 20);
   let lost = "", stray = "", longest = 0;
-  device.lost.then((info) => { lost = info.reason + ": " + (info.message || "no reason given"); });
+  devices.add(device);
+  device.lost.then((info) => {
+    devices.delete(device);
+    lost = info.reason + ": " + (info.message || "no reason given"); });
   device.onuncapturederror = (e) => { stray = stray || e.error.message; };
 
   const push = () => filters.forEach((f) => device.pushErrorScope(f));
@@ -121,3 +126,6 @@ globalThis.honeWebGPU = async () => {
     },
   };
 };
+
+// Takes all devices away, as a driver that fails does.
+globalThis.honeWebGPU.lose = () => { devices.forEach((d) => d.destroy()); };

@@ -34,10 +34,12 @@ type exec struct {
 	replay  programID
 	made    int  // Device.remade when the groups were made
 	current bool // the groups fit the states
-	cuts    int  // between submissions
+	closed  bool
+	cuts    int // between submissions
 }
 
 func newExec(d *Device, p *program) *exec {
+	d.programs++
 	return &exec{d: d, p: p, slotOf: d.sizes.Fit(p.plan.Slots), indices: ir.IndicesOf(p.graph)}
 }
 
@@ -308,10 +310,20 @@ func (e *exec) releaseOwn() {
 	e.own = nil
 }
 
-// Close releases what belongs to this program alone; the shared temporaries stay with the device.
+// Close releases what belongs to this program alone, and with the last program of the device the shared temporaries.
 func (e *exec) Close() error {
 	e.releaseGroups()
 	e.releaseOwn()
 	e.states = nil
+	if e.closed {
+		return nil
+	}
+	e.closed = true
+	if e.d.programs--; e.d.programs == 0 {
+		for _, t := range e.d.temps {
+			e.d.releaseBuffer(t.buffer)
+		}
+		e.d.temps, e.d.sizes = nil, device.Pool{}
+	}
 	return nil
 }

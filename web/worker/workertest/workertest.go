@@ -43,7 +43,8 @@ func Build(t testing.TB, name, command string, args ...string) string {
 	return wasm
 }
 
-// Serve serves the workers' files with the given programs and further files, by name, and gives the address.
+// Serve serves the workers' files with the given programs and further files, by name, and gives the address. A name that ends in a
+// slash is a folder.
 func Serve(t testing.TB, more map[string]string) string {
 	t.Helper()
 	goroot, err := exec.Command("go", "env", "GOROOT").Output()
@@ -60,6 +61,11 @@ func Serve(t testing.TB, more map[string]string) string {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Security-Policy", Policy)
 		name := strings.TrimPrefix(r.URL.Path, "/")
+		folder, within, _ := strings.Cut(name, "/")
+		if dir, ok := all[folder+"/"]; ok {
+			http.ServeFileFS(w, r, os.DirFS(dir), within)
+			return
+		}
 		switch path, ok := all[name]; {
 		case name == "" || name == "favicon.ico":
 			w.Header().Set("Content-Type", "text/html; charset=utf-8")

@@ -1,0 +1,111 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"hone/core/device"
+	"hone/core/recipe"
+)
+
+// room is the device and what is loaded on it to be spoken to. Who has it is alone there: a run as long as it goes on, an answer,
+// an export.
+type room struct {
+	open func(ctx context.Context, r recipe.Recipe) (device.Device, error)
+
+	plans *plans
+
+	busy sync.Mutex
+	dev  device.Device
+	kept choice // what dev was opened for
+
+	speaker *speaker // loaded on dev
+
+	mu    sync.Mutex
+	about device.Caps // of the last device that was opened
+}
+
+// choice is what of a recipe decides about the device.
+type choice struct {
+	device, variant string
+	memory          recipe.Bytes
+}
+
+func choiceOf(r recipe.Recipe) choice { return choice{r.Device, r.KernelVariant, r.DeviceMemory} }
+
+// take gives the device that a recipe asks for, open. The caller holds busy.
+func (d *room) take(ctx context.Context, r recipe.Recipe) (device.Device, error) {
+	if d.dev != nil && d.kept == choiceOf(r) {
+		return d.dev, nil
+	}
+	d.drop()
+	dev, err := d.open(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	caps := dev.Caps()
+	d.mu.Lock()
+	d.about = caps
+	d.mu.Unlock()
+	d.dev, d.kept = dev, choiceOf(r)
+	if p, ok := dev.(device.Planner); ok {
+		d.plans.offer(p.Planner(), d.kept)
+	}
+	return dev, nil
+}
+
+// drop closes the device with all that lies on it. The caller holds busy.
+func (d *room) drop() {
+	d.silence()
+	if d.dev != nil {
+		d.dev.Close()
+		d.dev = nil
+	}
+}
+
+// silence frees what is loaded to be spoken to. The caller holds busy.
+func (d *room) silence() {
+	if d.speaker != nil {
+		d.speaker.close()
+		d.speaker = nil
+	}
+}
+
+// caps are those of the device, which is opened if none was.
+func (d *room) caps(ctx context.Context) (device.Caps, error) {
+	d.mu.Lock()
+	caps := d.about
+	d.mu.Unlock()
+	if caps.Kind != "" {
+		return caps, nil
+	}
+	d.busy.Lock()
+	defer d.busy.Unlock()
+	dev, err := d.take(ctx, recipe.Default())
+	if err != nil {
+		return caps, err
+	}
+	return dev.Caps(), nil
+}
+
+// name is that of the last device that was opened.
+func (d *room) name() string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.about.Name
+}
+
+func (d *room) close() error {
+	d.busy.Lock()
+	defer d.busy.Unlock()
+	d.drop()
+	return nil
+}
+
+// lose forgets a device that is gone. The caller holds busy.
+func (d *room) lose(err error) {
+	if errors.Is(err, device.ErrLost) {
+		d.drop()
+	}
+}

@@ -1,0 +1,331 @@
+package host
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"hone/core/checkpoint"
+	"hone/core/device"
+	"hone/core/recipe"
+	"hone/core/run"
+	"hone/core/wire"
+)
+
+// going is a run that goes on.
+type going struct {
+	control run.Control
+	cancel  context.CancelFunc
+	begun   chan struct{} // closed when it has a directory and events
+	done    chan struct{} // closed when it is over
+	over    atomic.Bool   // its last event is told
+	err     error         // why it failed, once done
+
+	mu      sync.Mutex
+	id      string
+	journal *journal
+	where   standing
+	stepped bool  // a step was done since it was begun or gone on with
+	unheard error // why its events cannot be written down
+}
+
+// mark is what .host/going.json says of the run that goes on, for whoever opens the workspace next.
+type mark struct {
+	Run    string `json:"run"`
+	Paused bool   `json:"paused,omitempty"`
+	Tries  int    `json:"tries,omitempty"` // how often it has been gone on with since a step was done
+}
+
+// mostTries is how often a run is gone on with by itself without a step done: one that brings the process down would do so for ever.
+const mostTries = 3
+
+func (h *Host) markPath() string { return filepath.Join(h.dir, hidden, "going.json") }
+
+// GoOn goes on with the run that was going on when the workspace was last closed, or its process or tab ended. It gives the run's
+// ID; "" where there is none.
+func (h *Host) GoOn(ctx context.Context) (string, error) {
+	var m mark
+	if !readFile(h.markPath(), &m) || m.Run == "" {
+		return "", nil
+	}
+	if m.Tries >= mostTries {
+		os.Remove(h.markPath())
+		return m.Run, fmt.Errorf("run %s was gone on with %d times and ended each time before its next step; it is kept, and Resume tries again", m.Run, m.Tries)
+	}
+	name, err := h.again(ctx, m, func(string, any) {})
+	return name.Run, err
+}
+
+// start starts a run.
+func (h *Host) start(ctx context.Context, r wire.Start, part parts) (wire.RunName, error) {
+	rec, err := h.recipe(r.Recipe)
+	if err != nil {
+		return wire.RunName{}, err
+	}
+	if err := rec.Validate(); err != nil {
+		return wire.RunName{}, err
+	}
+	return h.carryOut(ctx, rec, mark{}, part)
+}
+
+// resume goes on with a run that stopped.
+func (h *Host) resume(ctx context.Context, r wire.Resume, part parts) (wire.RunName, error) {
+	return h.again(ctx, mark{Run: r.Run}, part)
+}
+
+func (h *Host) again(ctx context.Context, m mark, part parts) (wire.RunName, error) {
+	dir, err := h.runDir(m.Run)
+	if err != nil {
+		return wire.RunName{}, err
+	}
+	// What it resumes with is the recipe that it recorded; how to look for names and which device is to be had is today's matter.
+	raw, err := checkpoint.Run{Dir: dir}.ReadArgs()
+	if err != nil {
+		return wire.RunName{}, err
+	}
+	rec, err := recipe.FromJSON(raw)
+	if err != nil {
+		return wire.RunName{}, fmt.Errorf("run %s: %w", m.Run, err)
+	}
+	rec.ResumeFromCheckpoint = dir
+	m.Tries++
+	return h.carryOut(ctx, rec, m, part)
+}
+
+// carryOut begins a run, and returns when it has begun.
+func (h *Host) carryOut(ctx context.Context, r recipe.Recipe, m mark, part parts) (wire.RunName, error) {
+	runCtx, cancel := context.WithCancel(context.Background())
+	g := &going{cancel: cancel, begun: make(chan struct{}), done: make(chan struct{}), id: m.Run}
+	g.control.SaveEvery = h.options.SaveEvery
+	if m.Paused {
+		g.control.Pause()
+	}
+	h.mu.Lock()
+	for h.going != nil && h.going.over.Load() { // it has told its end, and only tidies up
+		before := h.going
+		h.mu.Unlock()
+		<-before.done
+		h.mu.Lock()
+	}
+	var err error
+	switch {
+	case h.closed:
+		err = errors.New("the workspace is being closed")
+	case h.going != nil:
+		err = fmt.Errorf("the run %s is going on, and there is one device; stop it first, or wait for its end", h.going.name())
+	default:
+		h.going = g
+	}
+	h.mu.Unlock()
+	if err != nil {
+		cancel()
+		return wire.RunName{}, err
+	}
+	if m.Run != "" {
+		_ = replaceFile(h.markPath(), m) // without it the run is only not gone on with by itself
+	}
+	go h.work(runCtx, g, r, part)
+	select {
+	case <-g.begun:
+		return wire.RunName{Run: g.name()}, nil
+	case <-g.done:
+		return wire.RunName{}, g.err
+	case <-ctx.Done():
+		select {
+		case <-g.begun:
+			return wire.RunName{Run: g.name()}, nil
+		default:
+		}
+		cancel()
+		<-g.done
+		return wire.RunName{}, ctx.Err()
+	}
+}
+
+func (g *going) name() string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.id == "" {
+		return "that is being prepared"
+	}
+	return g.id
+}
+
+// work is a run from its beginning to its end.
+func (h *Host) work(ctx context.Context, g *going, r recipe.Recipe, part parts) {
+	var result run.Result
+	err := h.bring(ctx, r, part)
+	if err == nil {
+		h.device.busy.Lock()
+		h.device.silence()
+		result, err = h.train(ctx, g, r, part)
+		h.device.lose(err)
+		h.device.busy.Unlock()
+	}
+	h.mu.Lock()
+	closing := h.closed
+	h.mu.Unlock()
+	if !(closing && ctx.Err() != nil) {
+		os.Remove(h.markPath())
+	}
+	if err == nil {
+		err = g.unheard
+	}
+	select {
+	case <-g.begun:
+		if errors.Is(err, context.Canceled) { // before its first step: nothing is lost
+			err = nil
+			h.hear(g, wire.Finished{Stopped: "interrupted", Directory: result.Directory})
+		}
+		if err != nil {
+			h.hear(g, wire.Failed{Step: g.where.Saved, Reason: err.Error()})
+		}
+		g.journal.close()
+	default:
+	}
+	h.mu.Lock()
+	h.going = nil
+	h.mu.Unlock()
+	g.err = err
+	if errors.Is(err, context.Canceled) {
+		g.err = errors.New("the run was stopped before it began")
+	}
+	close(g.done)
+}
+
+// train opens the device and lets package run do the rest.
+func (h *Host) train(ctx context.Context, g *going, r recipe.Recipe, part parts) (run.Result, error) {
+	dev, err := h.device.take(ctx, r)
+	if err != nil {
+		return run.Result{}, err
+	}
+	asked := r // the recipe is the run's, whatever becomes of the device
+	g.control.Reopen = func(ctx context.Context, lost error) (device.Device, error) {
+		h.device.drop()
+		var err error
+		for wait := 100 * time.Millisecond; wait < 10*time.Second; wait *= 4 {
+			var dev device.Device
+			if dev, err = h.device.take(ctx, asked); err == nil {
+				return dev, nil
+			}
+			select {
+			case <-ctx.Done():
+				return nil, ctx.Err()
+			case <-time.After(wait):
+			}
+		}
+		return nil, err
+	}
+	return g.control.Start(ctx, r, dev, func(e wire.Event) {
+		select {
+		case <-g.begun:
+		default:
+			s, ok := e.(wire.Started)
+			if !ok {
+				part.sink(e)
+				return
+			}
+			if err := h.begin(g, s); err != nil {
+				part.sink(wire.Warning{Text: err.Error()})
+				return
+			}
+		}
+		h.hear(g, e)
+	})
+}
+
+// begin gives a run its name, its journal and its mark.
+func (h *Host) begin(g *going, s wire.Started) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.id = h.runID(s.Directory)
+	j, err := openJournal(s.Directory, g.id)
+	if err != nil {
+		g.unheard = err
+		g.cancel()
+		return err
+	}
+	g.journal = j
+	readFile(filepath.Join(s.Directory, standingFile), &g.where)
+	_ = replaceFile(h.markPath(), mark{Run: g.id, Tries: g.tries(h)})
+	close(g.begun)
+	return nil
+}
+
+func (g *going) tries(h *Host) int {
+	var m mark
+	if readFile(h.markPath(), &m) && m.Run == g.id {
+		return m.Tries
+	}
+	return 0
+}
+
+// hear writes an event of the run down and passes it on.
+func (h *Host) hear(g *going, e wire.Event) {
+	if s, ok := e.(wire.Started); ok {
+		s.Directory = h.name(s.Directory)
+		e = s
+	}
+	g.mu.Lock()
+	f, err := g.journal.add(e)
+	switch e.(type) {
+	case wire.Stepped, wire.Progress:
+		g.stepped = true
+	}
+	if g.where.take(e) {
+		dir := filepath.Join(h.dir, runsDir, filepath.FromSlash(g.id))
+		_ = replaceFile(filepath.Join(dir, standingFile), g.where) // it can be found out again
+		m := mark{Run: g.id, Paused: g.where.Status == statusPaused}
+		if g.where.Status == statusRunning || m.Paused {
+			if !g.stepped {
+				m.Tries = g.tries(h)
+			}
+			_ = replaceFile(h.markPath(), m)
+		}
+	}
+	g.mu.Unlock()
+	switch e.(type) {
+	case wire.Finished, wire.Failed:
+		g.over.Store(true)
+	}
+	h.speeds.learn(h.device.name(), e)
+	if err != nil {
+		data, _ := json.Marshal(e)
+		f = wire.Frame{V: wire.Version, Kind: wire.KindEvent, Run: g.id, Name: wire.Name(e), Data: data}
+	}
+	h.tell(f)
+}
+
+// steer changes the run that is going on.
+func (h *Host) steer(ctx context.Context, r wire.Steer) error {
+	h.mu.Lock()
+	g := h.going
+	h.mu.Unlock()
+	if g == nil || r.Run != "" && r.Run != g.name() {
+		return fmt.Errorf("the run %s is not going on", r.Run)
+	}
+	switch r.Do {
+	case "pause":
+		g.control.Pause()
+	case "continue":
+		g.control.Resume()
+	case "step":
+		g.control.Step()
+	case "save":
+		_, err := g.control.Save(ctx)
+		return err
+	case "stop":
+		g.cancel()
+	case "rate":
+		return g.control.SetLearningRate(ctx, r.LearningRate)
+	default:
+		return fmt.Errorf("a run cannot %q; it can pause, continue, step, save, stop and rate", r.Do)
+	}
+	return nil
+}

@@ -1,0 +1,229 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"hone/core/chat"
+	"hone/core/checkpoint"
+	"hone/core/hub"
+	"hone/core/run"
+	"hone/core/tensor"
+
+	"hone/core/wire"
+)
+
+// hello says what the host is and has.
+func (h *Host) hello(ctx context.Context) (wire.Host, error) {
+	reply := wire.Host{Version: run.Version, Models: []wire.Model{}, Data: []wire.Data{}}
+	caps, err := h.device.caps(ctx)
+	reply.Device, reply.Kind = caps.Name, caps.Kind
+	if err != nil {
+		reply.Reason = err.Error()
+	}
+	if h.options.Reason != nil && reply.Kind != "webgpu" && err == nil {
+		reply.Reason = h.options.Reason()
+	}
+	reply.Storage = h.storage(ctx)
+	h.mu.Lock()
+	if h.going != nil {
+		select {
+		case <-h.going.begun:
+			reply.Going = h.going.name()
+		default:
+		}
+	}
+	h.mu.Unlock()
+	if err := h.bundled(ctx, &reply); err != nil {
+		return reply, err
+	}
+	for _, dir := range modelDirs(filepath.Join(h.dir, modelsDir)) {
+		m, err := h.describe(dir)
+		if err != nil { // Inspect says why
+			m = wire.Model{Name: filepath.Base(dir)}
+		}
+		m.Path = h.name(dir)
+		reply.Models = append(reply.Models, m)
+	}
+	reply.Models = append(reply.Models, h.cached()...)
+	files, err := os.ReadDir(filepath.Join(h.dir, dataDir))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return reply, err
+	}
+	for _, e := range files {
+		if st, err := e.Info(); err == nil && !e.IsDir() && !strings.HasPrefix(e.Name(), ".") {
+			reply.Data = append(reply.Data, wire.Data{Path: dataDir + "/" + e.Name(), Name: e.Name(), Bytes: st.Size()})
+		}
+	}
+	list, err := h.runs()
+	reply.Runs = list.Runs
+	return reply, err
+}
+
+// modelDirs are the directories with a config.json, at most two below dir.
+func modelDirs(dir string) []string {
+	var out []string
+	for _, pattern := range []string{"*", "*/*"} {
+		found, _ := filepath.Glob(filepath.Join(quoted(dir), filepath.FromSlash(pattern), "config.json")) // the pattern is well formed
+		for _, f := range found {
+			out = append(out, filepath.Dir(f))
+		}
+	}
+	return out
+}
+
+// cached are the models that were brought from hubs.
+func (h *Host) cached() []wire.Model {
+	home, err := hub.Home()
+	if err != nil {
+		return nil
+	}
+	var out []wire.Model
+	seen := map[string]bool{}
+	found, _ := filepath.Glob(filepath.Join(quoted(home), "hub", "*", "models", "*", "*", "config.json"))
+	for _, f := range found {
+		dir := filepath.Dir(f)
+		id := hub.IDOf(dir)
+		if id == "" || seen[id] {
+			continue
+		}
+		m, err := h.describe(dir)
+		if err != nil { // half of one, whose download goes on when it is asked for again
+			continue
+		}
+		seen[id] = true
+		m.Path, m.Name = id, id
+		out = append(out, m)
+	}
+	return out
+}
+
+// inspect describes one model.
+func (h *Host) inspect(ctx context.Context, r wire.Inspect, part parts) (wire.Model, error) {
+	at, err := h.placed(r.Model)
+	if err != nil {
+		return wire.Model{}, err
+	}
+	if err := h.bringPath(ctx, at, part); err != nil {
+		return wire.Model{}, err
+	}
+	if filepath.IsAbs(at) && isMissing(at) {
+		return wire.Model{}, fmt.Errorf("model %s: there is no such directory here", r.Model)
+	}
+	if !filepath.IsAbs(at) {
+		if at, err = run.ModelDir(ctx, at, part.sink); err != nil {
+			return wire.Model{}, err
+		}
+	}
+	m, err := h.describe(at)
+	m.Path = r.Model
+	if hub.IDOf(at) != "" {
+		m.Name = hub.IDOf(at)
+	}
+	m.Bundled = strings.HasPrefix(h.name(at), bundleDir+"/")
+	return m, err
+}
+
+// describe opens a model directory and reads all of it but the weights.
+func (h *Host) describe(dir string) (wire.Model, error) {
+	base, err := checkpoint.OpenBase(dir)
+	if err != nil {
+		return wire.Model{}, h.adapterInstead(dir, err)
+	}
+	defer base.Close()
+	c := base.Model.Config()
+	m := wire.Model{Name: strings.TrimPrefix(h.name(dir), modelsDir+"/"), Architecture: c.Architecture, Layers: c.Layers, HiddenSize: c.HiddenSize, Vocabulary: c.VocabSize,
+		MaxPositions: c.MaxPositions, ByKind: map[string]int64{}, DTypes: map[string]int64{}, Bytes: used(dir)}
+	for _, p := range base.Model.Params() {
+		n := int64(p.Shape.Elements())
+		m.Parameters += n
+		m.ByKind[string(p.Kind)] += n
+		dtype := base.DType(p)
+		if base.Quantised(p.Name) {
+			dtype = tensor.NF4
+		}
+		m.DTypes[dtype.String()] += n
+	}
+	t, err := chat.ForModel(dir)
+	if err != nil {
+		return m, err
+	}
+	m.Template = t.Name()
+	return m, nil
+}
+
+// adapterInstead says so where somebody takes an adapter for a model.
+func (h *Host) adapterInstead(dir string, err error) error {
+	if isMissing(filepath.Join(dir, "config.json")) && !isMissing(filepath.Join(dir, checkpoint.AdapterFile)) {
+		return fmt.Errorf("%s is a PEFT adapter, not a model; take its base as the model and this as the adapter to go on from", h.name(dir))
+	}
+	return err
+}
+
+// storage is the space for files.
+func (h *Host) storage(ctx context.Context) wire.Storage {
+	if h.options.Storage != nil {
+		return h.options.Storage(ctx)
+	}
+	return wire.Storage{Used: used(h.dir)}
+}
+
+// delete removes a run, a model or a data file.
+func (h *Host) delete(ctx context.Context, r wire.Delete) (wire.Storage, error) {
+	at, err := h.deletable(r.Path)
+	if err != nil {
+		return wire.Storage{}, err
+	}
+	h.mu.Lock()
+	g := h.going
+	h.mu.Unlock()
+	if g != nil && at == filepath.Join(h.dir, runsDir, filepath.FromSlash(g.name())) {
+		return wire.Storage{}, fmt.Errorf("the run %s is going on; stop it before it is deleted", g.name())
+	}
+	if isMissing(at) {
+		return wire.Storage{}, fmt.Errorf("%s: there is nothing of this name here", r.Path)
+	}
+	if g == nil { // it may be loaded, with its files open
+		h.device.busy.Lock()
+		h.device.silence()
+		h.device.busy.Unlock()
+	}
+	if err := os.RemoveAll(at); err != nil {
+		return wire.Storage{}, fmt.Errorf("%s could not be deleted: %w", r.Path, err)
+	}
+	if parent := filepath.Dir(at); filepath.Dir(parent) != h.dir && strings.HasPrefix(h.name(parent), modelsDir) {
+		_ = os.Remove(parent) // the organisation's folder, when nothing else is in it
+	}
+	return h.storage(ctx), nil
+}
+
+// deletable is where something lies that may be deleted: what the user brought or made.
+func (h *Host) deletable(name string) (string, error) {
+	if home, err := hub.Home(); err == nil {
+		found, _ := filepath.Glob(filepath.Join(quoted(home), "hub", "*", "models", "*", "*"))
+		for _, dir := range found {
+			if hub.IDOf(dir) == name {
+				return filepath.Dir(dir), nil
+			}
+		}
+	}
+	at, err := h.path(name)
+	if err != nil {
+		return "", err
+	}
+	top, rest, _ := strings.Cut(h.name(at), "/")
+	switch {
+	case rest == "" || top != modelsDir && top != dataDir && top != runsDir && top != exportsDir && top != bundleDir:
+		return "", fmt.Errorf("%s is not to be deleted; runs, models and data are", name)
+	case top == runsDir:
+		if _, err := h.runDir(rest); err != nil {
+			return "", err
+		}
+	}
+	return at, nil
+}

@@ -1,0 +1,141 @@
+package host
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"hone/core/wire"
+)
+
+// eventsFile has a line for every event of a run: its frame. Of events that nobody needs again there is only the number.
+const eventsFile = "events.jsonl"
+
+// journal numbers the events of a run and keeps them. It goes on behind what a process that died has written.
+type journal struct {
+	run string
+	f   *os.File
+	seq uint64 // of the last event
+}
+
+// openJournal opens the journal of the run in a directory. A line that was torn is taken away.
+func openJournal(dir, run string) (*journal, error) {
+	f, err := os.OpenFile(filepath.Join(dir, eventsFile), os.O_RDWR|os.O_CREATE, 0o666)
+	if err != nil {
+		return nil, err
+	}
+	j := &journal{run: run, f: f}
+	whole := int64(0)
+	err = eachEvent(f, func(raw []byte, e wire.Frame) bool {
+		j.seq = e.Seq
+		whole += int64(len(raw))
+		return true
+	})
+	if err == nil {
+		err = f.Truncate(whole)
+	}
+	if err == nil {
+		_, err = f.Seek(whole, io.SeekStart)
+	}
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("the events of run %s: %w", run, err)
+	}
+	return j, nil
+}
+
+// add numbers an event and writes it down.
+func (j *journal) add(e wire.Event) (wire.Frame, error) {
+	data, err := json.Marshal(e)
+	if err != nil {
+		return wire.Frame{}, fmt.Errorf("an event of run %s: %w", j.run, err)
+	}
+	f := wire.Frame{V: wire.Version, Kind: wire.KindEvent, Run: j.run, Seq: j.seq + 1, Name: wire.Name(e), Data: data}
+	kept := f
+	kept.Run = ""
+	if passes(e) {
+		kept.Data = nil
+	}
+	line, err := json.Marshal(kept)
+	if err == nil {
+		_, err = j.f.Write(append(line, '\n'))
+	}
+	if err != nil {
+		return wire.Frame{}, fmt.Errorf("the events of run %s cannot be written down: %w", j.run, err)
+	}
+	j.seq++
+	return f, nil
+}
+
+// passes reports whether an event is of no use when it has passed.
+func passes(e wire.Event) bool {
+	switch e.(type) {
+	case wire.Progress, wire.Loading, wire.Downloading:
+		return true
+	}
+	return false
+}
+
+func (j *journal) close() error { return j.f.Close() }
+
+// eachEvent calls f with every whole line and its frame, until it says no.
+func eachEvent(r io.Reader, f func(raw []byte, e wire.Frame) bool) error {
+	in := bufio.NewReader(r)
+	for {
+		raw, err := in.ReadBytes('\n')
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		var e wire.Frame
+		if json.Unmarshal(raw, &e) != nil || e.Seq == 0 {
+			return nil // what follows a damaged line has no number that can be trusted
+		}
+		if !f(raw, e) {
+			return nil
+		}
+	}
+}
+
+// replayBytes bounds a reply, well below wire.MaxFrame.
+const replayBytes = 512 << 10
+
+// replay gives the events of a run from a number on, as many as fit into one reply.
+func (h *Host) replay(r wire.Replay) (wire.Told, error) {
+	dir, err := h.runDir(r.Run)
+	if err != nil {
+		return wire.Told{}, err
+	}
+	told := wire.Told{Events: []wire.Frame{}, Next: max(r.Seq, 1)}
+	raw, err := os.ReadFile(filepath.Join(dir, eventsFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return told, nil
+	}
+	if err != nil {
+		return told, fmt.Errorf("the events of run %s: %w", r.Run, err)
+	}
+	size := 0
+	err = eachEvent(bytes.NewReader(raw), func(raw []byte, e wire.Frame) bool {
+		if e.Seq < r.Seq {
+			return true
+		}
+		if size += len(raw); size > replayBytes && len(told.Events) > 0 {
+			return false
+		}
+		told.Next = e.Seq + 1
+		if e.Data != nil {
+			e.Run = r.Run
+			told.Events = append(told.Events, e)
+		}
+		return true
+	})
+	return told, err
+}

@@ -1,0 +1,111 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"hone/core/device"
+	"hone/core/recipe"
+	"hone/core/run"
+	"hone/core/wire"
+)
+
+// shownRows bounds a preview; a long row is cut by who shows it.
+const shownRows = 100
+
+// look shows rows as the model would see them.
+func (h *Host) look(ctx context.Context, r wire.Look, part parts) (wire.Preview, error) {
+	rec, err := h.recipe(r.Recipe)
+	if err == nil {
+		err = h.bring(ctx, rec, part)
+	}
+	if err != nil {
+		return wire.Preview{}, err
+	}
+	p, err := run.OpenPreview(ctx, rec, r.From, min(max(r.Rows, 0), shownRows), part.sink)
+	columns, columnsErr := run.Columns(ctx, rec, nil)
+	if err != nil {
+		if columnsErr != nil || len(columns) == 0 || ctx.Err() != nil {
+			return wire.Preview{}, err
+		}
+		return wire.Preview{Refusal: err.Error(), Columns: columns}, nil // which can be given other names
+	}
+	reply := wire.Preview{Rows: p.Rows, Warnings: p.Warnings, Template: p.Template, Columns: columns, Lengths: p.Lengths}
+	for _, row := range p.Shown {
+		w := wire.Row{File: h.name(row.File), Row: row.Row, Tokens: row.Tokens, Supervised: row.Supervised, Bucket: row.Bucket}
+		for _, s := range row.Runs {
+			w.Stretches = append(w.Stretches, wire.Stretch{Text: s.Text, Tokens: s.Tokens, Learnt: s.Learnt})
+		}
+		reply.Shown = append(reply.Shown, w)
+	}
+	return reply, nil
+}
+
+// forecast says what a run would take. It takes nothing of the device, so it does not matter what goes on there.
+func (h *Host) forecast(ctx context.Context, r wire.Forecast, part parts) (wire.Forecasted, error) {
+	rec, err := h.recipe(r.Recipe)
+	if err == nil {
+		err = rec.Validate()
+	}
+	if err == nil {
+		err = h.bring(ctx, rec, part)
+	}
+	if err != nil {
+		return wire.Forecasted{}, err
+	}
+	reply := wire.Forecasted{Line: line(rec, h.name)}
+	err = h.plans.with(ctx, &h.device, rec, func(dev device.Device) error {
+		j, err := run.Prepare(ctx, rec, dev, part.sink)
+		if err != nil {
+			return err
+		}
+		reply.Plan, reply.Rows, reply.Budget = j.Plan, j.Rows, j.Budget()
+		return j.Close()
+	})
+	var large *run.TooLarge
+	if errors.As(err, &large) {
+		reply.Plan, reply.Rows, reply.Budget, reply.Refusal, err = large.Plan, large.Rows, large.Budget, large.Error(), nil
+	}
+	reply.Total = reply.Plan.Total()
+	if speed := h.speeds.of(h.device.name()); speed > 0 {
+		reply.Seconds = reply.Plan.FLOPs / speed
+	}
+	return reply, err
+}
+
+// line is the command that does the same.
+func line(r recipe.Recipe, name func(string) string) string {
+	var b strings.Builder
+	b.WriteString("hone sft")
+	for _, f := range recipe.Fields() {
+		if !r.Given(f.Name) || f.Name == "output_dir" || f.Name == "resume_from_checkpoint" {
+			continue
+		}
+		value := r.Text(f.Name)
+		switch f.Name {
+		case "model", "adapter":
+			value = name(value)
+		case "dataset", "val_dataset":
+			parts := strings.Split(value, ",")
+			for i, p := range parts {
+				parts[i] = name(p)
+			}
+			value = strings.Join(parts, ",")
+		}
+		fmt.Fprintf(&b, " --%s %s", f.Name, word(value))
+	}
+	return b.String()
+}
+
+// word writes a value so that a shell reads it as one word.
+func word(s string) string {
+	plain := func(r rune) bool {
+		return r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z' || strings.ContainsRune("./_-+:,@%#", r)
+	}
+	if s != "" && !strings.ContainsFunc(s, func(r rune) bool { return !plain(r) }) {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}

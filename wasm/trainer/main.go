@@ -1,0 +1,144 @@
+//go:build js
+
+// Command trainer is the worker of the page: a host on the browser's file system and WebGPU. web/worker/trainer.js starts it and
+// passes messages on; the comment there says what they are.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"syscall/js"
+	"time"
+
+	"hone/core/filelock"
+	"hone/core/host"
+	"hone/core/wire"
+	"hone/web/studio"
+)
+
+// saveEvery is how much of a run is lost at most when its tab is closed.
+const saveEvery = 20 * time.Second
+
+func main() {
+	http.DefaultTransport = &roundabout{direct: http.DefaultTransport, server: address("../../hub/")}
+	http.DefaultClient.Transport = http.DefaultTransport
+	gpu := &graphics{}
+	t := &tab{options: host.Options{
+		Dir: "/", Device: gpu.open, Reason: gpu.reason, Storage: storage, SaveEvery: saveEvery,
+		Bundle: bundle(), Server: host.Server{Models: address("../../models/")},
+	}}
+	t.page = studio.New(studio.Options{Link: t, Out: update, Store: store, Deliver: deliver, Storage: func() wire.Storage { return storage(context.Background()) }})
+	t.begin()
+	receive := js.FuncOf(func(_ js.Value, args []js.Value) any {
+		go t.take(args[0].String())
+		return nil
+	})
+	js.Global().Set("receive", receive)
+	js.Global().Call("listening")
+	select {}
+}
+
+// message is one of the page.
+type message struct {
+	Type  string            `json:"type"`
+	Frame json.RawMessage   `json:"frame"`
+	Env   map[string]string `json:"env"`
+	studio.Opening
+	studio.Act
+}
+
+// take takes a message of the page.
+func (t *tab) take(text string) {
+	var m message
+	if err := json.Unmarshal([]byte(text), &m); err != nil {
+		post("failed", map[string]any{"error": "a message to the worker is not understood: " + err.Error()})
+		return
+	}
+	switch m.Type {
+	case "open":
+		t.page.Open(context.Background(), m.Opening)
+	case "act":
+		t.page.Act(m.Act)
+	case "frame":
+		f, err := wire.ParseFrame(m.Frame)
+		if err != nil {
+			post("failed", map[string]any{"error": err.Error()})
+			return
+		}
+		t.frame(f)
+	case "env": // where hubs are, and their tokens
+		for name, value := range m.Env {
+			os.Setenv(name, value)
+		}
+	case "hidden": // the page may be gone soon
+		t.save()
+	default:
+		post("failed", map[string]any{"error": fmt.Sprintf("the worker does not know messages of type %.40q", m.Type)})
+	}
+}
+
+// post sends a message to the page.
+func post(kind string, more map[string]any) {
+	more["type"] = kind
+	raw, err := json.Marshal(more)
+	if err != nil {
+		raw, _ = json.Marshal(map[string]any{"type": "failed", "error": err.Error()})
+	}
+	js.Global().Call("say", string(raw))
+}
+
+// update sends the page what changes on it.
+func update(u studio.Update) {
+	raw, err := json.Marshal(struct {
+		Type string `json:"type"`
+		studio.Update
+	}{"update", u})
+	if err != nil {
+		post("failed", map[string]any{"error": err.Error()})
+		return
+	}
+	js.Global().Call("say", string(raw))
+}
+
+// store keeps rows that the user typed.
+func store(path string, content []byte) error {
+	path = filepath.Join("/", path)
+	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+		return err
+	}
+	return os.WriteFile(path, content, 0o666)
+}
+
+// deliver hands a file to the user; its bytes do not pass through here.
+func deliver(f wire.File) {
+	js.Global().Call("handOut", "/"+f.Path, f.Name, f.Type)
+}
+
+// address is a place beside this worker's script.
+func address(relative string) string {
+	return js.Global().Get("URL").New(relative, js.Global().Get("location").Get("href")).Get("href").String()
+}
+
+// becomeHost takes the workspace if no other tab has it.
+func (t *tab) becomeHost() bool {
+	h, err := host.Open(t.options)
+	if errors.As(err, new(*filelock.Held)) {
+		return false
+	}
+	if err != nil {
+		post("failed", map[string]any{"error": err.Error()})
+		return false
+	}
+	t.own(h)
+	go func() {
+		if id, err := h.GoOn(context.Background()); err != nil {
+			t.warn(id, err)
+		}
+	}()
+	return true
+}
