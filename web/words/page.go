@@ -3,7 +3,7 @@ package words
 // The frame of the page.
 var (
 	Title       = Text{"Hone: fine-tune a language model in this page", "Hone：就在网页里微调语言模型"}
-	Tagline     = Text{"Watch a language model learn, on your own machine. Nothing is installed, and no data leaves it.", "在自己的电脑上看一个语言模型怎样学习。不用安装，数据不离开本机。"}
+	Tagline     = Text{"Fine-tune a language model on your own machine. Nothing is installed, and no data leaves it.", "在自己的电脑上微调语言模型。不用安装，数据不离开本机。"}
 	Skip        = Text{"Skip to the stages", "跳到各个步骤"}
 	Theme       = Text{"Light or dark", "切换明暗"}
 	Contents    = Text{"Stages", "步骤"}
@@ -13,7 +13,6 @@ var (
 	UpdateTake  = Text{"Take it and reload", "更新并重新载入"}
 	Broken      = Text{"The trainer stopped: %s Reload the page; a run that was going on continues from its last save.", "训练程序停止了：%s 请重新载入页面，训练会从最近一次保存处继续。"}
 	Reload      = Text{"Reload", "重新载入"}
-	Close       = Text{"Close", "关闭"}
 	WhatIsThis  = Text{"What is happening here?", "这里发生了什么？"}
 	Working     = Text{"Working…", "处理中……"}
 	Cancel      = Text{"Cancel", "取消"}
@@ -32,7 +31,6 @@ var (
 // The bar of the run, always in sight.
 var (
 	TrainNow      = Text{"Train a tiny model now", "现在就训练一个小模型"}
-	TrainNowAbout = Text{"A model of about a million numbers, made for this page, learns to answer. First results in seconds.", "专为本页制作的约一百万参数的模型学习回答问题，几秒钟就能看到变化。"}
 	Begin         = Text{"Start training", "开始训练"}
 	Play          = Text{"Continue", "继续"}
 	Pause         = Text{"Pause", "暂停"}
@@ -65,7 +63,6 @@ var (
 
 // Model.
 var (
-	ModelTeach      = Text{"A language model is a large table of numbers, its parameters. Given some words, it computes how likely each possible next token is. Reading a great deal of text set the numbers; fine-tuning moves them a little further.", "语言模型是一大张数表，也就是参数。读入一段文字，它算出每个词元接下来出现的可能性。大量阅读定下了这些数，微调再把它们稍微移动一点。"}
 	ModelUse        = Text{"Use", "使用"}
 	ModelUsed       = Text{"In use", "使用中"}
 	ModelBundled    = Text{"Comes with this page", "随页面附带"}
@@ -88,27 +85,21 @@ var (
 	Positions       = Text{"Longest text, in tokens", "最长文本（词元）"}
 	NumberTypes     = Text{"Number types", "数值类型"}
 	ByKind          = Text{"Where the parameters are", "参数分布"}
-	Share           = Text{"Share", "占比"}
 	SizeOnDisk      = Text{"Size", "大小"}
 	Remove          = Text{"Remove", "删除"}
 )
 
 // Data.
 var (
-	DataTeach        = Text{"Each row is one example: a question and the answer to learn. Only the answer counts for the loss; the question is shown to the model but not learnt.", "每一行是一个例子：一个问题和要学会的回答。只有回答计入损失，问题给模型看，但不学。"}
 	DataOwn          = Text{"Your own rows", "自己的数据"}
 	DataOwnTo        = Text{"Choose or drop JSON, JSONL, text, CSV or Parquet. The file stays in this browser.", "选择或拖入 JSON、JSONL、文本、CSV 或 Parquet 文件。文件只留在本浏览器里。"}
 	DataPaste        = Text{"Or paste rows: JSON, one object a line", "或者粘贴数据：每行一个 JSON 对象"}
 	DataPasteExample = Text{`{"query": "Who are you?", "response": "I am Ada."}`, `{"query": "你是谁？", "response": "我是小艾。"}`}
 	DataUsePaste     = Text{"Use these rows", "使用这些数据"}
-	DataRows         = Text{"%d rows, %d to train on, %d held out; %d tokens, of which %d are learnt", "共 %d 行：训练 %d，留出 %d；%d 个词元，其中学习 %d 个"}
 	DataDropped      = Text{"%d rows are longer than the longest text and left out.", "%d 行超过最大长度，已略去。"}
-	DataLook         = Text{"Look at the rows", "查看数据"}
 	DataLengths      = Text{"Lengths in tokens", "长度分布（词元）"}
 	DataLength       = Text{"Tokens", "词元数"}
-	DataCount        = Text{"Rows", "行数"}
 	DataTokens       = Text{"What the model sees", "模型看到的内容"}
-	DataLegend       = Text{"underlined: learnt; grey: only read", "下划线：要学习；灰色：只阅读"}
 	DataRow          = Text{"Row %d: %d tokens, %d learnt", "第 %d 行：%d 个词元，学习 %d 个"}
 	DataColumns      = Text{"Columns", "列"}
 	DataColumnsTo    = Text{"Name the column that asks and the one that answers, if they have other names.", "如果列名不同，请指出哪一列是问题、哪一列是回答。"}
@@ -121,7 +112,6 @@ var (
 
 // Method.
 var (
-	MethodTeach    = Text{"LoRA leaves the model as it is and learns two thin matrices beside each of its layers: B·A. They start by changing nothing, and every step moves them a little so that the right answers become more likely.", "LoRA 不改动原模型，只在每一层旁边学习两个瘦长的矩阵 B·A。它们一开始什么都不改变，每一步都移动一点，让正确的回答更可能出现。"}
 	LoRA           = Text{"LoRA", "LoRA"}
 	LoRAAbout      = Text{"Learns small matrices beside the frozen model. Little memory, a small file, the usual choice.", "在冻结的模型旁学习小矩阵。占内存少，文件小，最常用。"}
 	QLoRA          = Text{"QLoRA", "QLoRA"}
@@ -132,7 +122,6 @@ var (
 	PresetQuick    = Text{"A quick look", "快速看看"}
 	PresetCareful  = Text{"Careful", "认真训练"}
 	PresetOverfit  = Text{"Overfit on purpose", "故意过拟合"}
-	Simple         = Text{"Simple", "简单"}
 	Advanced       = Text{"Advanced", "高级"}
 	Default        = Text{"default: %s", "默认：%s"}
 	MemoryNeeded   = Text{"Memory", "内存"}
@@ -144,7 +133,6 @@ var (
 	DoesNotFit     = Text{"This does not fit: %s", "放不下：%s"}
 	SameCommand    = Text{"The same on a command line", "对应的命令行"}
 	Copy           = Text{"Copy", "复制"}
-	Share2         = Text{"Link to this recipe", "分享这份配方的链接"}
 	ShareAbout     = Text{"The link has the settings, never data.", "链接只含设置，不含数据。"}
 	RecipeExport   = Text{"Save the recipe", "导出配方"}
 	RecipeImport   = Text{"Open a recipe", "导入配方"}
@@ -159,7 +147,6 @@ var (
 
 // Train.
 var (
-	TrainTeach    = Text{"The loss says how surprised the model is by the right answer: 0 would be no surprise at all. Each step looks at a few rows, computes in which direction every number should move (the gradient), and moves it by a little times the learning rate.", "损失（loss）表示正确答案让模型多“意外”：0 表示毫不意外。每一步看几行数据，算出每个数应往哪个方向移动（梯度），再按学习率移动一点。"}
 	Loss          = Text{"Loss", "损失"}
 	EvalLoss      = Text{"Loss on held-out rows", "留出数据的损失"}
 	LossAbout     = Text{"Falling means learning. If the held-out loss rises while the other falls, the model is learning by heart.", "下降说明在学习。如果训练损失下降而留出损失上升，说明模型在死记硬背。"}
@@ -181,12 +168,10 @@ var (
 	BaseModel     = Text{"Before (base)", "微调前"}
 	TunedModel    = Text{"After (tuned)", "微调后"}
 	NothingYet    = Text{"Curves appear here with the first step.", "第一步完成后，曲线会出现在这里。"}
-	Warnings      = Text{"Worth knowing", "值得留意"}
 )
 
 // Try.
 var (
-	TryTeach    = Text{"Both models get the same question with the same seed, so that only the tuning differs. With a temperature of 0 they always say the most likely token; higher temperatures draw more freely.", "两个模型用同样的种子回答同样的问题，差别只来自微调。温度为 0 时总取最可能的词元，温度越高越随意。"}
 	TryAsk      = Text{"Your question", "你的问题"}
 	TryDo       = Text{"Ask both", "问两个模型"}
 	TryRaw      = Text{"Continue the text as it stands (no question format)", "直接续写文本（不套用对话格式）"}
@@ -210,7 +195,6 @@ var Examples = []Text{
 
 // Save.
 var (
-	SaveTeach    = Text{"An adapter is a small file with what was learnt; it needs its base model. A merged model stands by itself.", "适配器是只含所学内容的小文件，使用时需要原模型。合并后的模型可以独立使用。"}
 	SaveAdapter  = Text{"Adapter (zip)", "适配器（zip）"}
 	SaveAdapterA = Text{"In the layout of PEFT: opens in Python, ms-swift, LLaMA-Factory and here.", "PEFT 格式：可用于 Python、ms-swift、LLaMA-Factory，也可在这里打开。"}
 	SaveMerged   = Text{"Whole model (zip)", "完整模型（zip）"}

@@ -180,7 +180,7 @@ func (h *Host) fetch(ctx context.Context, r wire.Fetch, part func(string, json.R
 		select {
 		case <-ctx.Done():
 			return nil, ctx.Err()
-		case <-time.After(20 * h.Pace):
+		case <-time.After(2 * h.Pace):
 		}
 	}
 	h.mu.Lock()
@@ -195,6 +195,11 @@ func (h *Host) fetch(ctx context.Context, r wire.Fetch, part func(string, json.R
 func (h *Host) say(ctx context.Context, r wire.Answer, part func(string, json.RawMessage)) (any, error) {
 	a := wire.Answers{}
 	h.mu.Lock()
+	for _, x := range h.Is.Runs {
+		if x.ID == r.Run {
+			a.Step = x.Step
+		}
+	}
 	if h.going != nil {
 		a.Step = h.going.step
 	}
@@ -205,7 +210,7 @@ func (h *Host) say(ctx context.Context, r wire.Answer, part func(string, json.Ra
 			raw, _ := json.Marshal(wire.Text{Side: side, Text: piece}) // plain values
 			if part != nil && ctx.Err() == nil {
 				part("text", raw)
-				time.Sleep(h.Pace)
+				time.Sleep(h.Pace / 10)
 			}
 		}
 	}
