@@ -23,7 +23,7 @@ var floors = []string{
 	// 1: the graph and its operators
 	"core/ir", "core/op",
 	// 1: reading and describing: files, text, settings, messages
-	"core/safetensors", "core/gguf", "core/tokenizer", "core/chat/jinja", "core/chat", "core/data", "core/table", "core/recipe", "core/wire",
+	"core/safetensors", "core/gguf", "core/tokenizer", "core/chat/jinja", "core/chat", "core/data", "core/table", "core/recipe", "core/wire", "core/link",
 	// 2: what a program runs on
 	"core/device", "core/device/devicetest", "core/device/cpu/kernel", "core/device/cpu", "core/device/webgpu",
 	// 3: models, what moves their weights, and what is attached to them; a model never knows its tuner

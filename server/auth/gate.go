@@ -65,11 +65,14 @@ func (g *Gate) Enter(secret, address string) (Identity, error) {
 		g.failures.allow(address)
 		return Identity{}, err
 	}
-	if !g.perToken.allow(who.Token) {
+	if !g.Allow(who) {
 		return Identity{}, ErrTooMany
 	}
 	return who, nil
 }
+
+// Allow counts one more request of somebody who has been let in.
+func (g *Gate) Allow(who Identity) bool { return g.perToken.allow(who.User + " " + who.Token) }
 
 // Request checks a request with its token in the header Authorization.
 func (g *Gate) Request(r *http.Request) (Identity, error) {

@@ -27,6 +27,7 @@ type Options struct {
 	Hubs    []*url.URL // hubs of the user's own beside the well-known ones; these may be in a private network
 	Models  string     // directory of models to give out, or ""
 	Log     *slog.Logger
+	API     *API // jobs for users elsewhere; nil: none
 }
 
 // Server serves them.
@@ -37,6 +38,7 @@ type Server struct {
 	header  time.Duration // the longest that a client may take to say what it wants
 	stall   time.Duration // the longest that it may take nothing of what it gets
 	closing []io.Closer
+	api     *API
 }
 
 // Bounds of time and size. A request has no body.
@@ -50,13 +52,19 @@ const (
 
 // New prepares a server.
 func New(o Options) (*Server, error) {
-	s := &Server{log: cmp.Or(o.Log, slog.New(slog.DiscardHandler)), mux: http.NewServeMux(), header: headerTime, stall: stallTime}
+	s := &Server{api: o.API, log: cmp.Or(o.Log, slog.New(slog.DiscardHandler)), mux: http.NewServeMux(), header: headerTime, stall: stallTime}
 	s.policy = Policy(append(originsOf(o.Hubs), o.Connect...)...)
+	release := ""
 	site, err := newSite(o)
-	if err != nil {
+	switch {
+	case err == nil:
+		site.mount(s.mux)
+		release = o.Release.Hash
+	case errors.Is(err, dist.ErrNone) && o.API != nil: // jobs need no page
+		s.log.Warn("this program has no page in it; it serves jobs alone")
+	default:
 		return nil, err
 	}
-	site.mount(s.mux)
 	s.mux.Handle("/hub/", fetched(newHubs(o.Hubs, s.log)))
 	if o.Models != "" {
 		root, err := os.OpenRoot(o.Models)
@@ -69,7 +77,7 @@ func New(o Options) (*Server, error) {
 	s.mux.HandleFunc("/health", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("Cache-Control", "no-store")
-		json.NewEncoder(w).Encode(map[string]string{"status": "ok", "release": o.Release.Hash})
+		json.NewEncoder(w).Encode(map[string]string{"status": "ok", "release": release})
 	})
 	return s, nil
 }
@@ -87,7 +95,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}()
 	s.protect(w.Header())
 	switch {
-	case !loopbackName(r.Host):
+	case s.api != nil && s.api.takes(r):
+		s.api.ServeHTTP(out, r)
+	case !loopbackName(r.Host) && (s.api == nil || s.api.Gate.Open):
 		refuse(out, http.StatusMisdirectedRequest, "This server answers to localhost and 127.0.0.1 only, not to %.100q: so no other site can pass itself off as this one.", r.Host)
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
 		out.Header().Set("Allow", "GET, HEAD")

@@ -205,8 +205,8 @@ func (b *Broker) Workers(ctx context.Context) ([]Presence, error) {
 	}
 }
 
-// Events calls f with everything that happens in the user's runs from now on, in the order of each run, until ctx ends.
-func (d *Desk) Events(ctx context.Context, f func(raw []byte)) error {
+// Events calls f with everything that happens in the user's runs after ready was called, in the order of each run, until ctx ends.
+func (d *Desk) Events(ctx context.Context, ready func(), f func(raw []byte)) error {
 	c, err := d.Broker.js.OrderedConsumer(ctx, "EVENTS", jetstream.OrderedConsumerConfig{FilterSubjects: []string{"events." + d.Who.User + ".>"}, DeliverPolicy: jetstream.DeliverNewPolicy})
 	if err != nil {
 		return fmt.Errorf("jobs: listening to events: %w", err)
@@ -215,6 +215,7 @@ func (d *Desk) Events(ctx context.Context, f func(raw []byte)) error {
 	if err != nil {
 		return fmt.Errorf("jobs: listening to events: %w", err)
 	}
+	ready()
 	<-ctx.Done()
 	going.Stop()
 	<-going.Closed()

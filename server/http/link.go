@@ -1,0 +1,305 @@
+package http
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"hone/core/link"
+	"hone/core/run"
+	"hone/core/wire"
+	"hone/server/auth"
+	"hone/server/jobs"
+)
+
+// Bounds of a link.
+const (
+	loginTime   = 10 * time.Second
+	pongTime    = 60 * time.Second
+	pingTime    = 20 * time.Second
+	writeTime   = 20 * time.Second
+	maxWaiting  = 1024 // frames that a client has not taken yet
+	maxRequests = 16   // of one client at the same time
+)
+
+// socket is one client. Only its write goroutine writes to the connection.
+type socket struct {
+	api  *API
+	conn *websocket.Conn
+	who  auth.Identity
+	out  chan []byte
+	ctx  context.Context
+	end  context.CancelCauseFunc
+
+	mu      sync.Mutex
+	working map[uint64]context.CancelFunc
+	all     sync.WaitGroup
+}
+
+// farewell is why a link ends, as the client is told.
+type farewell struct {
+	code int
+	text string
+}
+
+func (f *farewell) Error() string { return f.text }
+
+// link opens a websocket. Who it is for comes in its first frame.
+func (a *API) link(w http.ResponseWriter, r *http.Request) {
+	if err := a.Gate.Origin(r); err != nil {
+		a.deny(w, r, err)
+		return
+	}
+	var hijacker http.ResponseWriter = w
+	for {
+		inner, ok := hijacker.(interface{ Unwrap() http.ResponseWriter })
+		if !ok {
+			break
+		}
+		hijacker = inner.Unwrap()
+	}
+	up := websocket.Upgrader{HandshakeTimeout: loginTime, CheckOrigin: func(*http.Request) bool { return true }} // it was checked
+	conn, err := up.Upgrade(hijacker, r, nil)
+	if err != nil {
+		return // Upgrade has answered
+	}
+	defer conn.Close()
+	conn.SetReadLimit(wire.MaxFrame)
+	s := &socket{api: a, conn: conn, out: make(chan []byte, maxWaiting), working: map[uint64]context.CancelFunc{}}
+	s.ctx, s.end = context.WithCancelCause(context.WithoutCancel(r.Context()))
+	defer s.end(nil)
+	if bad := s.login(a.Gate.Address(r)); bad != nil {
+		a.Log.Warn("a link is refused", "address", a.Gate.Address(r), "reason", bad.text)
+		s.bye(bad)
+		return
+	}
+	if !a.admit(s.who.User, 1) {
+		s.bye(&farewell{websocket.CloseTryAgainLater, "too many links are open"})
+		return
+	}
+	defer a.admit(s.who.User, -1)
+	s.serve()
+}
+
+// admit counts links.
+func (a *API) admit(user string, n int) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if n > 0 && (a.total >= maxLinks || a.links[user] >= maxUserLinks) {
+		return false
+	}
+	a.total += n
+	if a.links[user] += n; a.links[user] == 0 {
+		delete(a.links, user)
+	}
+	return true
+}
+
+// login reads the first frame.
+func (s *socket) login(address string) *farewell {
+	s.conn.SetReadDeadline(time.Now().Add(loginTime))
+	_, raw, err := s.conn.ReadMessage()
+	if err != nil {
+		return &farewell{link.CodeProtocol, "no login came"}
+	}
+	f, err := wire.ParseFrame(raw)
+	var l wire.Login
+	if err == nil && (f.Kind != wire.KindRequest || f.Name != l.Name()) {
+		return &farewell{link.CodeProtocol, "the first frame is a login"}
+	}
+	if err == nil && len(f.Data) > 0 {
+		err = json.Unmarshal(f.Data, &l)
+	}
+	if err != nil {
+		return &farewell{link.CodeProtocol, err.Error()}
+	}
+	if s.who, err = s.api.Gate.Enter(l.Token, address); err == nil {
+		err = s.who.Need(auth.View)
+	}
+	switch status := auth.Status(err); {
+	case err == nil:
+		return nil
+	case status == http.StatusTooManyRequests:
+		return &farewell{websocket.CloseTryAgainLater, err.Error()}
+	case status == http.StatusInternalServerError:
+		s.api.Log.Error("a login failed", "error", err)
+		return &farewell{websocket.CloseInternalServerErr, "the server could not check the token; its log says why"}
+	}
+	return &farewell{link.CodeDenied, err.Error()}
+}
+
+// bye tells the client why the link ends. The write goroutine is not running, or calls it itself.
+func (s *socket) bye(f *farewell) {
+	text := f.text
+	for len(text) > 120 { // a control frame holds 125 bytes
+		text = text[:len(text)-1]
+	}
+	s.conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(f.code, toValid(text)), time.Now().Add(writeTime))
+}
+
+// toValid drops what is left of a character that was cut.
+func toValid(s string) string {
+	r := []rune(s)
+	if n := len(r); n > 0 && r[n-1] == '�' {
+		r = r[:n-1]
+	}
+	return string(r)
+}
+
+func (s *socket) serve() {
+	desk := &jobs.Desk{Broker: s.api.Broker, Who: s.who}
+	written := make(chan struct{})
+	go func() { defer close(written); s.write() }()
+	listening := make(chan struct{})
+	s.all.Go(func() {
+		if err := desk.Events(s.ctx, func() { close(listening) }, s.put); err != nil && s.ctx.Err() == nil {
+			s.api.Log.Error("a link hears no events", "error", err)
+			s.end(&farewell{websocket.CloseTryAgainLater, "events cannot be heard now"})
+		}
+	})
+	select { // no event may fall between the replies of this link and its events
+	case <-listening:
+		if welcome, err := json.Marshal(wire.Welcome{User: s.who.User, Scope: string(s.who.Scope), Version: run.Version}); err == nil {
+			s.frame(wire.Frame{Kind: wire.KindReply, Data: welcome})
+		}
+		s.read(desk)
+	case <-s.ctx.Done():
+	}
+	s.end(nil)
+	s.all.Wait()
+	<-written
+}
+
+// put hands bytes to the write goroutine. A client that does not take what it gets is let go: it comes back and asks for what it
+// has missed.
+func (s *socket) put(raw []byte) {
+	select {
+	case s.out <- raw:
+	default:
+		s.end(&farewell{websocket.ClosePolicyViolation, "too slow: frames were waiting to be taken; connect again and replay"})
+	}
+}
+
+func (s *socket) frame(f wire.Frame) {
+	f.V = wire.Version
+	if raw, err := json.Marshal(f); err == nil {
+		s.put(raw)
+	}
+}
+
+// write owns the connection's writes until the link ends.
+func (s *socket) write() {
+	defer s.conn.Close() // and with it the reads
+	tick := time.NewTicker(pingTime)
+	defer tick.Stop()
+	for {
+		s.conn.SetWriteDeadline(time.Now().Add(writeTime))
+		var err error
+		select {
+		case <-s.ctx.Done():
+			if f, ok := context.Cause(s.ctx).(*farewell); ok {
+				s.bye(f)
+			}
+			return
+		case <-s.api.ended():
+			s.bye(&farewell{websocket.CloseServiceRestart, "the server ends"})
+			s.end(nil)
+			return
+		case raw := <-s.out:
+			err = s.conn.WriteMessage(websocket.TextMessage, raw)
+		case <-tick.C:
+			if s.who.Token != "" && !s.api.Gate.Tokens.StillValid(s.who.Token) {
+				s.bye(&farewell{link.CodeDenied, "the token was revoked"})
+				s.end(nil)
+				return
+			}
+			err = s.conn.WriteControl(websocket.PingMessage, nil, time.Now().Add(writeTime))
+		}
+		if err != nil {
+			s.end(err)
+			return
+		}
+	}
+}
+
+// read takes requests until the connection ends.
+func (s *socket) read(desk *jobs.Desk) {
+	alive := func(string) error { return s.conn.SetReadDeadline(time.Now().Add(pongTime)) }
+	alive("")
+	s.conn.SetPongHandler(alive)
+	ping := s.conn.PingHandler()
+	s.conn.SetPingHandler(func(data string) error { alive(""); return ping(data) }) // WriteControl may be called beside the writer
+	for {
+		_, raw, err := s.conn.ReadMessage()
+		if err != nil {
+			s.end(err)
+			return
+		}
+		alive("")
+		f, err := wire.ParseFrame(raw)
+		if err == nil && f.Kind != wire.KindRequest {
+			err = &farewell{link.CodeProtocol, "a client sends requests alone"}
+		}
+		if err != nil {
+			s.api.Log.Warn("a link sends what is no request", "user", s.who.User, "error", err)
+			s.end(&farewell{link.CodeProtocol, err.Error()})
+			return
+		}
+		if f.Name == (wire.Cancel{}).Name() {
+			s.cancel(f.ID)
+			continue
+		}
+		s.request(desk, f)
+	}
+}
+
+func (s *socket) cancel(id uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if cancel := s.working[id]; cancel != nil {
+		cancel()
+	}
+}
+
+// request answers one, beside others.
+func (s *socket) request(desk *jobs.Desk, f wire.Frame) {
+	ctx, cancel := context.WithCancel(s.ctx)
+	s.mu.Lock()
+	busy := len(s.working) >= maxRequests || s.working[f.ID] != nil
+	if !busy {
+		s.working[f.ID] = cancel
+	}
+	s.mu.Unlock()
+	if busy || !s.api.Gate.Allow(s.who) {
+		cancel()
+		s.frame(wire.Frame{Kind: wire.KindReply, ID: f.ID, Error: auth.ErrTooMany.Error()})
+		return
+	}
+	s.all.Go(func() {
+		defer cancel()
+		out := wire.Frame{Kind: wire.KindReply, ID: f.ID}
+		data, err := desk.Ask(ctx, f.Name, f.Data, func(name string, data json.RawMessage) {
+			s.frame(wire.Frame{Kind: wire.KindPart, ID: f.ID, Name: name, Data: data})
+		})
+		if out.Data = data; err != nil {
+			out.Data, out.Error = nil, s.sentence(f.Name, err)
+		}
+		s.mu.Lock()
+		delete(s.working, f.ID)
+		s.mu.Unlock()
+		s.frame(out)
+	})
+}
+
+// sentence is an error as far as it is for the client.
+func (s *socket) sentence(name string, err error) string {
+	if jobs.Status(err) != http.StatusInternalServerError || s.ctx.Err() != nil {
+		return err.Error()
+	}
+	s.api.Log.Error("a request failed", "user", s.who.User, "request", name, "error", err)
+	return "The server could not do this; its log says why."
+}

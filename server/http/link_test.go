@@ -1,0 +1,420 @@
+package http
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"hone/core/device/cpu"
+	"hone/core/link"
+	"hone/core/recipe"
+	"hone/core/wire"
+	"hone/server/auth"
+	"hone/server/jobs"
+)
+
+// office is a server with jobs, tokens and one worker.
+type office struct {
+	api    *API
+	server *httptest.Server
+	tokens *auth.Tokens
+	ada    string // tokens
+	bob    string
+	viewer string // ada's, to look only
+}
+
+func openOffice(t *testing.T) *office {
+	t.Helper()
+	dir := t.TempDir()
+	b, err := jobs.Open(t.Context(), jobs.Options{DataDir: dir, Lease: time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.Close)
+	files, err := jobs.NewFiles(b, filepath.Join(dir, "uploads"), jobs.DefaultLimits)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tokens, err := auth.OpenTokens(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(tokens.Close)
+	o := &office{tokens: tokens}
+	for _, k := range []struct {
+		to    *string
+		user  string
+		scope auth.Scope
+	}{{&o.ada, "ada", auth.Run}, {&o.bob, "bob", auth.Run}, {&o.viewer, "ada", auth.View}} {
+		if _, *k.to, err = tokens.Add(k.user, k.scope); err != nil {
+			t.Fatal(err)
+		}
+	}
+	o.api = &API{Gate: auth.NewGate(tokens, false, auth.Rates{Token: 1e5, Address: 1e5, Burst: 1e5}), Broker: b, Files: files}
+	s, err := New(Options{API: o.api})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.server = httptest.NewServer(s)
+	t.Cleanup(func() { o.api.Close(); o.server.Close() })
+	return o
+}
+
+func (o *office) hire(t *testing.T) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	dev := cpu.New(1)
+	w := &jobs.Worker{Broker: o.api.Broker, Device: dev, Dir: t.TempDir()}
+	ended := make(chan error, 1)
+	go func() { ended <- w.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		dev.Close()
+	})
+}
+
+// send brings bytes to the server.
+func (o *office) send(t *testing.T, token, name string, raw []byte) wire.Blob {
+	t.Helper()
+	sum := sha256.Sum256(raw)
+	b := wire.Blob{Path: name, Size: int64(len(raw)), SHA256: hex.EncodeToString(sum[:])}
+	f := link.Files{URL: o.server.URL, Token: token}
+	err := f.Send(t.Context(), b, func(at int64) (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(raw[at:])), nil }, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// startTiny sends a small model and rows and starts a run with them.
+func (o *office) startTiny(t *testing.T, c wire.Link, token string, steps int) string {
+	t.Helper()
+	golden := filepath.Join("..", "..", "testdata", "golden")
+	model := wire.Place{Name: "/home/me/tiny", Folder: true}
+	for _, name := range []string{"config.json", "model.safetensors"} {
+		model.Files = append(model.Files, o.send(t, token, name, readFile(t, filepath.Join(golden, "tiny_llama", name))))
+	}
+	rows := wire.Place{Name: "/home/me/rows.jsonl", Files: []wire.Blob{o.send(t, token, "rows.jsonl", readFile(t, filepath.Join(golden, "tiny_lora", "dataset.jsonl")))}}
+	r, err := recipe.Parse([]string{"--model", model.Name, "--dataset", rows.Name, "--max_steps", fmt.Sprint(steps), "--logging_steps", "1", "--gradient_accumulation_steps", "4"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := r.ToJSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	name, err := wire.Ask[wire.RunName](t.Context(), c, wire.Start{Recipe: raw, Places: []wire.Place{model, rows}, Priority: 1}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return name.Run
+}
+
+// listener collects the events of a link.
+type listener struct {
+	mu     sync.Mutex
+	frames []wire.Frame
+	over   chan struct{}
+}
+
+func listen() *listener { return &listener{over: make(chan struct{})} }
+
+func (l *listener) hear(f wire.Frame) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.frames = append(l.frames, f)
+	if f.Name == "finished" || f.Name == "failed" {
+		close(l.over)
+	}
+}
+
+// check wants every event once, in order, and every step once.
+func (l *listener) check(t *testing.T, steps int) {
+	t.Helper()
+	select {
+	case <-l.over:
+	case <-time.After(60 * time.Second):
+		t.Fatalf("the run did not end within a minute; %d events", len(l.frames))
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	seen := 0
+	for i, f := range l.frames {
+		if f.Seq != uint64(i+1) {
+			t.Fatalf("event %d is number %d", f.Seq, i+1)
+		}
+		if f.Name == "stepped" {
+			seen++
+		}
+	}
+	if seen != steps {
+		t.Errorf("%d steps were heard, want %d", seen, steps)
+	}
+}
+
+// A link that breaks again and again, and is delayed and half closed in between, misses nothing.
+func TestLinkThroughBadNetwork(t *testing.T) {
+	o := openOffice(t)
+	o.hire(t)
+	p := badNetwork(t, o.server.Listener.Addr().String())
+	heard := listen()
+	c, err := link.Dial(t.Context(), link.Options{URL: "http://" + p.addr, Token: o.ada, Event: heard.hear})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if c.Welcome().User != "ada" {
+		t.Errorf("%+v", c.Welcome())
+	}
+	id := o.startTiny(t, c, o.ada, 60)
+	c.Follow(id, 1)
+	stop := p.misbehave(7)
+	heard.check(t, 60)
+	stop()
+	if p.broken.Load() == 0 {
+		t.Error("the network was never bad")
+	}
+	// One that comes later hears the same.
+	late := listen()
+	d, err := link.Dial(t.Context(), link.Options{URL: o.server.URL, Token: o.viewer, Event: late.hear})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	d.Follow(id, 1)
+	late.check(t, 60)
+	if _, err := wire.Ask[struct{}](t.Context(), d, wire.Resume{Run: id}, nil); err == nil || !strings.Contains(err.Error(), "scope") {
+		t.Errorf("a token to look only resumes a run: %v", err)
+	}
+	carried, err := wire.Ask[wire.Carried](t.Context(), d, wire.Carry{Run: id}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range carried.Files {
+		var whole, rest bytes.Buffer
+		files := link.Files{URL: o.server.URL, Token: o.viewer}
+		if err := files.Take(t.Context(), id, f, &whole, 0); err != nil {
+			t.Fatal(err)
+		}
+		if sum := sha256.Sum256(whole.Bytes()); hex.EncodeToString(sum[:]) != f.SHA256 {
+			t.Errorf("%s is not what it should be", f.Path)
+		}
+		if err := files.Take(t.Context(), id, f, &rest, f.Size/3); err != nil || !bytes.Equal(rest.Bytes(), whole.Bytes()[f.Size/3:]) {
+			t.Errorf("%s from a third on: %d bytes, %v", f.Path, rest.Len(), err)
+		}
+	}
+}
+
+// A link whose token is revoked ends and does not come back.
+func TestLinkRevoked(t *testing.T) {
+	o := openOffice(t)
+	list, err := o.tokens.List()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := o.tokens.Revoke(list[0].ID); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := link.Dial(t.Context(), link.Options{URL: o.server.URL, Token: o.ada}); err == nil || !strings.Contains(err.Error(), "not valid") {
+		t.Errorf("%v", err)
+	}
+}
+
+// Everything that an attacker may try is refused with its status, and the server goes on.
+func TestAttacks(t *testing.T) {
+	o := openOffice(t)
+	ada, err := link.Dial(t.Context(), link.Options{URL: o.server.URL, Token: o.ada})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ada.Close()
+	id := o.startTiny(t, ada, o.ada, 2)
+	tokens, err := o.tokens.List()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, revoked, err := o.tokens.Add("ada", auth.Admin)
+	if err == nil {
+		tokens, err = o.tokens.List()
+	}
+	if err == nil {
+		err = o.tokens.Revoke(tokens[len(tokens)-1].ID)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	sha := strings.Repeat("ab", 32)
+	for name, c := range map[string]struct {
+		method, path, token, origin, body string
+		status                            int
+	}{
+		"no token":                   {"HEAD", "/files/" + sha, "", "", "", 401},
+		"a token in the address":     {"HEAD", "/files/" + sha + "?token=" + o.ada, "", "", "", 401},
+		"a wrong token":              {"HEAD", "/files/" + sha, o.ada + "x", "", "", 401},
+		"a revoked token":            {"HEAD", "/files/" + sha, revoked, "", "", 401},
+		"a token to look only":       {"PUT", "/files/" + sha + "?size=1&offset=0", o.viewer, "", "x", 403},
+		"a forged origin":            {"HEAD", "/files/" + sha, o.ada, "https://evil.example", "", 403},
+		"a forged origin asks":       {"OPTIONS", "/files/" + sha, "", "https://evil.example", "", 403},
+		"a forged origin's link":     {"GET", "/link", o.ada, "https://evil.example", "", 403},
+		"another user's run":         {"GET", "/files/run/" + id + "/args.json", o.bob, "", "", 404},
+		"traversal in a run":         {"GET", "/files/run/x/v0-20260101-000000/..%2f..%2fetc%2fpasswd", o.ada, "", "", 404},
+		"traversal in a name":        {"HEAD", "/files/..%2f..%2ftokens.json", o.ada, "", "", 400},
+		"traversal in an upload":     {"PUT", "/files/..%2fx?size=1&offset=0", o.ada, "", "x", 400},
+		"a declared 10 TB":           {"PUT", "/files/" + sha + "?size=10995116277760&offset=0", o.ada, "", "x", 413},
+		"a size that is none":        {"PUT", "/files/" + sha + "?size=x&offset=0", o.ada, "", "x", 400},
+		"an offset before all":       {"PUT", "/files/" + sha + "?size=2&offset=-1", o.ada, "", "x", 400},
+		"a hole":                     {"PUT", "/files/" + sha + "?size=2&offset=1", o.ada, "", "x", 409},
+		"other bytes":                {"PUT", "/files/" + sha + "?size=1&offset=0", o.ada, "", "x", 422},
+		"no websocket":               {"GET", "/link", o.ada, "", "", 400},
+		"another method":             {"DELETE", "/files/" + sha, o.ada, "", "", 405},
+		"a body where there is none": {"POST", "/", "", "", "x", 405},
+	} {
+		r, err := http.NewRequestWithContext(t.Context(), c.method, o.server.URL+c.path, strings.NewReader(c.body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.token != "" {
+			r.Header.Set("Authorization", "Bearer "+c.token)
+		}
+		if c.origin != "" {
+			r.Header.Set("Origin", c.origin)
+		}
+		res, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		text, _ := io.ReadAll(res.Body)
+		res.Body.Close()
+		if res.StatusCode != c.status || strings.Contains(string(text), "/tmp") {
+			t.Errorf("%s: %d %.200s, want %d", name, res.StatusCode, text, c.status)
+		}
+	}
+	// A body that is declared large is refused before it is sent.
+	conn, err := net.Dial("tcp", o.server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Fprintf(conn, "PUT /files/%s?size=10737418240&offset=0 HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\nContent-Length: 10737418240\r\n\r\n", sha, o.ada)
+	conn.SetReadDeadline(time.Now().Add(10 * time.Second))
+	head := make([]byte, 64)
+	if n, err := conn.Read(head); err != nil || !strings.Contains(string(head[:n]), " 413 ") {
+		t.Errorf("a declared body of 10 GB: %q, %v", head, err)
+	}
+	o.attackLinks(t, id)
+	// All are well.
+	if runs, err := wire.Ask[wire.RunList](t.Context(), ada, wire.Runs{}, nil); err != nil || len(runs.Runs) != 1 {
+		t.Errorf("after all that: %+v, %v", runs, err)
+	}
+}
+
+// attackLinks does with websockets what no client does.
+func (o *office) attackLinks(t *testing.T, id string) {
+	t.Helper()
+	address := "ws" + strings.TrimPrefix(o.server.URL, "http") + "/link"
+	dial := func(token string) *websocket.Conn {
+		t.Helper()
+		c, res, err := websocket.DefaultDialer.DialContext(t.Context(), address, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		c.SetReadDeadline(time.Now().Add(20 * time.Second))
+		if token != "" {
+			login, _ := json.Marshal(wire.Login{Token: token})
+			c.WriteJSON(wire.Frame{V: wire.Version, Kind: wire.KindRequest, Name: "login", Data: login})
+			if _, _, err := c.ReadMessage(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return c
+	}
+	deep := strings.Repeat("[", 500_000)
+	for name, c := range map[string]struct {
+		token, frame string
+		code         int
+	}{
+		"a wrong token":     {"", `{"v":1,"kind":"request","name":"login","data":{"token":"hone_x_y"}}`, link.CodeDenied},
+		"no token":          {"", `{"v":1,"kind":"request","name":"login"}`, link.CodeDenied},
+		"no login":          {"", `{"v":1,"kind":"request","id":1,"name":"runs"}`, link.CodeProtocol},
+		"no JSON before":    {"", "\x00\x01", link.CodeProtocol},
+		"no JSON":           {o.ada, "\x00\x01", link.CodeProtocol},
+		"another version":   {o.ada, `{"v":9,"kind":"request"}`, link.CodeProtocol},
+		"an event":          {o.ada, `{"v":1,"kind":"event","run":"x","seq":1}`, link.CodeProtocol},
+		"deep JSON":         {o.ada, `{"v":1,"kind":"request","id":1,"name":"start","data":` + deep, link.CodeProtocol},
+		"deep JSON, closed": {o.ada, `{"v":1,"kind":"request","id":1,"name":"start","data":` + deep + strings.Repeat("]", 500_000) + `}`, link.CodeProtocol},
+		"two megabytes":     {o.ada, strings.Repeat("x", 2<<20), websocket.CloseMessageTooBig},
+	} {
+		conn := dial(c.token)
+		conn.WriteMessage(websocket.TextMessage, []byte(c.frame))
+		_, _, err := conn.ReadMessage()
+		if !websocket.IsCloseError(err, c.code) {
+			t.Errorf("%s: %v, want code %d", name, err, c.code)
+		}
+		conn.Close()
+	}
+	// Requests for what another user has.
+	bob, err := link.Dial(t.Context(), link.Options{URL: o.server.URL, Token: o.bob})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer bob.Close()
+	for _, r := range []wire.Request{wire.Replay{Run: id}, wire.Carry{Run: id}, wire.Steer{Run: id, Do: "stop"}, wire.Delete{Path: "runs/" + id}, wire.Resume{Run: id},
+		wire.Replay{Run: "*"}, wire.Carry{Run: ">"}, wire.Delete{Path: "runs/../ada"}, wire.Answer{Run: id, Sides: "both"}} {
+		if _, err := bob.Ask(t.Context(), r.Name(), r, nil); err == nil || !strings.Contains(err.Error(), "no run") {
+			t.Errorf("%s: %v", r.Name(), err)
+		}
+	}
+	// Frames made of pieces of true ones.
+	rng := rand.New(rand.NewPCG(1, 2))
+	true1 := `{"v":1,"kind":"request","id":7,"name":"start","data":{"recipe":{"model":"x"},"places":[{"name":"x","files":[{"path":"a","size":1,"sha256":"b"}]}]}}`
+	for range 200 {
+		raw := []byte(true1)
+		for range 1 + rng.IntN(4) {
+			raw[rng.IntN(len(raw))] = byte(rng.IntN(256))
+		}
+		conn := dial(o.bob)
+		conn.WriteMessage(websocket.TextMessage, raw)
+		conn.WriteMessage(websocket.TextMessage, []byte(`{"v":1,"kind":"request","id":8,"name":"runs"}`))
+		if _, _, err := conn.ReadMessage(); err != nil && !websocket.IsCloseError(err, link.CodeProtocol, websocket.CloseInvalidFramePayloadData, websocket.CloseAbnormalClosure) {
+			t.Errorf("%q: %v", raw, err)
+		}
+		conn.Close()
+	}
+}
+
+// A client that takes nothing is let go; others hear all.
+func TestSlowConsumer(t *testing.T) {
+	o := openOffice(t)
+	s := &socket{api: o.api, out: make(chan []byte, 3)}
+	s.ctx, s.end = context.WithCancelCause(t.Context())
+	for range 3 {
+		s.put([]byte("x"))
+	}
+	if s.ctx.Err() != nil {
+		t.Fatal("it ended before its time")
+	}
+	s.put([]byte("x"))
+	if f, ok := context.Cause(s.ctx).(*farewell); !ok || f.code != websocket.ClosePolicyViolation || !strings.Contains(f.text, "slow") {
+		t.Errorf("%v", context.Cause(s.ctx))
+	}
+}

@@ -1,0 +1,118 @@
+package http
+
+import (
+	"math/rand/v2"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// network is a TCP proxy that can drop, delay and half close connections.
+type network struct {
+	addr   string
+	broken atomic.Int64
+	delay  atomic.Int64 // nanoseconds that each piece waits
+
+	mu    sync.Mutex
+	conns map[*net.TCPConn]bool
+}
+
+func badNetwork(t *testing.T, to string) *network {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := &network{addr: l.Addr().String(), conns: map[*net.TCPConn]bool{}}
+	t.Cleanup(func() { l.Close(); n.each(func(c *net.TCPConn) { c.Close() }) })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			d, err := net.Dial("tcp", to)
+			if err != nil {
+				c.Close()
+				continue
+			}
+			a, b := c.(*net.TCPConn), d.(*net.TCPConn)
+			n.mu.Lock()
+			n.conns[a], n.conns[b] = true, true
+			n.mu.Unlock()
+			go n.pipe(a, b)
+			go n.pipe(b, a)
+		}
+	}()
+	return n
+}
+
+func (n *network) pipe(from, to *net.TCPConn) {
+	defer func() {
+		to.CloseWrite()
+		n.mu.Lock()
+		delete(n.conns, from)
+		n.mu.Unlock()
+	}()
+	buf := make([]byte, 16<<10)
+	for {
+		k, err := from.Read(buf)
+		if k > 0 {
+			time.Sleep(time.Duration(n.delay.Load()))
+			if _, err := to.Write(buf[:k]); err != nil {
+				return
+			}
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+func (n *network) each(f func(*net.TCPConn)) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for c := range n.conns {
+		f(c)
+	}
+}
+
+// misbehave does something bad every so often until it is told to stop.
+func (n *network) misbehave(seed uint64) (stop func()) {
+	rng := rand.New(rand.NewPCG(seed, 1))
+	done, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			select {
+			case <-done:
+				n.delay.Store(0)
+				return
+			case <-time.After(time.Duration(100+rng.IntN(300)) * time.Millisecond):
+			}
+			n.delay.Store(0)
+			n.broken.Add(1)
+			switch rng.IntN(3) {
+			case 0: // all connections end, in the middle of what they carry
+				n.each(func(c *net.TCPConn) { c.SetLinger(0); c.Close() })
+			case 1: // one direction ends
+				n.each(func(c *net.TCPConn) { c.CloseRead() })
+			case 2:
+				n.delay.Store(int64(150 * time.Millisecond))
+			}
+		}
+	}()
+	return func() { close(done); <-ended }
+}
+
+func readFile(t *testing.T, path string) []byte {
+	t.Helper()
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return raw
+}
