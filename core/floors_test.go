@@ -31,7 +31,7 @@ var floors = []string{
 	// 4: what is kept
 	"core/filelock", "core/checkpoint", "core/hub", "core/hub/hubtest", "core/export", "core/bundle/world", "core/bundle", "core/bundle/worldgen",
 	// 5: what is done
-	"core/generate", "core/eval", "core/train", "core/run", "core/host",
+	"core/generate", "core/eval", "core/train", "core/run", "core/move", "core/host",
 	// 6: the page
 	"web/worker", "web/worker/workertest", "web/words", "web/parts", "web/studio", "web/studio/studiotest", "web/assets", "web", "web/webtest", "web/dist", "web/dist/pack",
 	// 7: the programs

@@ -1,3 +1,5 @@
+//lint:file-ignore SA1019 nhooyr.io/websocket is the name in the house plan; the same code goes on as github.com/coder/websocket
+
 // Package link is the way to a server: a wire.Link over a websocket that comes back by itself when the network goes away, and
 // the files that travel beside it over HTTP. It is the same code in a program and in a browser.
 package link

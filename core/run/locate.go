@@ -122,6 +122,9 @@ func DatasetFiles(ctx context.Context, name string, sink func(wire.Event)) ([]st
 	return newLocator(recipe.Recipe{}, resumption{}, sink).dataset(ctx, name)
 }
 
+// Absolute makes the paths of a recipe independent of where the program was started. Names of a hub stay.
+func Absolute(r *recipe.Recipe) error { return absolute(r, nil) }
+
 // absolute makes the paths of a recipe independent of where the program was started. Names of a hub and those that places
 // has stay.
 func absolute(r *recipe.Recipe, places map[string]string) error {

@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"net/netip"
 	"net/url"
 	"os"
 	"os/exec"
@@ -37,17 +36,18 @@ const (
 func serve(e env, args []string) error {
 	var address string
 	var open, verbose bool
+	var j jobFlags
 	o := http.Options{Hubs: hub.Endpoints()}
 	flag := func(p *bool) func(string) error {
 		return func(v string) (err error) { *p, err = strconv.ParseBool(v); return err }
 	}
-	positional, help, err := e.parse(args, []recipe.Flag{
-		{Name: "addr", Value: "HOST:PORT", Default: fmt.Sprintf("127.0.0.1:%d, or the next port that is free", defaultPort), Help: "where to listen; an address of this machine alone", Set: text(&address)},
+	positional, help, err := e.parse(args, append([]recipe.Flag{
+		{Name: "addr", Value: "HOST:PORT", Default: fmt.Sprintf("127.0.0.1:%d, or the next port that is free", defaultPort), Help: "where to listen; an address that other machines reach needs TLS and tokens", Set: text(&address)},
 		connectFlag(&o),
 		{Name: "models", Value: "DIR", Help: "give out the models below this directory, at /models/: one download for a whole class", Set: text(&o.Models)},
 		{Name: "open", Bool: true, Default: "false", Help: "show the page in the desktop's browser, where there is a desktop", Set: flag(&open)},
 		{Name: "verbose", Bool: true, Default: "false", Help: "log every request, not only those that failed", Set: flag(&verbose)},
-	}, "serve [flags]\n\nServes the page to the browsers of this machine, until Ctrl-C. The page trains in the browser: models, rows and results stay there.")
+	}, j.flags()...), "serve [flags]\n\nServes the page, until Ctrl-C. The page trains in the browser: models, rows and results stay there, unless a run is sent here: those are\ndone by workers of this machine (--workers), and by `hone worker` elsewhere.")
 	if err != nil || help {
 		return err
 	}
@@ -59,24 +59,29 @@ func serve(e env, args []string) error {
 		level = slog.LevelDebug
 	}
 	o.Log = slog.New(slog.NewTextHandler(e.err, &slog.HandlerOptions{Level: level}))
-	l, err := listen(e.ctx, address)
+	l, err := j.listen(e.ctx, address)
 	if err != nil {
 		return err
 	}
 	defer l.Close()
-	if o.Page, o.Release, err = page(); err != nil {
+	end, err := j.open(e, &o)
+	if err != nil {
+		return err
+	}
+	defer end()
+	if o.Page, o.Release, err = page(); err != nil && (o.API == nil || !errors.Is(err, dist.ErrNone)) {
 		return err
 	}
 	server, err := http.New(o)
 	if err != nil {
 		return err
 	}
-	at := "http://" + l.Addr().String()
+	at := j.scheme() + l.Addr().String()
 	fmt.Fprintf(e.out, "Hone is at %s\nCtrl-C ends it.\n", at)
 	if open {
 		show(e.ctx, at)
 	}
-	return server.Serve(e.ctx, l)
+	return server.Serve(e.ctx, j.secure(l))
 }
 
 func site(e env, args []string) error {
@@ -124,13 +129,8 @@ func page() (http.Page, *dist.Release, error) {
 func listen(ctx context.Context, address string) (net.Listener, error) {
 	var config net.ListenConfig
 	if address != "" {
-		host, _, err := net.SplitHostPort(address)
-		if err != nil {
+		if _, _, err := net.SplitHostPort(address); err != nil {
 			return nil, fmt.Errorf("--addr %s: %w; an address such as 127.0.0.1:%d is wanted", address, err, defaultPort)
-		}
-		if ip, err := netip.ParseAddr(host); host != "localhost" && (err != nil || !ip.IsLoopback()) {
-			return nil, fmt.Errorf("--addr %s: so far the page is served to this machine alone (127.0.0.1, [::1] or localhost): others need TLS and tokens, which come with offload. "+
-				"`hone site` writes files that any web host with https can give to a class", address)
 		}
 		l, err := config.Listen(ctx, "tcp", address)
 		if errors.Is(err, syscall.EADDRINUSE) {

@@ -16,11 +16,11 @@ func TestServeRefuses(t *testing.T) {
 	}
 	defer taken.Close()
 	for _, c := range []struct{ args, says string }{
-		{"--addr 0.0.0.0:7860", "TLS and tokens"},
-		{"--addr :7860", "TLS and tokens"},
-		{"--addr [::]:7860", "TLS and tokens"},
-		{"--addr 192.168.1.2:7860", "TLS and tokens"},
-		{"--addr example.org:80", "TLS and tokens"},
+		{"--addr 0.0.0.0:7860", "certificate"},
+		{"--addr :7860", "certificate"},
+		{"--addr [::]:7860", "certificate"},
+		{"--addr 192.168.1.2:7860", "certificate"},
+		{"--addr example.org:80", "certificate"},
 		{"--addr 7860", "127.0.0.1:7860 is wanted"},
 		{"--addr " + taken.Addr().String(), "another program listens there"},
 		{"--connect gpu.example", "an address such as https://gpu.example"},

@@ -39,12 +39,16 @@ func sft(e env, args []string) error {
 			}
 			return nil
 		}}
-	r, help, err := parseRecipe(e, args, "sft --model DIR --dataset FILE[,FILE…] --train_type lora|qlora|full [flags]", extra)
+	var server remote
+	r, help, err := parseRecipe(e, args, "sft --model DIR --dataset FILE[,FILE…] --train_type lora|qlora|full [flags]", append(server.flags(), extra)...)
 	if err != nil || help {
 		return err
 	}
 	if rows > 0 {
 		return preview(e, r, rows)
+	}
+	if server.url != "" {
+		return sftRemote(e, &server, r)
 	}
 	_, err = trainRecipe(e, "sft", r)
 	return err

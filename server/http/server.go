@@ -74,6 +74,9 @@ func New(o Options) (*Server, error) {
 		s.closing = append(s.closing, root)
 		s.mux.Handle("/models/", fetched(models{root}))
 	}
+	if o.API != nil {
+		s.closing = append(s.closing, o.API)
+	}
 	s.mux.HandleFunc("/health", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("Cache-Control", "no-store")

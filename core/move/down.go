@@ -1,0 +1,142 @@
+package move
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"hone/core/checkpoint"
+	"hone/core/link"
+	"hone/core/wire"
+)
+
+var idShape = regexp.MustCompile(`^[^/\\\x00-\x1f]{1,200}/v[0-9]{1,9}-[0-9]{8}-[0-9]{6}$`)
+
+// Pull brings a run from a server to <outputDir>/<id> as of its last State, and says where it is and at which step. What is
+// here already is not brought again; a checkpoint gets its name when it is whole. The run can go on from there.
+func Pull(ctx context.Context, l wire.Link, from link.Files, id, outputDir string, tell func(Progress)) (dir string, step int, err error) {
+	if !idShape.MatchString(id) || strings.HasPrefix(id, ".") {
+		return "", 0, fmt.Errorf("%q is no id of a run; `hone runs` lists them", id)
+	}
+	c, err := wire.Ask[wire.Carried](ctx, l, wire.Carry{Run: id}, nil)
+	if err != nil {
+		return "", 0, err
+	}
+	dir = filepath.Join(outputDir, filepath.FromSlash(id))
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return "", 0, err
+	}
+	r := checkpoint.Run{Dir: dir}
+	release, err := r.Lock()
+	if err != nil {
+		return "", 0, err
+	}
+	defer release()
+	var done, total int64
+	folders := map[string][]wire.Blob{} // files by checkpoint; "" is the run's own
+	var order []string
+	for _, f := range c.Files {
+		top, _, nested := strings.Cut(f.Path, "/")
+		if !nested {
+			top = ""
+		}
+		if !filepath.IsLocal(filepath.FromSlash(f.Path)) || strings.ContainsAny(f.Path, `\:`) || nested && !strings.HasPrefix(top, "checkpoint-") {
+			return "", 0, fmt.Errorf("the server gives a file %q, which cannot be part of a run", f.Path)
+		}
+		if _, ok := folders[top]; !ok && top != "" {
+			order = append(order, top)
+		}
+		folders[top] = append(folders[top], f)
+		total += f.Size
+	}
+	// The log and the recipe last: as long as a checkpoint is missing, they are the old ones.
+	for _, top := range append(order, "") {
+		to := filepath.Join(dir, top)
+		if top != "" {
+			if whole(to, top, folders[top]) {
+				for _, f := range folders[top] {
+					done += f.Size
+				}
+				continue
+			}
+			to = filepath.Join(dir, ".tmp-"+top)
+		}
+		for _, f := range folders[top] {
+			path := filepath.Join(to, filepath.FromSlash(strings.TrimPrefix(f.Path, top+"/")))
+			if err := take(ctx, from, id, f, path); err != nil {
+				return "", 0, err
+			}
+			if done += f.Size; tell != nil {
+				tell(Progress{f.Path, done, total})
+			}
+		}
+		if top != "" {
+			final := filepath.Join(dir, top)
+			if err := os.RemoveAll(final); err != nil {
+				return "", 0, err
+			}
+			if err := os.Rename(to, final); err != nil {
+				return "", 0, err
+			}
+		}
+	}
+	// What lies beyond the State that came is of another past.
+	if err := r.RemoveAfter(c.Step); err != nil {
+		return "", 0, err
+	}
+	if c.Step > 0 {
+		if _, err := checkpoint.Load(filepath.Join(dir, fmt.Sprintf("checkpoint-%d", c.Step))); err != nil {
+			return "", 0, err
+		}
+	}
+	return dir, c.Step, nil
+}
+
+// whole reports whether a checkpoint is here with these files.
+func whole(dir, top string, files []wire.Blob) bool {
+	for _, f := range files {
+		h, err := checkpoint.HashFile(filepath.Join(dir, filepath.FromSlash(strings.TrimPrefix(f.Path, top+"/"))))
+		if err != nil || h.SHA256 != f.SHA256 {
+			return false
+		}
+	}
+	return true
+}
+
+// take brings one file, behind what an earlier attempt has brought of it.
+func take(ctx context.Context, from link.Files, id string, f wire.Blob, path string) error {
+	if h, err := checkpoint.HashFile(path); err == nil && h.SHA256 == f.SHA256 {
+		return nil
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+		return err
+	}
+	part := filepath.Join(filepath.Dir(path), ".part-"+f.SHA256[:min(len(f.SHA256), 16)])
+	w, err := os.OpenFile(part, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o666)
+	if err != nil {
+		return err
+	}
+	st, err := w.Stat()
+	if err == nil {
+		err = from.Take(ctx, id, f, w, st.Size())
+	}
+	if err == nil {
+		err = w.Sync()
+	}
+	if err = errors.Join(err, w.Close()); err != nil {
+		return err
+	}
+	h, err := checkpoint.HashFile(part)
+	if err != nil {
+		return err
+	}
+	if h.SHA256 != f.SHA256 {
+		os.Remove(part)
+		return fmt.Errorf("%s came damaged: its SHA-256 is %s, not %s; do it again", f.Path, h.SHA256, f.SHA256)
+	}
+	return os.Rename(part, path)
+}

@@ -1,0 +1,202 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"hone/core/filelock"
+	"hone/core/recipe"
+	"hone/server/jobs"
+)
+
+func init() {
+	register(command{name: "worker", args: "--nats URL [flags]", short: "Do the jobs of a server on this machine's device", run: worker})
+}
+
+// natsEnv names the engine to a worker that a server starts: an address holds a secret, and arguments are seen by all users.
+const natsEnv = "HONE_NATS"
+
+// workerFlags are those of a worker, which a server hands on to its own.
+type workerFlags struct {
+	device string
+	lease  time.Duration
+	every  time.Duration
+	tries  int
+}
+
+func (f *workerFlags) flags() []recipe.Flag {
+	return []recipe.Flag{
+		{Name: "device", Value: "NAME", Default: "auto", Help: "where a worker computes: cpu, webgpu, or auto", Set: text(&f.device)},
+		{Name: "lease", Value: "TIME", Default: "30s", Help: "a worker that is silent for so long is taken for dead, and its run goes on elsewhere", Set: duration(&f.lease)},
+		{Name: "save_every", Value: "TIME", Default: "1m", Help: "store what a run needs to go on so often, beside the recipe's save_steps", Set: duration(&f.every)},
+		{Name: "retries", Value: "N", Default: "5", Help: "attempts in a row without progress before a run is given up", Set: count(&f.tries)},
+	}
+}
+
+// args are the flags as a command line.
+func (f *workerFlags) args() (out []string) {
+	if f.device != "" {
+		out = append(out, "--device", f.device)
+	}
+	if f.lease > 0 {
+		out = append(out, "--lease", f.lease.String())
+	}
+	if f.every > 0 {
+		out = append(out, "--save_every", f.every.String())
+	}
+	if f.tries > 0 {
+		out = append(out, "--retries", strconv.Itoa(f.tries))
+	}
+	return out
+}
+
+func duration(p *time.Duration) func(string) error {
+	return func(v string) (err error) {
+		if *p, err = time.ParseDuration(v); err != nil || *p <= 0 {
+			return errors.New("a time such as 500ms, 30s or 5m is wanted")
+		}
+		return nil
+	}
+}
+
+func worker(e env, args []string) error {
+	f := workerFlags{device: "auto"}
+	dir, address, child := defaultDataDir(), os.Getenv(natsEnv), false
+	positional, help, err := e.parse(args, append([]recipe.Flag{
+		{Name: "nats", Value: "URL", Help: "the engine that holds the jobs, such as nats://token@host:4222; HONE_NATS keeps it out of the list of processes", Set: text(&address)},
+		dataDirFlag(&dir),
+		{Name: "child", Bool: true, Default: "false", Help: "end when standard input ends: as the server's own workers do", Set: func(v string) (err error) { child, err = strconv.ParseBool(v); return err }},
+	}, f.flags()...), "worker --nats URL [flags]\n\nTakes one job after the other. Ctrl-C saves the run under way and gives it back.")
+	if err != nil || help {
+		return err
+	}
+	if len(positional) > 0 {
+		return fmt.Errorf("worker: %q is not understood; it takes flags alone", positional[0])
+	}
+	if address == "" {
+		return errors.New("worker: --nats is missing: where are the jobs? `hone serve` starts workers of its own")
+	}
+	log := slog.New(slog.NewTextHandler(e.err, nil))
+	if child {
+		ctx, cancel := context.WithCancel(e.ctx)
+		defer cancel()
+		e.ctx = ctx
+		go func() {
+			io.Copy(io.Discard, os.Stdin) // ends when the server does, whatever ended it
+			cancel()
+		}()
+	}
+	home, lock, err := workerHome(dir)
+	if err != nil {
+		return err
+	}
+	defer lock.Release()
+	dev, err := openDevice(e, f.device, 0, "auto")
+	if err != nil {
+		return err
+	}
+	defer dev.Close()
+	b, err := reach(e.ctx, jobs.Options{NATS: address, Lease: f.lease, Log: log})
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	log.Info("a worker waits for jobs", "process", os.Getpid(), "device", dev.Caps().Name)
+	w := &jobs.Worker{Broker: b, Device: dev, Dir: home, Every: f.every, Tries: f.tries, Log: log}
+	return w.Run(e.ctx)
+}
+
+// reach connects to an engine that may still be starting.
+func reach(ctx context.Context, o jobs.Options) (*jobs.Broker, error) {
+	for began := time.Now(); ; {
+		b, err := jobs.Open(ctx, o)
+		if err == nil || ctx.Err() != nil || time.Since(began) > time.Minute {
+			return b, err
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(500 * time.Millisecond):
+		}
+	}
+}
+
+// workerHome is the first directory of a worker that no other one has.
+func workerHome(dir string) (string, *filelock.Lock, error) {
+	for n := 0; ; n++ {
+		home := filepath.Join(dir, "workers", strconv.Itoa(n))
+		if err := os.MkdirAll(home, 0o700); err != nil {
+			return "", nil, fmt.Errorf("worker: %w", err)
+		}
+		lock, err := filelock.Try(filepath.Join(home, ".lock"))
+		if held := (*filelock.Held)(nil); errors.As(err, &held) {
+			continue
+		}
+		return home, lock, err
+	}
+}
+
+// superviseWorkers keeps n workers of this machine running until ctx ends; then it waits until they have given back their runs.
+func superviseWorkers(ctx context.Context, n int, address, dir string, f workerFlags, log *slog.Logger) (wait func()) {
+	ended := make(chan struct{}, n)
+	for range n {
+		go func() {
+			defer func() { ended <- struct{}{} }()
+			pause := time.Second
+			for ctx.Err() == nil {
+				began := time.Now()
+				err := oneWorker(ctx, address, dir, f)
+				if ctx.Err() != nil {
+					return
+				}
+				log.Warn("a worker ended; another one is started", "error", err)
+				if time.Since(began) > time.Minute {
+					pause = time.Second
+				}
+				select {
+				case <-ctx.Done():
+				case <-time.After(pause):
+				}
+				pause = min(2*pause, 30*time.Second)
+			}
+		}()
+	}
+	return func() {
+		for range n {
+			<-ended
+		}
+	}
+}
+
+// workerGrace is how long a worker may take to save and end.
+const workerGrace = time.Minute
+
+func oneWorker(ctx context.Context, address, dir string, f workerFlags) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	c := exec.Command(self, append([]string{"worker", "--child", "--data_dir", dir}, f.args()...)...)
+	c.Env = append(os.Environ(), natsEnv+"="+address)
+	c.Stderr = os.Stderr
+	in, err := c.StdinPipe()
+	if err != nil {
+		return err
+	}
+	if err := c.Start(); err != nil {
+		return err
+	}
+	stop := context.AfterFunc(ctx, func() {
+		in.Close()
+		time.AfterFunc(workerGrace, func() { c.Process.Kill() }) // one that has ended is none to kill
+	})
+	defer stop()
+	return c.Wait()
+}
