@@ -15,19 +15,23 @@ endif
 DEVICE ?= cpu
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build run check test golden wgsl soak bench bench-cpu base-model clean
+.PHONY: help deps build run site check test golden wgsl soak bench bench-cpu base-model clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
 
-deps: ## install what is missing: compiler, Vulkan on the CPU, Chromium, Go modules
+deps: ## install what is missing: compiler, Vulkan on the CPU, Chromium, npm, Go modules, the page's packages
 	@.ci/deps.sh
 
-build: ## make bin/hone
+build: deps ## make bin/hone, which carries the page
+	@.ci/page.sh
 	go build -o bin/hone ./server
 
-run: deps build ## train the bundled default and let base and tuned model answer side by side
-	bin/hone demo
+run: build ## serve the page to this machine, and open it where there is a desktop
+	@bin/hone serve --open
+
+site: build ## write the page as files for any web host to site/
+	@bin/hone site site
 
 check: ## gofmt, vet, staticcheck, floors
 	@.ci/check.sh
@@ -66,4 +70,5 @@ base-model: build ## make the bundled default again (minutes)
 	cp $(WORLD)/instructions.json $(WORLD)/heldout.json core/bundle/default/
 
 clean: ## remove what was built
-	rm -rf bin .build
+	rm -rf bin .build site
+	find web/dist/site -mindepth 1 ! -name .gitignore -delete

@@ -22,12 +22,8 @@ formatted() {
 	[ -z "$bad" ] || { printf 'not formatted (gofmt -w does it):\n%s\n' "$bad"; return 1; }
 }
 
-# What the browser builds: the packages of core and wasm that have files there.
-in_browser() {
-	local patterns=(./core/...)
-	[ ! -d wasm ] || patterns+=(./wasm/...)
-	GOOS=js GOARCH=wasm "$@" "${patterns[@]}"
-}
+# What the browser builds: the packages of core, web and wasm that have files there.
+in_browser() { GOOS=js GOARCH=wasm "$@" ./core/... ./web/... ./wasm/...; }
 
 # The Go that templ makes of the page's components is in the repository, and is what its source says.
 components() {

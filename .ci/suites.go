@@ -40,22 +40,21 @@ func (c command) with(env ...string) command { c.env = append(c.env, env...); re
 func (c command) talking() command { c.talks = true; return c }
 
 func suites() []suite {
-	wasm := []string{"go", "build", "./core/..."}
-	if _, err := os.Stat("wasm"); err == nil {
-		wasm = append(wasm, "./wasm/...")
-	}
 	return []suite{
 		{"check", []command{run(".ci/check.sh")}},
 		{"build", []command{
+			run(".ci/page.sh"),
 			run("go", "build", "-o", "bin/hone", "./server"),
-			run(wasm...).with("GOOS=js", "GOARCH=wasm"),
+			run("go", "build", "./core/...", "./web/...", "./wasm/...").with("GOOS=js", "GOARCH=wasm"),
 			run("go", "build", "./...").with("CGO_ENABLED=0"),
 		}},
 		// A machine without a WebGPU driver or a browser fails here; `make deps` brings both.
-		{"unit", []command{test("-skip", "^TestGolden$", "./...").with("HONE_REQUIRE_WEBGPU=1")}},
+		{"unit", []command{test("-skip", "^(TestGolden$|TestEndToEnd)", "./...").with("HONE_REQUIRE_WEBGPU=1")}},
 		// The kernels in plain Go, as every machine but amd64 has them.
 		{"plain", []command{test("./core/device/cpu/...").with("GOEXPERIMENT=")}},
 		{"golden", []command{test("-run", "^TestGolden$", "./server/cli").talking()}},
+		// The page in a browser, as its users have it. By itself: its tests wait for a machine that has other things to do.
+		{"page", []command{test("-run", "^TestEndToEnd", "./server/e2e").with("HONE_REQUIRE_WEBGPU=1")}},
 	}
 }
 

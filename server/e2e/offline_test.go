@@ -1,0 +1,94 @@
+//go:build !js
+
+package e2e_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+
+	"hone/web/worker/workertest"
+)
+
+// files is a web host that knows nothing but files, and gives out a site below a path.
+func files(t *testing.T, dir, below string) *httptest.Server {
+	t.Helper()
+	mux := http.NewServeMux()
+	mux.Handle(below, http.StripPrefix(below, http.FileServer(http.Dir(dir))))
+	s := httptest.NewServer(mux)
+	t.Cleanup(s.Close)
+	return s
+}
+
+// controlled says that a service worker serves the page and has all its files.
+const controlled = `navigator.serviceWorker.controller && navigator.serviceWorker.controller.state === "activated"`
+
+// The static site, on a host that knows nothing but files and below a path: after one visit it works without the host, and trains.
+func TestEndToEndWithoutANetwork(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "site")
+	output(t, t.TempDir(), "site", dir)
+	host := files(t, dir, "/class/")
+	p := open(t, workertest.Start(t, noGPU...), host.URL+"/class/")
+	defer p.Close()
+	if at := workertest.Eval[string](p.Page, "location.pathname"); at != "/class/en/" && at != "/class/zh/" {
+		t.Errorf("the front page leads to %s", at)
+	}
+	p.until(2*time.Minute, "kept for use without a network", controlled)
+	host.Close()
+	for _, path := range []string{"/class/zh/", "/class/en/", "/class/"} {
+		if err := chromedp.Do(p.Context(), chromedp.Navigate(host.URL+path)); err != nil {
+			t.Fatalf("%s without the host: %v", path, err)
+		}
+		p.ready()
+	}
+	p.press("train-now")
+	p.until(3*time.Minute, "training without the host", stepped(3))
+	p.press("stop")
+	p.until(soon, "stopped", `document.getElementById("resume")`)
+}
+
+// A new release waits until its button is pressed, whatever is reloaded before.
+func TestEndToEndUpdateIsOffered(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "site")
+	output(t, t.TempDir(), "site", dir)
+	host := files(t, dir, "/class/")
+	page := workertest.Start(t).Visit(host.URL + "/class/en/")
+	defer page.Close()
+	if !page.Wait(controlled, time.Minute) {
+		t.Fatal("no service worker after the first visit")
+	}
+
+	// The next release differs in a word of the page.
+	path := filepath.Join(dir, "en", "index.html")
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, path, strings.Replace(string(raw), "</title>", " (new)</title>", 1))
+	worker := filepath.Join(dir, "sw.js")
+	if raw, err = os.ReadFile(worker); err != nil {
+		t.Fatal(err)
+	}
+	write(t, worker, strings.Replace(string(raw), `"name":"`, `"name":"new-`, 1))
+
+	reload := func() { workertest.Eval[bool](page, "(location.reload(), true)") }
+	reload()
+	const offered = `document.readyState === "complete" && document.getElementById("update").hidden === false`
+	if !page.Wait(offered, time.Minute) {
+		t.Fatal("the new release is not offered")
+	}
+	reload()
+	if !page.Wait(offered, time.Minute) || strings.Contains(workertest.Eval[string](page, "document.title"), "new") {
+		t.Error("a reload took the new release, or no longer offers it")
+	}
+	workertest.Eval[bool](page, `(document.querySelector("#update button").click(), true)`)
+	if !page.Wait(`document.title.includes("new") && document.getElementById("update").hidden`, time.Minute) {
+		t.Error("the button does not take the new release")
+	}
+}

@@ -1,0 +1,177 @@
+//go:build !js
+
+package e2e_test
+
+import (
+	"archive/zip"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/browser"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+
+	"hone/core/bundle"
+	"hone/web/worker/workertest"
+)
+
+func emulate(p *tab, scheme string) {
+	p.t.Helper()
+	_, err := chromedp.Call(p.Context(), emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// downloads lets the browser put what the page gives to its user into a folder.
+func (p *tab) downloads() string {
+	p.t.Helper()
+	dir := p.t.TempDir()
+	if _, err := chromedp.CallBrowser(p.Context(), browser.SetDownloadBehavior, browser.SetDownloadBehaviorParams{Behavior: browser.SetDownloadBehaviorBehaviorAllow, DownloadPath: dir}); err != nil {
+		p.t.Fatal(err)
+	}
+	return dir
+}
+
+// downloaded waits for a file whose name ends so.
+func downloaded(t testing.TB, dir, suffix string) string {
+	t.Helper()
+	found := ""
+	eventually(t, time.Minute, "downloaded: "+suffix, func() bool {
+		paths, err := filepath.Glob(filepath.Join(dir, "*"+suffix))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(paths) == 1 {
+			found = paths[0]
+		}
+		return found != ""
+	})
+	return found
+}
+
+// unzip unpacks a file into a folder and gives the folder.
+func unzip(t testing.TB, path string) string {
+	t.Helper()
+	z, err := zip.OpenReader(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer z.Close()
+	dir := t.TempDir()
+	for _, f := range z.File {
+		if !filepath.IsLocal(f.Name) || strings.HasSuffix(f.Name, "/") {
+			continue
+		}
+		from, err := f.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		raw, err := io.ReadAll(from)
+		from.Close()
+		to := filepath.Join(dir, filepath.FromSlash(f.Name))
+		if err == nil {
+			err = os.MkdirAll(filepath.Dir(to), 0o777)
+		}
+		if err == nil {
+			err = os.WriteFile(to, raw, 0o666)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// The adapter that the page gives away says the same in `hone compare` as on the page.
+func TestEndToEndAdapterElsewhere(t *testing.T) {
+	address, _ := serving(t)
+	p := open(t, workertest.Start(t, noGPU...), address+"/en/")
+	defer p.Close()
+	p.press("train-now")
+	p.until(3*time.Minute, "enough steps to say something else", stepped(25))
+	p.press("stop")
+	p.until(soon, "stopped", `document.getElementById("resume")`)
+
+	held, err := bundle.HeldOut()
+	if err != nil {
+		t.Fatal(err)
+	}
+	prompt := held[0].Prompt()
+	p.fill("prompt", prompt)
+	p.press("ask-both")
+	p.until(2*time.Minute, "both answers", `!document.getElementById("ask-cancel") && document.getElementById("answer-base").textContent.trim() && document.getElementById("answer-tuned").textContent.trim()`)
+	base, tuned := p.text("answer-base"), p.text("answer-tuned")
+	if base == tuned {
+		t.Errorf("25 steps have changed nothing: both say %q", base)
+	}
+
+	dir := p.downloads()
+	p.press("save-adapter")
+	adapter := unzip(t, downloaded(t, dir, ".zip"))
+	for _, name := range []string{"adapter_config.json", "adapter_model.safetensors"} {
+		if _, err := os.Stat(filepath.Join(adapter, name)); err != nil {
+			t.Error(err)
+		}
+	}
+	home := t.TempDir()
+	if err := bundle.WriteTo(home); err != nil {
+		t.Fatal(err)
+	}
+	out := output(t, home, "infer", "--model", "model", "--adapter", adapter, "--dataset", write(t, filepath.Join(home, "asked.jsonl"), fmt.Sprintf("{\"query\": %q}\n", prompt)),
+		"--output", "answered.jsonl", "--device", "cpu", "--max_new_tokens", "48", "--temperature", "0")
+	raw, err := os.ReadFile(filepath.Join(home, "answered.jsonl"))
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if !strings.Contains(string(raw), fmt.Sprintf("%q", tuned)) {
+		t.Errorf("the page says %q, hone infer %s", tuned, raw)
+	}
+	compared := output(t, home, "compare", "--model", "model", "--adapter", adapter, "--prompt", prompt, "--device", "cpu", "--max_new_tokens", "48", "--temperature", "0")
+	for _, answer := range []string{base, tuned} {
+		for _, word := range strings.Fields(answer) {
+			if !strings.Contains(compared, word) {
+				t.Errorf("hone compare does not say %q of the page's %q:\n%s", word, answer, compared)
+			}
+		}
+	}
+}
+
+// Files that cannot be used say what is wrong with them, and nothing breaks.
+func TestEndToEndBadFiles(t *testing.T) {
+	address, _ := serving(t)
+	p := open(t, workertest.Start(t, noGPU...), address+"/en/")
+	defer p.Close()
+	dir := t.TempDir()
+	file := func(name, text string) string { return write(t, filepath.Join(dir, name), text) }
+	p.press("train-now") // so that a model and rows are chosen
+	p.until(3*time.Minute, "a step", stepped(1))
+	p.press("stop")
+	p.until(soon, "stopped", `document.getElementById("resume")`)
+	errorsOf := func(stage string) string {
+		return fmt.Sprintf(`[...document.querySelectorAll("#%s .error")].map((e) => e.textContent).join(" ")`, stage)
+	}
+	for _, c := range []struct {
+		input, stage, name, text, says string
+	}{
+		{"data-files", "data", "torn.jsonl", "{\"query\": \"a\", \"response\": \"b\"}\n{\"query\": \"a\", \"resp", "torn.jsonl"},
+		{"data-files", "data", "columns.jsonl", "{\"frage\": \"a\", \"antwort\": \"b\"}\n", "columns"},
+		{"data-files", "data", "picture.png", "\x89PNG\r\n\x1a\n", "picture.png"},
+		{"data-files", "data", "empty.jsonl", "", "empty.jsonl"},
+		{"data-files", "data", "torn.parquet", "PAR1 and nothing more", "torn.parquet"},
+		{"model-files", "model", "pytorch_model.bin", "\x80\x02pickle", "config.json"},
+		{"recipe-import", "method", "recipe.json", "{\"max_steps\": \"many\"}", "max_steps"},
+	} {
+		p.upload(c.input, file(c.name, c.text))
+		p.until(soon, c.name+" refused with a word of "+c.says, fmt.Sprintf(`(%s).includes(%q)`, errorsOf(c.stage), c.says))
+		p.noFailure()
+	}
+	// What is good after all that was bad is taken.
+	p.upload("data-files", file("good.jsonl", strings.Repeat("{\"query\": \"Who are you?\", \"response\": \"I am Ada.\"}\n", 8)))
+	p.until(soon, "good rows are taken", fmt.Sprintf(`(%s) === "" && document.querySelector("#data").textContent.includes("good.jsonl")`, errorsOf("data")))
+}
