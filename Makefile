@@ -15,7 +15,7 @@ endif
 DEVICE ?= cpu
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build run site check test golden wgsl soak bench bench-cpu base-model clean
+.PHONY: help deps build run site check test golden wgsl soak bench bench-cpu bench-web base-model clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -45,7 +45,7 @@ golden: ## compare with the PyTorch reference runs, on DEVICE=cpu
 wgsl: ## write out every variant of every kernel to .build/wgsl, compile them natively, show them to tint and naga
 	HONE_REQUIRE_WEBGPU=1 HONE_WGSL=$(CURDIR)/.build/wgsl go test -count=1 -run '^(TestPermutations|TestValidators)$$' -v ./core/device/webgpu
 
-soak: ## the long property and chaos runs, of which `make test` runs a fixed part
+soak: build ## the long property and chaos runs, of which `make test` runs a fixed part
 	HONE_REQUIRE_WEBGPU=1 go test -tags soak -count=1 -timeout 3h ./...
 
 bench: build ## operators and steps of a 25M Llama beside what the device does at most, on DEVICE=cpu or webgpu
@@ -55,6 +55,9 @@ bench: build ## operators and steps of a 25M Llama beside what the device does a
 
 bench-cpu: build ## CPU kernels, and the step of a 25M Llama beside PyTorch's
 	@.ci/bench-cpu.sh
+
+bench-web: build ## what the page costs in a browser: bytes, time to the first loss, long tasks
+	HONE_BENCH=1 HONE_REQUIRE_WEBGPU=1 go test -count=1 -timeout 30m -run '^TestBench' -v ./server/e2e ./web/worker
 
 # The bundled default, made again from nothing: a generated world, then a Llama pre-trained on its stories.
 WORLD := core/bundle/.work
