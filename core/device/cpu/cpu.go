@@ -36,6 +36,7 @@ type Device struct {
 
 	sizes    device.Pool // bytes of the shared temporaries
 	temps    [][]float32 // the shared temporaries themselves, made when first needed
+	quiet    func()      // ends the pool's rests
 	programs int         // that are not closed; with the last one the temporaries go
 }
 
@@ -44,7 +45,9 @@ func New(threads int) *Device {
 	if threads <= 0 {
 		threads = runtime.GOMAXPROCS(0)
 	}
-	return &Device{pool: kernel.NewPool(threads)}
+	d := &Device{pool: kernel.NewPool(threads)}
+	d.pool.Rest, d.quiet = breathing()
+	return d
 }
 
 // Planner gives another device with as many threads; nothing of it runs until a program does.
@@ -60,6 +63,7 @@ func (d *Device) Caps() device.Caps {
 // Close ends the threads.
 func (d *Device) Close() error {
 	d.pool.Close()
+	d.quiet()
 	d.temps = nil
 	return nil
 }

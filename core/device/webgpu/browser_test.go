@@ -91,7 +91,7 @@ func TestBrowserDriver(t *testing.T) {
 	if err := json.Unmarshal([]byte(text), &got); err != nil {
 		t.Fatalf("%v in the worker's report %q", err, text)
 	}
-	if got.Error != "" || got.Status != 0 || !strings.Contains(got.Output, "--- PASS: TestLost") || !strings.Contains(got.Output, "--- PASS: TestDriverErrors") || !strings.Contains(got.Output, "--- PASS: TestEveryKernel") || !strings.Contains(got.Output, "--- PASS: TestModules") {
+	if got.Error != "" || got.Status != 0 || !strings.Contains(got.Output, "--- PASS: TestLost") || !strings.Contains(got.Output, "--- PASS: TestDriverErrors") || !strings.Contains(got.Output, "--- PASS: TestEveryKernel") || !strings.Contains(got.Output, "--- PASS: TestModules") || !strings.Contains(got.Output, "--- PASS: TestCompileMessage") {
 		t.Errorf("status %d %s\n%s", got.Status, got.Error, got.Output)
 	}
 	t.Log(got.Output)

@@ -24,7 +24,8 @@ type browserDriver struct {
 	helper js.Value
 	about  adapter
 	objects
-	words []byte // of a program being recorded
+	words  []byte             // of a program being recorded
+	module *wgpu.ShaderModule // that was made last in this scope
 }
 
 func openDriver(_ context.Context, realGPU bool) (driver, error) {
@@ -98,6 +99,7 @@ func (d *browserDriver) lost() error {
 // scope catches what WebGPU reports out of band, and the exceptions that syscall/js turns into panics.
 func (d *browserDriver) scope(f func() error) error {
 	d.helper.Call("push")
+	d.module = nil
 	err := caught(f)
 	refused, popErr := await(d.helper.Call("pop"))
 	switch {
@@ -106,6 +108,11 @@ func (d *browserDriver) scope(f func() error) error {
 	case popErr != nil:
 		return fmt.Errorf("webgpu: %w", popErr)
 	case refused.String() != "":
+		if d.module != nil { // the browser's own words name a shader module; these say where in it
+			if text, err := await(d.helper.Call("explain", value(d.module))); err == nil && text.String() != "" {
+				return fmt.Errorf("webgpu: %s", text.String())
+			}
+		}
 		return fmt.Errorf("webgpu: %s", refused.String())
 	}
 	return d.lost()
@@ -140,6 +147,7 @@ func (d *browserDriver) releaseBuffer(id bufferID) {
 func (d *browserDriver) createPipeline(label, wgsl string, kinds []access) (pipelineID, error) {
 	id, err := d.objects.createPipeline(label, wgsl, kinds)
 	if err == nil {
+		d.module = d.pipelines.get(int32(id)).module
 		d.helper.Call("put", "pipelines", int(id), value(d.pipelines.get(int32(id)).ComputePipeline))
 	}
 	return id, err

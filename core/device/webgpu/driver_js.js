@@ -24,8 +24,25 @@ globalThis.honeWebGPU = async () => {
   devices.add(device);
   device.lost.then((info) => {
     devices.delete(device);
-    lost = info.reason + ": " + (info.message || "no reason given"); });
+    lost = info.reason + ": " + (info.message || "no reason given");
+  });
   device.onuncapturederror = (e) => { stray = stray || e.error.message; };
+
+  // What was made and done, for who measures: a step that is replayed makes nothing.
+  const counts = honeWebGPU.counts;
+  for (const name of ["createBuffer", "createBindGroup", "createComputePipeline"]) {
+    const make = device[name].bind(device);
+    device[name] = (descriptor) => {
+      counts[name]++;
+      return make(descriptor);
+    };
+  }
+  const compile = device.createShaderModule.bind(device);
+  device.createShaderModule = (descriptor) => {
+    const module = compile(descriptor);
+    honeWebGPU.sources.set(module, descriptor.code);
+    return module;
+  };
 
   const push = () => filters.forEach((f) => device.pushErrorScope(f));
   const pop = async () => {
@@ -40,6 +57,7 @@ globalThis.honeWebGPU = async () => {
   const DISPATCH = 0, COPY = 1, CUT = 2;
   const submit = (list) => {
     let encoder = null, pass = null, before = performance.now();
+    const began = before;
     longest = 0;
     const open = () => (encoder = encoder || device.createCommandEncoder());
     const endPass = () => { if (pass) { pass.end(); pass = null; } };
@@ -58,6 +76,7 @@ globalThis.honeWebGPU = async () => {
     for (let i = 0; i < list.length;) {
       switch (list[i]) {
         case DISPATCH:
+          counts.dispatches++;
           pass = pass || open().beginComputePass();
           pass.setPipeline(pipelines.get(list[i + 1]));
           pass.setBindGroup(0, groups.get(list[i + 2]));
@@ -78,6 +97,8 @@ globalThis.honeWebGPU = async () => {
       }
     }
     flush();
+    counts.encoding += performance.now() - began;
+    counts.replays++;
   };
 
   const info = adapter.info || {};
@@ -104,6 +125,16 @@ globalThis.honeWebGPU = async () => {
     push,
     pop,
 
+    // What the compiler says of a shader module: the place, the line and the message of each error.
+    explain: async (module) => {
+      const { messages } = await module.getCompilationInfo();
+      const source = honeWebGPU.sources.get(module) || "";
+      return messages.filter((m) => m.type === "error").map((m) => {
+        const line = source.split("\n")[m.lineNum - 1];
+        return `line ${m.lineNum}, column ${m.linePos}: ${m.message}` + (line === undefined ? "" : `\n    ${line.trim()}`);
+      }).join("\n");
+    },
+
     // Runs a program on the feedLen bytes in scratch; leaves outLen bytes of the buffer `out` there.
     replay: async (id, feed, feedLen, out, outLen) => {
       push();
@@ -127,5 +158,9 @@ globalThis.honeWebGPU = async () => {
   };
 };
 
+// Since the worker began: objects made, dispatches and replays encoded, and milliseconds spent at that.
+honeWebGPU.counts = { createBuffer: 0, createBindGroup: 0, createComputePipeline: 0, dispatches: 0, replays: 0, encoding: 0 };
+honeWebGPU.sources = new WeakMap(); // of shader modules
+
 // Takes all devices away, as a driver that fails does.
-globalThis.honeWebGPU.lose = () => { devices.forEach((d) => d.destroy()); };
+honeWebGPU.lose = () => { devices.forEach((d) => d.destroy()); };

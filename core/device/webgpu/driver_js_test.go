@@ -107,3 +107,15 @@ func TestLost(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestCompileMessage asks that a kernel which does not compile is told of with its line.
+func TestCompileMessage(t *testing.T) {
+	d := open(t).drv
+	err := d.scope(func() error {
+		_, err := d.createPipeline("bad", "@compute @workgroup_size(1)\nfn main() {\n  let x: i32 = 1.5;\n}\n", nil)
+		return err
+	})
+	if err == nil || !strings.Contains(err.Error(), "line 3") || !strings.Contains(err.Error(), "let x: i32 = 1.5;") {
+		t.Errorf("the error is %v", err)
+	}
+}

@@ -36,14 +36,14 @@ const ask = (name, data) => {
   send({ type: "frame", frame: { v: 1, kind: "request", id, name, data } });
   return reply;
 };
-// put stores a file that the tests' server has.
-const put = async (path, address) => {
-  const blob = await (await fetch(address)).blob();
+// store stores a file, put one that the tests' server has.
+const store = (path, blob) => {
   const id = ++last;
   const reply = wait(id);
   send({ type: "put", id, path, blob });
   return reply;
 };
+const put = async (path, address) => store(path, await (await fetch(address)).blob());
 // take gives a file of the worker, as base64.
 const take = async (path) => {
   const reply = wait(path);

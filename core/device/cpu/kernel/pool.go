@@ -8,6 +8,10 @@ import (
 
 // Pool runs jobs on a fixed number of workers; the calling goroutine is worker 0.
 type Pool struct {
+	// Rest, if it is set, is called between the pieces of a job by a pool without further workers, so that the job does not hold up
+	// whatever else its one thread has to do.
+	Rest func()
+
 	mu      sync.Mutex // one job at a time
 	workers []*worker
 	scratch [][]float32
@@ -130,6 +134,13 @@ func (p *Pool) run(units, chunk int, t task) {
 	}
 	if p.stop {
 		panic("kernel: job on a closed Pool")
+	}
+	if len(p.workers) == 0 && p.Rest != nil {
+		for lo := 0; lo < units; lo += chunk {
+			t.do(p, 0, lo, min(lo+chunk, units))
+			p.Rest()
+		}
+		return
 	}
 	if len(p.workers) == 0 || units <= chunk {
 		t.do(p, 0, 0, units)
