@@ -1,5 +1,6 @@
-// Adds up the rows of dy [rows, n] with the same id, in their order, and writes the sum to that row of dtable. An
-// invocation takes an element (four with VEC4) of a row that is the first with its id; the rest of dtable is zero already.
+// Adds up the rows of dy [rows, n] with the same id, in their order, and writes the sum to that row of dtable, of which rows
+// first_id to last_id - 1 are bound. An invocation takes an element (four with VEC4) of a row that is the first with its id;
+// the rest of dtable is as it should be already. ADD: so is the row, and the sum is added to it.
 
 #import element
 
@@ -8,6 +9,8 @@ struct Params {
     count: u32,
     n: u32, // elements, or groups of four, of a row
     rows: u32,
+    first_id: i32,
+    last_id: i32,
 }
 
 @group(0) @binding(0) var<uniform> p: Params;
@@ -25,14 +28,19 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     }
     var row = i / p.n;
     let col = i % p.n;
-    if (first_row[row] == 0u) {
+    let mine = ids[row];
+    if (first_row[row] == 0u || mine < p.first_id || mine >= p.last_id) {
         return;
     }
-    let at = u32(ids[row]) * p.n + col;
+    let at = u32(mine - p.first_id) * p.n + col;
     var sum = E();
     while (row < p.rows) {
         sum += dy[row * p.n + col];
         row = after[row];
     }
+#ifdef ADD
+    dtable[at] += sum;
+#else
     dtable[at] = sum;
+#endif
 }

@@ -73,6 +73,8 @@ type GradCall struct {
 	Out   []Value // results
 	DOut  []Value // gradients of the results; None where the loss does not depend on one
 	Needs []bool  // which operands need a gradient
+	Sums  []Value // what the gradient of an operand is so far, by its other uses; None for nothing
+	Added []bool  // a rule whose operator can add sets it where Sums[i] is in what it gives for operand i
 }
 
 var registry = map[string]*Def{}

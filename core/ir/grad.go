@@ -11,14 +11,15 @@ func (b *Builder) Grad(loss Value, wrt []Value) []Value {
 	for i := range result {
 		result[i] = None
 	}
-	b.GradEach(loss, wrt, func(i int, grad Value) { result[i] = grad })
+	b.GradEach(loss, wrt, nil, func(i int, grad Value) { result[i] = grad })
 	return result
 }
 
 // GradEach is Grad, but hands out each gradient as soon as it is complete, in the middle of the backward pass: what use
 // traces there runs there, so that the gradients of all weights are never in memory together. use is not called for a
-// value that the loss does not depend on.
-func (b *Builder) GradEach(loss Value, wrt []Value, use func(i int, grad Value)) {
+// value that the loss does not depend on. With sums, the gradient of a state is added to the one of its number there: operators that can
+// add do so themselves, and a large gradient needs no memory of its own.
+func (b *Builder) GradEach(loss Value, wrt, sums []Value, use func(i int, grad Value)) {
 	if n := b.Type(loss).Elements(); n != 1 {
 		b.Fail("gradient of a value of %d elements; a loss has one", n)
 	}
@@ -28,12 +29,18 @@ func (b *Builder) GradEach(loss Value, wrt []Value, use func(i int, grad Value))
 	for i := range grads {
 		grads[i] = None
 	}
+	for i, sum := range sums {
+		if !Source(b.g.Nodes[wrt[i]].Op) {
+			b.Fail("the gradient of what %s gives is added to a sum; only that of a state can be", b.g.Nodes[wrt[i]].Op)
+		}
+		grads[wrt[i]] = sum
+	}
 	grads[loss] = b.Constant([]float32{1}, b.Type(loss).Shape...)
 	re := recomputer{b: b, copies: map[Value]Value{}}
 	for v := end - 1; v >= 0; v-- {
 		n := b.g.Nodes[v]
 		for i, w := range wrt {
-			if w == v && grads[v] != None { // all uses of a value stand behind it
+			if w == v && grads[v] != None && (sums == nil || grads[v] != sums[i]) { // all uses of a value stand behind it
 				use(i, grads[v])
 			}
 		}
@@ -41,7 +48,8 @@ func (b *Builder) GradEach(loss Value, wrt []Value, use func(i int, grad Value))
 			continue
 		}
 		out := b.g.Parts(v)
-		c := GradCall{Attrs: n.Attrs, In: make([]Value, len(n.In)), Out: make([]Value, len(out)), DOut: make([]Value, len(out)), Needs: make([]bool, len(n.In))}
+		c := GradCall{Attrs: n.Attrs, In: make([]Value, len(n.In)), Out: make([]Value, len(out)), DOut: make([]Value, len(out)), Needs: make([]bool, len(n.In)),
+			Sums: make([]Value, len(n.In)), Added: make([]bool, len(n.In))}
 		reached := false
 		for i, o := range out {
 			c.DOut[i] = grads[o]
@@ -58,8 +66,11 @@ func (b *Builder) GradEach(loss Value, wrt []Value, use func(i int, grad Value))
 			b.Fail("%s has no gradient rule, and the loss depends on trained values through it", n.Op)
 		}
 		for i, in := range n.In {
-			c.In[i] = in
+			c.In[i], c.Sums[i] = in, None
 			if in != None {
+				if count(n.In, in) == 1 {
+					c.Sums[i] = grads[in]
+				}
 				c.Needs[i] = needs[in]
 				c.In[i] = re.value(in, n.Block)
 			}
@@ -73,13 +84,22 @@ func (b *Builder) GradEach(loss Value, wrt []Value, use func(i int, grad Value))
 			if g == None || in == None || !needs[in] {
 				continue
 			}
-			if grads[in] == None {
+			if grads[in] == None || c.Added[i] {
 				grads[in] = g
 			} else {
 				grads[in] = b.Apply("add", nil, grads[in], g)
 			}
 		}
 	}
+}
+
+func count(vs []Value, v Value) (n int) {
+	for _, w := range vs {
+		if w == v {
+			n++
+		}
+	}
+	return n
 }
 
 // dependents marks the nodes before end whose value depends on one of wrt.

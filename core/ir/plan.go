@@ -68,6 +68,17 @@ func NewPlan(g *Graph) *Plan {
 		}
 		assigned[a.State] = true
 	}
+	// What a state's next value is written over may lie in the state's memory too: an update made by several nodes in turn.
+	for i := n - 1; i >= 0; i-- {
+		for j, out := range g.Parts(Value(i)) {
+			state, ok := wants[out]
+			if in := g.overwritten(Value(i), j); ok && in != None && last[in] == i {
+				if _, other := wants[in]; !other {
+					wants[in] = state
+				}
+			}
+		}
+	}
 	inState := map[Value]string{} // roots that are states' memory
 	for v := range stateOf {
 		inState[v] = stateOf[v]
@@ -80,16 +91,9 @@ func NewPlan(g *Graph) *Plan {
 		if Source(node.Op) {
 			continue
 		}
-		d, err := Lookup(node.Op)
-		if err != nil {
-			panic(err) // Apply looked it up before
-		}
 		for j, out := range g.Parts(v) {
-			if j >= len(d.InPlace) || d.InPlace[j] < 0 || d.InPlace[j] >= len(node.In) {
-				continue
-			}
-			in := node.In[d.InPlace[j]]
-			if in == None || !g.Nodes[in].Type.Equal(g.Nodes[out].Type) || last[in] > i {
+			in := g.overwritten(v, j)
+			if in == None || last[in] > i {
 				continue
 			}
 			// The same operand twice would be read after it is overwritten.
@@ -177,6 +181,25 @@ func NewPlan(g *Graph) *Plan {
 		}
 	}
 	return p
+}
+
+// overwritten is the operand of a node whose memory result j may take over, None without one.
+func (g *Graph) overwritten(v Value, j int) Value {
+	node := g.Nodes[v]
+	if Source(node.Op) {
+		return None
+	}
+	d, err := Lookup(node.Op)
+	if err != nil {
+		panic(err) // Apply looked it up before
+	}
+	if j >= len(d.InPlace) || d.InPlace[j] < 0 || d.InPlace[j] >= len(node.In) {
+		return None
+	}
+	if in := node.In[d.InPlace[j]]; in != None && g.Nodes[in].Type.Equal(g.Nodes[g.Parts(v)[j]].Type) {
+		return in
+	}
+	return None
 }
 
 // lastUses gives for every value the index of the last node that reads it; a value that is only written has its own.

@@ -58,8 +58,18 @@ func TestPlanHazards(t *testing.T) {
 			b.Assign("s", y)
 			b.Output("y", op.Add(b, y, x))
 		}},
-		{"a chain from a state is no update in place", 1, 1, func(b *ir.Builder, x, s ir.Value) {
+		{"a chain from a state", 0, 0, func(b *ir.Builder, x, s ir.Value) {
 			b.Assign("s", op.Scale(b, op.Add(b, s, x), 0.5))
+		}},
+		{"a chain from a state whose old value is read in the middle", 1, 2, func(b *ir.Builder, x, s ir.Value) {
+			y := op.Add(b, s, x)
+			b.Output("y", op.Scale(b, s, 3))
+			b.Assign("s", op.Scale(b, y, 0.5))
+		}},
+		{"a chain from a state with a link that is read later", 1, 2, func(b *ir.Builder, x, s ir.Value) {
+			y := op.Add(b, s, x)
+			b.Assign("s", op.Scale(b, y, 0.5))
+			b.Output("y", op.Scale(b, y, 3))
 		}},
 		{"two states change places", 2, 2, func(b *ir.Builder, _, s ir.Value) {
 			other := b.State("other", f32(3))

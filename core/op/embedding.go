@@ -22,24 +22,36 @@ func init() {
 			return []tensor.Type{f32(in[1].Shape[0], in[0].Shape[1])}, nil
 		},
 		Grad: func(b *ir.Builder, c ir.GradCall) []ir.Value {
-			return []ir.Value{b.Apply("embedding_grad", ir.Attrs{"rows": float64(b.Dim(c.In[0], 0))}, c.DOut[0], c.In[1]), ir.None}
+			in := []ir.Value{c.DOut[0], c.In[1]}
+			if c.Sums[0] != ir.None {
+				in, c.Added[0] = append(in, c.Sums[0]), true
+			}
+			return []ir.Value{b.Apply("embedding_grad", ir.Attrs{"rows": float64(b.Dim(c.In[0], 0))}, in...), ir.None}
 		},
 		Index: func(_ ir.Attrs, in []tensor.Type) ir.Index { return ir.Index{Operand: 1, Below: in[0].Shape[0]} },
 		Units: unitsRows,
 		F32:   embedding[float32], F64: embedding[float64],
 	})
-	// The gradient adds, in the order of the batch, each row of dy to the table row that it came from.
+	// The gradient sums, in the order of the batch, the rows of dy that came from the same row of the table; with a third
+	// operand, to that row of it.
 	ir.Register(ir.Def{
 		Name: "embedding_grad",
 		Infer: func(a ir.Attrs, in []tensor.Type) ([]tensor.Type, error) {
 			if err := want(in, 0, tensor.F32, 0, 0); err != nil {
 				return nil, err
 			}
-			return []tensor.Type{f32(a.Int("rows"), in[0].Shape[1])}, want(in, 1, tensor.I32, in[0].Shape[0])
+			rows, n := a.Int("rows"), in[0].Shape[1]
+			if len(in) > 2 {
+				if err := want(in, 2, tensor.F32, rows, n); err != nil {
+					return nil, err
+				}
+			}
+			return []tensor.Type{f32(rows, n)}, want(in, 1, tensor.I32, in[0].Shape[0])
 		},
-		Index: func(a ir.Attrs, _ []tensor.Type) ir.Index { return ir.Index{Operand: 1, Below: a.Int("rows")} },
-		Units: unitsRows,
-		F32:   embeddingGrad[float32], F64: embeddingGrad[float64],
+		InPlace: []int{2},
+		Index:   func(a ir.Attrs, _ []tensor.Type) ir.Index { return ir.Index{Operand: 1, Below: a.Int("rows")} },
+		Units:   unitsRows,
+		F32:     embeddingGrad[float32], F64: embeddingGrad[float64],
 	})
 }
 
@@ -58,7 +70,11 @@ func embedding[T ir.Float](c *ir.Call[T], lo, hi int) {
 func embeddingGrad[T ir.Float](c *ir.Call[T], lo, hi int) {
 	n := c.In[0].Type.Shape[1]
 	dt := c.Out[0].F
-	clear(dt[lo*n : hi*n])
+	if len(c.In) > 2 {
+		copy(dt[lo*n:hi*n], c.In[2].F[lo*n:hi*n])
+	} else {
+		clear(dt[lo*n : hi*n])
+	}
 	for row, id := range c.In[1].I {
 		if int(id) < lo || int(id) >= hi {
 			continue

@@ -36,6 +36,11 @@ var embeddingSuite = register("embedding",
 	embeddingProgram("ids that repeat, a row of zeros, rows unused", 6, 5, 4, 0, 4, -1, 5, 4, -7),
 	embeddingProgram("one row", 1, 3, 0),
 	embeddingProgram("width 1", 3, 1, 2, 2),
+	program{"a table used twice", func(s *source) { // one gradient is added to the other
+		table, more := s.param(6, 5), []int32{5, 1, 1}
+		s.want(op.Embedding(s.Builder, table, s.ints(0, 4, 4)), plainEmbedding(s.of(table), 5, []int32{0, 4, 4}))
+		s.want(op.Embedding(s.Builder, table, s.ints(more...)), plainEmbedding(s.of(table), 5, more))
+	}},
 	halfEmbeddingProgram(tensor.F16),
 	halfEmbeddingProgram(tensor.BF16),
 )

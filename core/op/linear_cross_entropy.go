@@ -32,11 +32,14 @@ func init() {
 			return []tensor.Type{f32(rows), f32(rows), f32(logitRows(rows, vocab), vocab)}, nil
 		},
 		Grad: func(b *ir.Builder, c ir.GradCall) []ir.Value {
-			a := ir.Attrs{}
+			a, in := ir.Attrs{}, []ir.Value{c.In[0], c.In[1], c.In[2], c.Out[1], c.DOut[0]}
 			if c.Needs[1] {
 				a["weight"] = 1
+				if c.Sums[1] != ir.None {
+					in, c.Added[1] = append(in, c.Sums[1]), true
+				}
 			}
-			g := b.Apply("linear_cross_entropy_grad", a, c.In[0], c.In[1], c.In[2], c.Out[1], c.DOut[0])
+			g := b.Apply("linear_cross_entropy_grad", a, in...)
 			out := []ir.Value{g, ir.None, ir.None}
 			if c.Needs[1] {
 				out[1] = b.Part(g, 2)
@@ -50,7 +53,8 @@ func init() {
 			return 2 * int64(in[0].Elements()) * int64(in[1].Shape[0])
 		},
 	})
-	// Results: dh, the workspace and, with attribute weight, dw. The softmax is computed again from lse.
+	// Results: dh, the workspace and, with attribute weight, dw, to which a sixth operand is added. The softmax is computed
+	// again from lse.
 	ir.Register(ir.Def{
 		Name: "linear_cross_entropy_grad",
 		Infer: func(a ir.Attrs, in []tensor.Type) ([]tensor.Type, error) {
@@ -64,11 +68,17 @@ func init() {
 					return nil, err // only an F32 weight trains
 				}
 				out = append(out, in[1])
+				if len(in) > 5 {
+					if err := want(in, 5, tensor.F32, vocab, in[0].Shape[1]); err != nil {
+						return nil, err
+					}
+				}
 			}
 			return out, wantAll(want(in, 3, tensor.F32, rows), want(in, 4, tensor.F32, rows))
 		},
-		Index: indexTargets,
-		F32:   linearCrossEntropyGrad[float32], F64: linearCrossEntropyGrad[float64],
+		InPlace: []int{-1, -1, 5},
+		Index:   indexTargets,
+		F32:     linearCrossEntropyGrad[float32], F64: linearCrossEntropyGrad[float64],
 		FLOPs: func(a ir.Attrs, in, _ []tensor.Type) int64 {
 			return (4 + 2*int64(a.Int("weight"))) * int64(in[0].Elements()) * int64(in[1].Shape[0])
 		},
@@ -113,7 +123,10 @@ func linearCrossEntropyGrad[T ir.Float](c *ir.Call[T], _, _ int) {
 	rows, n, vocab := c.In[0].Type.Shape[0], c.In[0].Type.Shape[1], c.In[1].Type.Shape[0]
 	weight := c.In[1].Values()
 	clear(c.Out[0].F)
-	if len(c.Out) > 2 {
+	switch {
+	case len(c.Out) > 2 && len(c.In) > 5:
+		copy(c.Out[2].F, c.In[5].F)
+	case len(c.Out) > 2:
 		clear(c.Out[2].F)
 	}
 	for row := range rows {

@@ -54,6 +54,12 @@ var linearCrossEntropySuite = register("linear_cross_entropy",
 	crossEntropyProgram("one row", 1, 3, true, true, 2),
 	crossEntropyProgram("a vocabulary of 1", 3, 1, true, true, 0, op.NoTarget),
 	crossEntropyProgram("no target at all", 3, 5, true, true, op.NoTarget, op.NoTarget),
+	program{"a head used twice", func(s *source) { // one gradient is added to the other
+		first, second := []int32{1, 4}, []int32{op.NoTarget, 0, 2}
+		w, h1, h2 := s.param(5, 3), s.param(2, 3), s.random(3, 3)
+		s.want(op.LinearCrossEntropy(s.Builder, h1, w, s.ints(first...)), plainCrossEntropy(s.of(h1), s.of(w), 3, first))
+		s.want(op.LinearCrossEntropy(s.Builder, h2, w, s.ints(second...)), plainCrossEntropy(s.of(h2), s.of(w), 3, second))
+	}},
 	halfCrossEntropyProgram(tensor.F16),
 	halfCrossEntropyProgram(tensor.BF16),
 	program{"logits far from zero", func(s *source) { // exp overflows unless the maximum is taken off

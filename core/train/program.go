@@ -62,13 +62,10 @@ func (s *Setup) Apply() (*ir.Graph, error) {
 
 // accumulate adds the gradient of loss to the sums of the trained tensors.
 func (s *Setup) accumulate(b *ir.Builder, loss ir.Value) {
-	wrt := make([]ir.Value, len(s.Trained))
+	wrt, sums := make([]ir.Value, len(s.Trained)), make([]ir.Value, len(s.Trained))
 	for i, p := range s.Trained {
-		wrt[i] = b.State(p.Name, tensor.Of(tensor.F32, p.Shape...))
+		t := tensor.Of(tensor.F32, p.Shape...)
+		wrt[i], sums[i] = b.State(p.Name, t), b.State(optim.Gradient(p.Name), t)
 	}
-	b.GradEach(loss, wrt, func(i int, grad ir.Value) {
-		p := s.Trained[i]
-		name := optim.Gradient(p.Name)
-		b.Assign(name, op.Add(b, b.State(name, tensor.Of(tensor.F32, p.Shape...)), grad))
-	})
+	b.GradEach(loss, wrt, sums, func(i int, sum ir.Value) { b.Assign(optim.Gradient(s.Trained[i].Name), sum) })
 }

@@ -61,8 +61,11 @@ func fastLinearCrossEntropyGrad(d *Device, s *step) {
 	clear(dh)
 	var dw []float32
 	if len(s.call.Out) > 2 {
-		dw = s.call.Out[2].F
-		clear(dw)
+		if dw = s.call.Out[2].F; len(s.in) > 5 {
+			move(dw, s.in[5].F)
+		} else {
+			clear(dw)
+		}
 	}
 	chunk := logits.Type.Shape[0]
 	for rows := d.supervised(targets); len(rows) > 0; rows = rows[min(chunk, len(rows)):] {

@@ -91,7 +91,11 @@ func fastEmbeddingGrad(d *Device, s *step) {
 	n := s.in[0].Type.Shape[1]
 	dy, ids, dt := s.in[0].F, s.in[1].I, s.call.Out[0].F
 	d.pool.Run(s.units, func(_, lo, hi int) {
-		clear(dt[lo*n : hi*n])
+		if len(s.in) > 2 {
+			move(dt[lo*n:hi*n], s.in[2].F[lo*n:hi*n])
+		} else {
+			clear(dt[lo*n : hi*n])
+		}
 		for row, id := range ids {
 			if int(id) >= lo && int(id) < hi {
 				dst := dt[int(id)*n:][:n]
@@ -99,6 +103,13 @@ func fastEmbeddingGrad(d *Device, s *step) {
 			}
 		}
 	})
+}
+
+// move copies values, unless they are there.
+func move(to, from []float32) {
+	if len(to) > 0 && &to[0] != &from[0] {
+		copy(to, from)
+	}
 }
 
 // ropeTable holds the sines and cosines of a batch: all layers, forward and backward, turn by the same angles.

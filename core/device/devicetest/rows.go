@@ -104,6 +104,13 @@ func rowCases() []Case {
 		cases = append(cases, newCase("embedding_grad of "+name, elementTolerance*20, func(d *draft) {
 			d.Output("y", d.Apply("embedding_grad", ir.Attrs{"rows": float64(s.table)}, d.feeds(s.rows, s.n), d.ints(d.some(s.rows, -2, s.table-1))))
 		}))
+		cases = append(cases, newCase("embedding_grad, added to others, of "+name, elementTolerance*20, func(d *draft) {
+			grad := d.feeds(s.rows, s.n)
+			ids := d.ints(d.some(s.rows, -2, s.table-1))
+			a := ir.Attrs{"rows": float64(s.table)}
+			d.Output("y", d.Apply("embedding_grad", a, grad, ids, d.feeds(s.table, s.n)))
+			d.Assign("sum", d.Apply("embedding_grad", a, grad, ids, d.state("sum", 1, s.table, s.n)))
+		}))
 		cases = append(cases, newCase("scatter_rows of "+name, 0, func(d *draft) {
 			at := d.ints(d.some(s.rows, -2, s.table-1))
 			d.Output("y", op.ScatterRows(d.Builder, d.feeds(s.table, s.n), d.feeds(s.rows, s.n), at))

@@ -60,6 +60,14 @@ func (d *Device) shardRows(t tensor.Type) int {
 // shard is a range of the rows of a matrix.
 type shard struct{ first, rows int }
 
+// of is the type of the range of a matrix, or of a tensor that is not cut.
+func (s shard) of(t tensor.Type) tensor.Type {
+	if len(t.Shape) == 2 {
+		t.Shape = tensor.Shape{s.rows, t.Shape[1]}
+	}
+	return t
+}
+
 // shardsOf cuts a matrix as it lies on this device: most often into one.
 func (d *Device) shardsOf(t tensor.Type) []shard {
 	if len(t.Shape) != 2 {
@@ -104,20 +112,12 @@ func scaleBytes(t tensor.Type, plain bool) int64 {
 func (d *Device) Bytes(t tensor.Type, plain bool) int64 {
 	var n int64
 	for _, s := range d.shardsOf(t) {
-		n += d.bytesOf(t, s)
+		n += max(4, codeBytes(s.of(t)))
 	}
 	if t.DType == tensor.NF4 {
 		n += scaleBytes(t, plain)
 	}
 	return n
-}
-
-// bytesOf is what a shard of a tensor takes.
-func (d *Device) bytesOf(t tensor.Type, s shard) int64 {
-	if len(t.Shape) == 2 {
-		t.Shape = tensor.Shape{s.rows, t.Shape[1]}
-	}
-	return max(4, codeBytes(t))
 }
 
 // allocate makes the buffers of a tensor, but that of its scales, whose form the values tell.
@@ -130,7 +130,7 @@ func (d *Device) allocate(t tensor.Type) (*buffer, error) {
 		return nil, fmt.Errorf("webgpu: a tensor of type %v has more elements than a kernel counts", t)
 	}
 	for _, s := range d.shardsOf(t) {
-		id, err := d.newBuffer("tensor "+t.String(), d.bytesOf(t, s), storage)
+		id, err := d.newBuffer("tensor "+t.String(), max(4, codeBytes(s.of(t))), storage)
 		if err != nil {
 			b.Release()
 			return nil, err

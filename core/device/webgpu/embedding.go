@@ -2,7 +2,7 @@ package webgpu
 
 func init() {
 	lowerings["embedding"], takesShards["embedding"] = lowerEmbedding, true
-	lowerings["embedding_grad"] = lowerEmbeddingGrad
+	lowerings["embedding_grad"], takesShards["embedding_grad"] = lowerEmbeddingGrad, true
 }
 
 // lowerEmbedding picks from one buffer of the table after another.
@@ -24,8 +24,8 @@ func lowerEmbedding(c *call) ([]kernel, error) {
 	return list, nil
 }
 
-// lowerEmbeddingGrad clears the table and gives it the sums of rows with equal ids, in the order of the batch: no float
-// atomics, so the same bits at every run.
+// lowerEmbeddingGrad clears the table, or begins with the one that is given, and gives it the sums of rows with equal ids, in
+// the order of the batch: no float atomics, so the same bits at every run.
 func lowerEmbeddingGrad(c *call) ([]kernel, error) {
 	t := c.types(c.in)[0]
 	rows, n := t.Shape[0], t.Shape[1]
@@ -33,8 +33,18 @@ func lowerEmbeddingGrad(c *call) ([]kernel, error) {
 		n /= 4
 	}
 	first, after, chains := c.chains(0, c.in[1], c.attrs.Int("rows"))
-	return []kernel{
-		c.zeros(0), chains,
-		c.elements("embedding_grad", c.in[0], 2, []operand{out(c.out[0]), in(c.in[0]), in(c.in[1]), in(first), in(after)}, n, rows),
-	}, nil
+	list := c.zeros(0)
+	if c.has(2) {
+		list = c.copiedTo(0, 2)
+	}
+	list = append(list, chains)
+	for i, s := range c.d.shardsOf(c.types(c.out)[0]) {
+		k := c.elements("embedding_grad", c.in[0], 2, []operand{{value: c.out[0], access: writes, shard: i}, in(c.in[0]), in(c.in[1]), in(first), in(after)},
+			n, rows, s.first, s.first+s.rows)
+		if c.has(2) {
+			k.variant.Flags = append(k.variant.Flags, "ADD")
+		}
+		list = append(list, k)
+	}
+	return list, nil
 }

@@ -77,6 +77,9 @@ func lowerLinearCrossEntropy(c *call) ([]kernel, error) {
 func lowerLinearCrossEntropyGrad(c *call) ([]kernel, error) {
 	l := newLoss(c, c.out[1])
 	var list []kernel
+	if c.has(5) {
+		list = c.copiedTo(2, 5)
+	}
 	l.columns(func(first, n, number int, s shard) {
 		list = append(list, l.product(first, n, number, s), l.grad(first, n))
 		dh := product{m: l.rows, k: n, n: l.n, alpha: 1, a: l.logits, c: c.out[0], d: ir.None, w: c.in[1], weight: l.weight,
@@ -88,7 +91,16 @@ func lowerLinearCrossEntropyGrad(c *call) ([]kernel, error) {
 		if len(c.out) > 2 {
 			dw := product{m: n, k: l.rows, n: l.n, ta: true, alpha: 1, a: l.logits, c: c.out[2], d: ir.None, w: c.in[0],
 				weight: tensor.Of(tensor.F32, l.rows, l.n), vec4a: n%4 == 0}
-			list = append(list, c.d.part(dw, 0, piece{endK: l.rows, endCol: l.n, cFirst: first}))
+			if c.has(5) {
+				dw.d = dw.c
+			}
+			k := c.d.part(dw, 0, piece{endK: l.rows, endCol: l.n, cFirst: first - s.first})
+			for i, o := range k.storage {
+				if o.value == dw.c { // it lies in as many buffers as the weight
+					k.storage[i].shard = number
+				}
+			}
+			list = append(list, k)
 		}
 	})
 	return list, nil

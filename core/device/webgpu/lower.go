@@ -81,6 +81,9 @@ var lowerings = map[string]func(c *call) ([]kernel, error){}
 // takesShards names the operators whose kernels go over the shards of a weight that lies in several buffers.
 var takesShards = map[string]bool{}
 
+// givesShards names those whose results may lie so too, in the memory of a state that is trained.
+var givesShards = map[string]bool{"add": true, "adamw": true, "sgd": true, "zeros_like": true, "embedding_grad": true, "linear_cross_entropy_grad": true}
+
 // step is a kernel with its pipeline, and its parameters as offsets into the program's uniforms.
 type step struct {
 	node     ir.Value
@@ -159,6 +162,11 @@ func (d *Device) lower(g *ir.Graph) (*program, error) {
 		for _, v := range c.in {
 			if v != ir.None && len(d.shardsOf(g.Nodes[v].Type)) > 1 && !takesShards[n.Op] {
 				return nil, fmt.Errorf("webgpu: operator %s (node %d) cannot take %v, which is more than the %d bytes of a buffer that a kernel of %s sees", n.Op, i, g.Nodes[v].Type, d.about.maxBinding, d.about.name)
+			}
+		}
+		for _, v := range c.out {
+			if len(d.shardsOf(g.Nodes[v].Type)) > 1 && !givesShards[n.Op] {
+				return nil, fmt.Errorf("webgpu: operator %s (node %d) cannot give %v, which is more than the %d bytes of a buffer that a kernel of %s sees; take --train_type lora", n.Op, i, g.Nodes[v].Type, d.about.maxBinding, d.about.name)
 			}
 		}
 		kernels, err := lowerings[n.Op](c)

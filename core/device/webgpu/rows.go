@@ -2,6 +2,7 @@ package webgpu
 
 import (
 	"hone/core/ir"
+	"hone/core/tensor"
 	"hone/shaders"
 )
 
@@ -63,16 +64,38 @@ func (c *call) columnSum(number, rows, n int, total ir.Value, t columnTerms) []k
 	return []kernel{pass(sums, rows, chunk, t), pass(total, parts, parts, columnTerms{dy: sums})}
 }
 
-// total sums all elements of operand 0, or their squares and operand 1. A short tensor takes one workgroup; of a long
-// one many invocations sum a part each first.
+// total sums all elements of operand 0, or their squares and operand 1. What lies in several buffers is summed one after the
+// other, each to the sum of those before.
 func (c *call) total(squares bool) []kernel {
-	const most, parts = 8192, 16384 // steps of the workgroup alone, and sums that it is given
 	t := c.types(c.in)[0]
-	n, flags, ends := t.Elements(), []string{}, []string{}
-	storage := []operand{out(c.out[0]), in(c.in[0])}
+	shards := c.d.shardsOf(t)
+	var list []kernel
+	before := ir.None
 	if squares {
-		flags, ends = append(flags, "SQUARES"), append(ends, "ADD")
-		storage = append(storage, in(c.in[1]))
+		before = c.in[1]
+	}
+	for i, s := range shards {
+		to := c.out[0]
+		if i < len(shards)-1 {
+			to = c.roomFor(1+i%2, 1)
+		}
+		list = append(list, c.totalOf(operand{value: c.in[0], access: reads, shard: i}, s.of(t), squares, before, to)...)
+		before = to
+	}
+	return list
+}
+
+// totalOf sums one buffer. A short one takes one workgroup; of a long one many invocations sum a part each first.
+func (c *call) totalOf(x operand, t tensor.Type, squares bool, before, to ir.Value) []kernel {
+	const most, parts = 8192, 16384 // steps of the workgroup alone, and sums that it is given
+	n, flags, ends := t.Elements(), []string{}, []string{}
+	storage := []operand{out(to), x}
+	if squares {
+		flags = append(flags, "SQUARES")
+	}
+	if before != ir.None {
+		ends = append(ends, "ADD")
+		storage = append(storage, in(before))
 	}
 	if n%4 == 0 {
 		flags, n = append(flags, "VEC4"), n/4
@@ -83,7 +106,7 @@ func (c *call) total(squares bool) []kernel {
 	sums := c.roomFor(0, parts)
 	storage[1].value = sums
 	return []kernel{
-		{shader: "sum_parts", variant: shaders.Variant{Flags: flags}, storage: []operand{out(sums), in(c.in[0])},
+		{shader: "sum_parts", variant: shaders.Variant{Flags: flags}, storage: []operand{out(sums), x},
 			grids: c.d.grids(parts, elementGroup, int64(8*ceilDiv(n, parts)), n)},
 		{shader: "sum", variant: shaders.Variant{Flags: append(ends, "VEC4")}, storage: storage, grids: c.d.grids(1, 1, 2*parts, parts/4)},
 	}

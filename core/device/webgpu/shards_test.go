@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"hone/core/data"
 	"hone/core/device"
@@ -25,9 +26,9 @@ func TestShards(t *testing.T) {
 	d := open(t)
 	d.Caps()
 	d.about.maxBinding = 8192
-	cut := map[tensor.DType]int{}
+	cut, updated := map[tensor.DType]int{}, 0
 	for _, c := range append(devicetest.Cases(), devicetest.HalfCases()...) {
-		if !slices.ContainsFunc([]string{"matmul", "linear_cross", "embedding", "halves", "F16"}, func(s string) bool { return strings.Contains(c.Name, s) }) {
+		if !slices.ContainsFunc([]string{"matmul", "linear_cross", "embedding", "halves", "F16", "update"}, func(s string) bool { return strings.Contains(c.Name, s) }) {
 			continue
 		}
 		err := devicetest.Check(t.Context(), d, c)
@@ -40,10 +41,16 @@ func TestShards(t *testing.T) {
 		for _, h := range c.States {
 			if len(d.shardsOf(h.Type)) > 1 {
 				cut[h.Type.DType]++
+				if strings.Contains(c.Name, "update of") || strings.Contains(c.Name, "summed") {
+					updated++
+				}
 			}
 		}
 	}
-	t.Logf("weights in several buffers: %v", cut)
+	t.Logf("weights in several buffers: %v; trained: %d", cut, updated)
+	if updated < 16 {
+		t.Errorf("only %d trained tensors lay in several buffers", updated)
+	}
 	for _, dt := range []tensor.DType{tensor.F32, tensor.F16, tensor.BF16, tensor.NF4} {
 		if cut[dt] < 2 {
 			t.Errorf("only %d cases had a weight of type %v in several buffers", cut[dt], dt)
@@ -51,28 +58,47 @@ func TestShards(t *testing.T) {
 	}
 }
 
-// TestBigEmbedding trains LoRA on a model whose tied embedding does not fit what a kernel sees, and compares with the CPU.
-// TestFullEmbedding of the soak suite does it at full size.
+// TestBigEmbedding trains LoRA and all weights of models whose embedding, tied or not, does not fit what a kernel sees, and
+// compares with the CPU. TestFullEmbedding of the soak suite does it at full size.
 func TestBigEmbedding(t *testing.T) {
-	for _, storage := range []tensor.DType{tensor.F32, tensor.BF16} {
-		t.Run(storage.String(), func(t *testing.T) { trainBig(t, 8191, 96, 1<<20, storage, 2) })
+	tied := llamaConfig(96, 8191)
+	for name, j := range map[string]job{
+		"LoRA on F32":         {config: tied, lora: true, storage: tensor.F32},
+		"LoRA on BF16":        {config: tied, lora: true, storage: tensor.BF16},
+		"full":                {config: tied},
+		"full, untied, paged": {config: strings.Replace(tied, `"tie_word_embeddings":true`, `"tie_word_embeddings":false`, 1), paged: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			j.steps = 2
+			j.trainBig(t, 8191, 96, 1<<20)
+		})
 	}
 }
 
-// trainBig takes LoRA steps on 32 tokens with two random layers under a binding limit, here and on the CPU.
-func trainBig(t *testing.T, vocab, hidden int, limit int64, storage tensor.DType, steps int) {
+// trainBig takes steps on 32 tokens with two random layers under a binding limit, here and on the CPU.
+func (j job) trainBig(t *testing.T, vocab, hidden int, limit int64) {
 	d := open(t)
 	d.Caps()
 	d.about.maxBinding = limit
 	host := cpu.New(0)
 	defer host.Close()
-	j := job{config: llamaConfig(hidden, vocab), lora: true, storage: storage, steps: steps}
+	var held int64
 	j.change = func(b *data.Batch) { b.IDs[3], b.Targets[9] = int32(vocab-1), int32(vocab-1) } // the end of the last buffer
-	got, want := j.run(t, d), j.run(t, host)
-	if n := len(d.shardsOf(tensor.Of(storage, vocab, hidden))); n < 2 {
+	j.held = &held
+	began := time.Now()
+	got := j.run(t, d)
+	here := time.Since(began)
+	want := j.run(t, host)
+	storage := j.storage
+	if storage == tensor.Invalid {
+		storage = tensor.F32
+	}
+	n := len(d.shardsOf(tensor.Of(storage, vocab, hidden)))
+	if n < 2 {
 		t.Fatalf("the embedding lies in %d buffers", n)
 	}
 	sameTraining(t, got, want, 2e-5)
+	t.Logf("embedding in %d buffers, %d bytes held, %.1f s here and %.1f s on the CPU, weights and all; losses %v, on the CPU %v", n, held, here.Seconds(), time.Since(began).Seconds()-here.Seconds(), got["loss"], want["loss"])
 }
 
 // encode gives values as the bytes of a type.

@@ -1,10 +1,10 @@
 package webgpu
 
-func init() { lowerings["zeros_like"] = lowerZerosLike }
+func init() { lowerings["zeros_like"], takesShards["zeros_like"] = lowerZerosLike, true }
 
-func lowerZerosLike(c *call) ([]kernel, error) { return []kernel{c.zeros(0)}, nil }
+func lowerZerosLike(c *call) ([]kernel, error) { return c.zeros(0), nil }
 
 // zeros clears a result.
-func (c *call) zeros(result int) kernel {
-	return c.elements("fill", c.out[result], 1, []operand{out(c.out[result])})
+func (c *call) zeros(result int) []kernel {
+	return c.shardwise("fill", c.out[result], 1, []operand{out(c.out[result])})
 }
