@@ -200,4 +200,7 @@ for (const stage of document.querySelectorAll(".stage")) sight.observe(stage);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", repaint);
 unfold(location.hash.slice(1));
 
+// A page that is out of sight may be gone without a word: the worker saves the run.
+document.addEventListener("visibilitychange", () => { if (document.hidden) send({ type: "hidden" }); });
+
 send({ type: "open", language: root.lang, url: location.href });

@@ -16,7 +16,10 @@ func (s *State) modelGist() string {
 		}
 		return s.T(words.ModelChoose)
 	}
-	return s.Model.Name + " · " + s.T(words.ParametersOf, s.Count(s.Model.Parameters))
+	if s.Model.Parameters == 0 { // it has not been looked at yet
+		return s.modelName(*s.Model)
+	}
+	return s.modelName(*s.Model) + " · " + s.T(words.ParametersOf, s.Count(s.Model.Parameters))
 }
 
 func (s *State) dataGist() string {

@@ -46,15 +46,23 @@ func (s *State) column(name string) string {
 
 // setTitle names a file of rows, the bundled ones in the language of the page.
 func (s *State) setTitle(d wire.Data) string {
-	if t, ok := words.Sets[d.Name]; ok && d.Bundled {
+	if t, ok := words.Sets[strings.TrimSuffix(d.Name, ".json")+".json"]; ok && d.Bundled {
 		return s.T(t.Title)
 	}
 	return d.Name
 }
 
 func (s *State) setAbout(d wire.Data) string {
-	if t, ok := words.Sets[d.Name]; ok && d.Bundled {
+	if t, ok := words.Sets[strings.TrimSuffix(d.Name, ".json")+".json"]; ok && d.Bundled {
 		return s.T(t.About)
 	}
 	return ""
+}
+
+// modelName names a model, the bundled one in the language of the page.
+func (s *State) modelName(m wire.Model) string {
+	if m.Bundled {
+		return s.T(words.ModelTiny)
+	}
+	return m.Name
 }

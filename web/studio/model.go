@@ -18,6 +18,16 @@ func (t *Studio) useModel(path string) {
 	t.plan()
 }
 
+// inspectChosen asks what the recipe's model is, where that is not known yet: a host's list has only names.
+func (t *Studio) inspectChosen() {
+	t.mu.Lock()
+	path, known := t.s.Settings["model"], t.s.Model != nil && t.s.Model.Parameters > 0
+	t.mu.Unlock()
+	if path != "" && !known {
+		go t.inspect(path)
+	}
+}
+
 // inspect asks what a model is; one that cannot be used says why.
 func (t *Studio) inspect(path string) {
 	ctx, done := t.begin("model", words.Working)
@@ -28,6 +38,12 @@ func (t *Studio) inspect(path string) {
 	t.trouble("model", err)
 	if err == nil {
 		t.change(func(s *parts.State) {
+			for i := range s.Host.Models {
+				if s.Host.Models[i].Path == path {
+					m.Bundled = m.Bundled || s.Host.Models[i].Bundled
+					s.Host.Models[i] = m
+				}
+			}
 			if s.Settings["model"] == path {
 				s.Model = &m
 			}

@@ -22,7 +22,10 @@ func useTiny(s *parts.State) {
 	s.Settings = maps.Clone(tiny)
 	for _, m := range s.Host.Models {
 		if m.Bundled {
-			s.Settings["model"], s.Model = m.Path, &m
+			s.Settings["model"] = m.Path
+			if s.Model == nil || s.Model.Path != m.Path { // what was asked about it says more than the list
+				s.Model = &m
+			}
 			break
 		}
 	}
@@ -194,6 +197,7 @@ func (t *Studio) load(id string) {
 	t.mu.Unlock()
 	if raw != nil {
 		t.takeRecipe(raw)
+		t.inspectChosen()
 	}
 }
 

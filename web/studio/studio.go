@@ -132,6 +132,7 @@ func (t *Studio) hello(first bool) {
 		t.mark("ready")
 		t.examples()
 		t.attach()
+		t.inspectChosen()
 		t.plan()
 	}
 }

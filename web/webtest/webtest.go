@@ -141,6 +141,7 @@ func (s *Site) hear(w http.ResponseWriter, r *http.Request) {
 		b.studio.Open(s.t.Context(), m.Opening)
 	case "act":
 		b.studio.Act(m.Act)
+	case "hidden":
 	default:
 		http.Error(w, "no message is called "+m.Type, http.StatusBadRequest)
 	}

@@ -17,6 +17,7 @@ var (
 // Model.
 var (
 	ParametersOf = Text{"%s parameters", "%s 参数"}
+	ModelTiny    = Text{"The tiny model", "小小模型"}
 	ModelChoose  = Text{"choose a model", "请选择模型"}
 	ModelOther   = Text{"Another model: by its name, or from your disk", "换一个模型：按名字下载，或从本机选择"}
 	ModelInside  = Text{"What is inside %s", "%s 的内部结构"}

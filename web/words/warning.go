@@ -60,6 +60,8 @@ var warnings = []struct {
 		Text{"%s of %s layers have learnt nothing.", "%s 层（共 %s 层）什么都没学到。"}},
 	{regexp.MustCompile(`^THE ADAPTER CHANGES NOTHING:`),
 		Text{"The tuned model still answers exactly as the base does. More steps or a higher learning rate may help.", "微调后的回答和原模型完全一样。可以多训练几步，或提高学习率。"}},
+	{regexp.MustCompile(`^(.*)\. It was opened again, and the run goes on from (.*)$`),
+		Text{"The graphics card was lost for a moment (%s). It was opened again, and the run goes on from its last save (%s).", "显卡连接曾短暂中断（%s）。已重新连接，训练从最近一次保存处继续（%s）。"}},
 	{regexp.MustCompile(`^(.*); --fallback cpu: the run goes on from \S+ on the CPU$`),
 		Text{"The graphics card was lost (%s). The run goes on from its last save, on the processor.", "显卡连接中断（%s）。训练从最近一次保存处继续，改用处理器。"}},
 }
