@@ -23,12 +23,16 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asCommand) == "1" {
 		os.Exit(Main(os.Args[1:]))
 	}
+	if dir := os.Getenv(asEngine); dir != "" {
+		runEngine(dir)
+		return
+	}
 	if home, err := os.MkdirTemp("", "hone-data-"); err == nil { // no test finds what this machine's own server keeps
 		os.Setenv("HONE_DATA", home)
 		defer os.RemoveAll(home)
 	}
 	os.Setenv("HONE_OFFLINE", "1") // a name that nobody has must not make a test ask the world; tests of hubs have one of their own
-	m.Run() // its status is the test binary's
+	m.Run()                        // its status is the test binary's
 }
 
 // process prepares the program as a process that starts in dir.

@@ -52,7 +52,7 @@ func (p *progress) object(kind string, v any) {
 // show is the sink of a run.
 func (p *progress) show(e wire.Event) {
 	if p.format == "json" {
-		p.object(strings.ToLower(strings.TrimPrefix(fmt.Sprintf("%T", e), "run.")), e)
+		p.object(wire.Name(e), e)
 		return
 	}
 	switch e := e.(type) {

@@ -1,0 +1,263 @@
+package cli
+
+import (
+	"bytes"
+	"crypto/rand"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+
+	"hone/core/link"
+	"hone/core/move"
+	"hone/core/recipe"
+	"hone/core/wire"
+)
+
+// asEngine makes the test binary be a NATS server with its files in a directory, at the address in asEngineAt: one that can be
+// killed.
+const (
+	asEngine   = "HONE_TEST_AS_ENGINE"
+	asEngineAt = "HONE_TEST_AS_ENGINE_AT"
+)
+
+func runEngine(dir string) {
+	host, port, err := net.SplitHostPort(os.Getenv(asEngineAt))
+	o := &server.Options{Host: host, JetStream: true, StoreDir: dir, MaxPayload: 8 << 20, Authorization: "secret"}
+	if err == nil {
+		_, err = fmt.Sscan(port, &o.Port)
+	}
+	var s *server.Server
+	if err == nil {
+		s, err = server.NewServer(o)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	s.Start()
+	s.WaitForShutdown()
+}
+
+// engine is an external NATS server.
+type engine struct {
+	t        *testing.T
+	dir, url string
+	addr     string
+	cmd      *exec.Cmd
+}
+
+func startEngine(t *testing.T) *engine {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := &engine{t: t, dir: t.TempDir(), addr: l.Addr().String()}
+	n.url = "nats://secret@" + n.addr
+	l.Close()
+	n.start()
+	t.Cleanup(n.kill)
+	return n
+}
+
+func (n *engine) start() {
+	n.t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	n.cmd = exec.Command(self)
+	n.cmd.Env = append(os.Environ(), asEngine+"="+n.dir, asEngineAt+"="+n.addr)
+	if err := n.cmd.Start(); err != nil {
+		n.t.Fatal(err)
+	}
+	for began := time.Now(); ; time.Sleep(20 * time.Millisecond) {
+		c, err := net.Dial("tcp", n.addr)
+		if err == nil {
+			c.Close()
+			return
+		}
+		if time.Since(began) > 30*time.Second {
+			n.t.Fatal(err)
+		}
+	}
+}
+
+func (n *engine) kill() {
+	n.cmd.Process.Kill()
+	n.cmd.Wait()
+}
+
+// startWorker starts `hone worker` as a process of its own.
+func startWorker(t *testing.T, url string, args ...string) *exec.Cmd {
+	t.Helper()
+	w := process(t, t.TempDir(), append([]string{"worker", "--nats", url, "--data_dir", t.TempDir(), "--device", "cpu"}, args...)...)
+	if err := w.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { w.Process.Kill(); w.Wait() })
+	return w
+}
+
+// guest is somebody who uses a server by a link.
+type guest struct {
+	*link.Client
+	t      *testing.T
+	url    string
+	load   *move.Load
+	events chan wire.Frame
+}
+
+func visit(t *testing.T, url string, steps int) *guest {
+	t.Helper()
+	r, err := recipe.Parse(sample(steps)[1:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := &guest{t: t, url: url, events: make(chan wire.Frame, 1<<16)}
+	if g.load, err = move.Gather(r); err != nil {
+		t.Fatal(err)
+	}
+	if g.Client, err = link.Dial(t.Context(), link.Options{URL: url, Event: func(f wire.Frame) { g.events <- f }}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { g.Close() })
+	if err := g.load.Send(t.Context(), link.Files{URL: url}, nil); err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
+func (g *guest) start() string {
+	g.t.Helper()
+	s, err := g.load.Start(rand.Text(), 1)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	name, err := wire.Ask[wire.RunName](g.t.Context(), g, s, nil)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	return name.Run
+}
+
+// follow hears a run to its end and calls at for each of its steps, which come one by one.
+func (g *guest) follow(id string, steps int, limit time.Duration, at func(step int)) {
+	g.t.Helper()
+	g.Follow(id, 1)
+	last, seq := 0, uint64(0)
+	deadline := time.After(limit)
+	for {
+		select {
+		case f := <-g.events:
+			if f.Run != id {
+				continue
+			}
+			if seq++; f.Seq != seq {
+				g.t.Fatalf("event %d where %d comes next", f.Seq, seq)
+			}
+			e, err := wire.ParseEvent(f.Name, f.Data)
+			if err != nil {
+				g.t.Fatal(err)
+			}
+			switch e := e.(type) {
+			case wire.Stepped:
+				if e.Step != last+1 {
+					g.t.Errorf("step %d after %d", e.Step, last)
+				}
+				last = e.Step
+				if at != nil {
+					at(last)
+				}
+			case wire.Failed:
+				g.t.Fatalf("it failed: %s", e.Reason)
+			case wire.Finished:
+				if last != steps {
+					g.t.Errorf("it ended at step %d of %d", last, steps)
+				}
+				return
+			}
+		case <-deadline:
+			g.t.Fatalf("not over after %v, at step %d", limit, last)
+		}
+	}
+}
+
+// An engine of its own is killed and comes back: server and workers find it again, and the run misses nothing.
+func TestKilledEngineComesBack(t *testing.T) { killEngine(t, 2, 50) }
+
+func killEngine(t *testing.T, kills, steps int) {
+	home := t.TempDir()
+	if out, status := finish(t, process(t, home, sample(steps, "--output_dir", "whole")...)); status != 0 {
+		t.Fatal(out)
+	}
+	n := startEngine(t)
+	s := startService(t, t.TempDir(), "--nats", n.url, "--workers", "0", "--lease", "2s")
+	for range 2 {
+		startWorker(t, n.url, "--lease", "2s", "--save_every", "200ms", "--retries", "100")
+	}
+	g := visit(t, s.url, steps)
+	id := g.start()
+	killed := 0
+	g.follow(id, steps, 5*time.Minute, func(step int) {
+		if killed < kills && step >= (killed+1)*steps/(kills+2) {
+			killed++
+			n.kill()
+			time.Sleep(300 * time.Millisecond)
+			n.start()
+		}
+	})
+	if killed != kills {
+		t.Errorf("%d kills", killed)
+	}
+	dir, step, err := move.Pull(t.Context(), g, link.Files{URL: s.url}, id, filepath.Join(home, "remote"), nil)
+	if err != nil || step != steps {
+		t.Fatalf("step %d, %v", step, err)
+	}
+	sameResult(t, onlyRun(t, filepath.Join(home, "whole")), dir, steps)
+}
+
+// A server that others reach wants a certificate and a token, and then takes runs through TLS with that token alone.
+func TestTLS(t *testing.T) {
+	dir := t.TempDir()
+	data := filepath.Join(dir, "data")
+	cert, key, pool := selfSigned(t, dir)
+	out, status := finish(t, process(t, dir, "serve", "--addr", "0.0.0.0:0", "--data_dir", data, "--workers", "0", "--tls_cert", cert, "--tls_key", key))
+	if status == 0 || !strings.Contains(out, "hone token add") {
+		t.Fatalf("without a token: status %d, %s", status, out)
+	}
+	var secret bytes.Buffer
+	c := process(t, dir, "token", "add", "--user", "ada", "--data_dir", data)
+	c.Stdout = &secret
+	if err := c.Run(); err != nil {
+		t.Fatal(err)
+	}
+	s := &service{t: t, dir: dir, args: []string{"--workers", "0", "--tls_cert", cert, "--tls_key", key}, url: "http://0.0.0.0:0"}
+	s.start()
+	t.Cleanup(func() { s.kill(syscall.SIGKILL) })
+	_, port, err := net.SplitHostPort(strings.TrimPrefix(s.url, "https://"))
+	if err != nil {
+		t.Fatalf("%s: %v", s.url, err)
+	}
+	url := "https://localhost:" + port
+	l, err := link.Dial(t.Context(), link.Options{URL: url, Token: strings.TrimSpace(secret.String()), HTTP: pool})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if w := l.Welcome(); w.User != "ada" || w.Scope != "run" {
+		t.Errorf("%+v", w)
+	}
+	if _, err := link.Dial(t.Context(), link.Options{URL: url, HTTP: pool}); err == nil || !strings.Contains(err.Error(), "token") {
+		t.Errorf("without the token: %v", err)
+	}
+	s.kill(syscall.SIGTERM)
+}
