@@ -171,6 +171,7 @@ func (p *tab) scheme(value string) {
 	p.t.Helper()
 	emulate(p, value)
 	p.until(soon, value, fmt.Sprintf(`matchMedia("(prefers-color-scheme: %s)").matches`, value))
+	p.until(soon, "at rest", `!document.querySelector(".busy") && document.getAnimations().every((a) => a.playState !== "running")`)
 }
 
 // noGPU are the flags of a browser without WebGPU.

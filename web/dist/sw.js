@@ -9,11 +9,19 @@ const root = new URL("./", location.href);
 const prefix = `hone ${root.pathname} `;
 const kept = prefix + release.name;
 
+const keep = async (cache, path) => {
+  const address = new URL(path, root);
+  // What has the release's hash in its address never changes; the rest must not come from the browser's own cache.
+  const got = await fetch(new Request(address, { cache: path.startsWith("a/") ? "default" : "no-cache" }));
+  if (!got.ok) throw new Error(`${address}: ${got.status}`);
+  // Some hosts send on from index.html to its folder; a browser opens no page from a cache that remembers having been sent on.
+  await cache.put(address, got.redirected ? new Response(await got.blob(), { headers: got.headers }) : got);
+};
+
 addEventListener("install", (e) => e.waitUntil((async () => {
   await caches.delete(kept); // of an installation that was cut short
   const cache = await caches.open(kept);
-  // What has the release's hash in its address never changes; the rest must not come from the browser's own cache.
-  await cache.addAll(release.files.map((path) => new Request(new URL(path, root), { cache: path.startsWith("a/") ? "default" : "no-cache" })));
+  await Promise.all(release.files.map((path) => keep(cache, path)));
 })()));
 
 addEventListener("activate", (e) => e.waitUntil((async () => {
