@@ -46,7 +46,7 @@ func TestGradAddsUpOverUses(t *testing.T) {
 func TestGradOfSeveralAndOfNone(t *testing.T) {
 	out := gradients(t, []float64{1, -2, 3}, func(b *ir.Builder, x ir.Value) {
 		middle := op.Scale(b, x, 3)
-		apart := b.Constant([]float32{1, 2, 3}, 1, 3)
+		apart := op.Scale(b, x, 9)
 		loss := op.Sum(b, op.Scale(b, middle, 2))
 		g := b.Grad(loss, []ir.Value{middle, x, apart})
 		if g[2] != ir.None {
@@ -83,7 +83,7 @@ func TestGradStopsAtFrozenValues(t *testing.T) {
 // Gradients are added to sums that are given; one that nothing is added to is not handed out.
 func TestGradEachAddsToSums(t *testing.T) {
 	out := gradients(t, []float64{1, -2, 3}, func(b *ir.Builder, x ir.Value) {
-		apart := op.Scale(b, x, 9)
+		apart := b.Constant([]float32{1, 2, 3}, 1, 3)
 		sum := b.Constant([]float32{10, 20, 30}, 1, 3)
 		handed := 0
 		b.GradEach(op.Sum(b, op.Add(b, x, op.Scale(b, x, 2))), []ir.Value{x, apart}, []ir.Value{sum, sum}, func(i int, grad ir.Value) {
