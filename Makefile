@@ -61,16 +61,16 @@ bench-web: build ## what the page costs in a browser: bytes, time to the first l
 
 # The bundled default, made again from nothing: a generated world, then a Llama pre-trained on its stories.
 WORLD := core/bundle/.work
-base-model: build ## make the bundled default again (minutes)
+base-model: build ## make the bundled default again (half an hour)
 	rm -rf $(WORLD)
 	go run ./core/bundle/worldgen --out $(WORLD)
-	bin/hone pretrain --dataset $(WORLD)/corpus.jsonl --config $(WORLD)/config.json --vocab_size 640 --output_dir $(WORLD)/run \
-		--packing true --max_length 256 --max_steps 5000 --learning_rate 5e-3 --lr_scheduler_type cosine --warmup_steps 100 \
-		--weight_decay 0.05 --per_device_train_batch_size 4 --gradient_accumulation_steps 1 --gradient_checkpointing false \
-		--logging_steps 500 --save_steps 10000 --seed 1
+	bin/hone pretrain --dataset $(WORLD)/corpus.jsonl --config $(WORLD)/config.json --tokenizer $(WORLD)/tokenizer --output_dir $(WORLD)/run \
+		--device cpu --packing true --max_length 256 --max_steps 2500 --learning_rate 4e-3 --lr_scheduler_type cosine --warmup_steps 100 \
+		--weight_decay 0.05 --per_device_train_batch_size 8 --gradient_accumulation_steps 1 --gradient_checkpointing false \
+		--logging_steps 500 --save_steps 1000 --seed 1 --dtype bfloat16
 	mkdir -p core/bundle/default/model
 	cp $(WORLD)/run/final/* core/bundle/default/model/
-	cp $(WORLD)/instructions.json $(WORLD)/heldout.json core/bundle/default/
+	cp $(WORLD)/world.json $(WORLD)/sentiment.json $(WORLD)/doctor.json $(WORLD)/heldout.json core/bundle/default/
 
 clean: ## remove what was built
 	rm -rf bin .build site

@@ -13,6 +13,7 @@ import (
 	"hone/core/bundle"
 	"hone/core/bundle/world"
 	"hone/core/nn"
+	"hone/core/recipe"
 	"hone/core/tokenizer"
 )
 
@@ -29,18 +30,46 @@ func read(t *testing.T, name string) []byte {
 }
 
 func TestBundledSetsAreTheWorlds(t *testing.T) {
-	train, held := world.Questions(worldSeed)
-	var rows []map[string]string
-	if err := json.Unmarshal(read(t, "instructions.json"), &rows); err != nil {
-		t.Fatal(err)
-	}
-	if len(rows) != len(train) {
-		t.Fatalf("%d instructions, the world has %d: run make base-model", len(rows), len(train))
-	}
-	for i, q := range train {
-		if r := rows[i]; r["instruction"] != q.Instruction || r["input"] != q.Input || r["output"] != q.Output || r["task"] != "" {
-			t.Fatalf("instruction %d is %v, the world's is %+v: run make base-model", i+1, r, q)
+	train, held := world.Questions(worldSeed, world.HeldOut)
+	var names []string
+	for _, set := range bundle.Sets {
+		names = append(names, set.Name)
+		var rows []map[string]string
+		if err := json.Unmarshal(read(t, set.File), &rows); err != nil {
+			t.Fatal(err)
 		}
+		if len(rows) != set.Rows {
+			t.Errorf("%s has %d rows, bundle.Sets says %d", set.File, len(rows), set.Rows)
+		}
+		i := 0
+		for _, q := range train {
+			if q.Task != set.Name {
+				continue
+			}
+			if i >= len(rows) {
+				t.Fatalf("%s has %d rows, the world has more: run make base-model", set.File, len(rows))
+			}
+			if r := rows[i]; r["instruction"] != q.Instruction || r["input"] != q.Input || r["output"] != q.Output || r["task"]+r["topic"]+r["language"] != "" {
+				t.Fatalf("row %d of %s is %v, the world's is %+v: run make base-model", i+1, set.File, r, q)
+			}
+			i++
+		}
+		if i != len(rows) {
+			t.Errorf("%s has %d rows, the world %d: run make base-model", set.File, len(rows), i)
+		}
+		for _, l := range world.Languages {
+			if set.Title[l] == "" || set.About[l] == "" {
+				t.Errorf("the set %s has no title or no description in %s", set.Name, l)
+			}
+			if !slices.ContainsFunc(held, func(q world.Question) bool {
+				return q.Task == set.Name && q.Language == l && q.Prompt() == set.Example[l]
+			}) {
+				t.Errorf("the example %q is not among the questions of %s that are held out", set.Example[l], set.Name)
+			}
+		}
+	}
+	if !slices.Equal(names, world.Tasks) {
+		t.Errorf("the sets are %v, the tasks %v", names, world.Tasks)
 	}
 	got, err := bundle.HeldOut()
 	if err != nil || !slices.Equal(got, held) {
@@ -48,8 +77,45 @@ func TestBundledSetsAreTheWorlds(t *testing.T) {
 	}
 }
 
+// Every word of the questions and answers is in the vocabulary, a step of the recipe takes at most 2,048 tokens, and no
+// answer is longer than AnswerTokens.
+func TestRowsAreShort(t *testing.T) {
+	dir := t.TempDir()
+	if err := bundle.WriteTo(dir); err != nil {
+		t.Fatal(err)
+	}
+	tok, err := tokenizer.LoadDir(filepath.Join(dir, "model"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := recipe.Parse(strings.Fields(bundle.TuningFlags))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := r.MaxLength * r.PerDeviceTrainBatchSize * r.GradientAccumulationSteps; r.MaxLength < 1 || n > 2048 {
+		t.Errorf("a step may take %d tokens; expected at most 2,048", n)
+	}
+	train, held := world.Questions(worldSeed, world.HeldOut)
+	for _, q := range append(train, held...) {
+		row := "### User\n" + q.Prompt() + "\n\n### Assistant\n" + q.Output
+		ids := tok.EncodeText(row)
+		if len(ids)+2 > r.MaxLength {
+			t.Errorf("%q has %d tokens", row, len(ids)+2)
+		}
+		for _, id := range ids {
+			if token, _ := tok.Token(id); strings.HasPrefix(token, "<") {
+				t.Fatalf("%q has the token %s", row, token)
+			}
+		}
+		if n := len(tok.EncodeText(q.Output)); n >= bundle.AnswerTokens {
+			t.Errorf("the answer %q has %d tokens", q.Output, n)
+		}
+	}
+}
+
 func TestBundledModelIsSmall(t *testing.T) {
-	m, err := nn.Parse(read(t, "model/config.json"))
+	raw := read(t, "model/config.json")
+	m, err := nn.Parse(raw)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,8 +123,11 @@ func TestBundledModelIsSmall(t *testing.T) {
 	for _, p := range m.Params() {
 		parameters += p.Shape.Elements()
 	}
-	if parameters > 200_000 || parameters < 100_000 {
-		t.Errorf("the bundled model has %d parameters", parameters)
+	if parameters != 1_105_280 {
+		t.Errorf("the bundled model has %d parameters, README.md says 1,105,280", parameters)
+	}
+	if !bytes.Contains(raw, []byte(`"bfloat16"`)) {
+		t.Error("the bundled model is not stored as bfloat16")
 	}
 	total := 0
 	err = fs.WalkDir(bundle.FS(), ".", func(path string, e fs.DirEntry, err error) error {
@@ -67,8 +136,8 @@ func TestBundledModelIsSmall(t *testing.T) {
 		}
 		return err
 	})
-	if err != nil || total > 1<<20 {
-		t.Errorf("the bundle has %d bytes, %v; expected at most 1 MiB", total, err)
+	if err != nil || total > 3<<20 {
+		t.Errorf("the bundle has %d bytes, %v; expected at most 3 MiB", total, err)
 	}
 }
 
@@ -77,7 +146,7 @@ func TestWriteTo(t *testing.T) {
 	if err := bundle.WriteTo(dir); err != nil {
 		t.Fatal(err)
 	}
-	weights, rows := filepath.Join(dir, "model", "model.safetensors"), filepath.Join(dir, "instructions.json")
+	weights, rows := filepath.Join(dir, "model", "model.safetensors"), filepath.Join(dir, "world.json")
 	before, err := os.Stat(weights)
 	if err != nil {
 		t.Fatal(err)
@@ -99,24 +168,24 @@ func TestWriteTo(t *testing.T) {
 	if after, err := os.Stat(weights); err != nil || !os.SameFile(before, after) || after.ModTime() != before.ModTime() {
 		t.Errorf("the weights were written again although nothing had changed (%v)", err)
 	}
-	if raw, err := os.ReadFile(rows); err != nil || !bytes.Equal(raw, read(t, "instructions.json")) {
+	if raw, err := os.ReadFile(rows); err != nil || !bytes.Equal(raw, read(t, "world.json")) {
 		t.Errorf("a broken file was not replaced (%v)", err)
 	}
 	if raw, err := os.ReadFile(mine); err != nil || string(raw) != "[]" {
 		t.Errorf("a file of the user's is now %q, %v", raw, err)
 	}
 	entries, err := os.ReadDir(dir)
-	if err != nil || len(entries) != 4 {
-		t.Errorf("the directory holds %v, %v; expected model, instructions.json, heldout.json and mine.json", entries, err)
+	if err != nil || len(entries) != 6 {
+		t.Errorf("the directory holds %v, %v; expected model, three sets, heldout.json and mine.json", entries, err)
 	}
 }
 
 func TestWriteToSaysWhatIsInTheWay(t *testing.T) {
 	dir := t.TempDir()
-	if err := os.MkdirAll(filepath.Join(dir, "instructions.json"), 0o777); err != nil {
+	if err := os.MkdirAll(filepath.Join(dir, "world.json"), 0o777); err != nil {
 		t.Fatal(err)
 	}
-	if err := bundle.WriteTo(dir); err == nil || !strings.Contains(err.Error(), "instructions.json") {
+	if err := bundle.WriteTo(dir); err == nil || !strings.Contains(err.Error(), "world.json") {
 		t.Errorf("a folder in the place of a file: %v", err)
 	}
 	if left, _ := filepath.Glob(filepath.Join(dir, ".bundle-*")); len(left) > 0 {

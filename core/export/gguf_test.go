@@ -19,7 +19,7 @@ import (
 	"hone/core/tokenizer"
 )
 
-const sizes = `"hidden_size":64,"num_hidden_layers":2,"num_attention_heads":4,"num_key_value_heads":2,"intermediate_size":96,"vocab_size":640,"max_position_embeddings":80,"initializer_range":0.2`
+const sizes = `"hidden_size":64,"num_hidden_layers":2,"num_attention_heads":4,"num_key_value_heads":2,"intermediate_size":96,"vocab_size":1904,"max_position_embeddings":80,"initializer_range":0.2`
 
 // configs are models of every architecture.
 var configs = map[string]string{
@@ -29,8 +29,8 @@ var configs = map[string]string{
 	"qwen2":       `"model_type":"qwen2","tie_word_embeddings":true,` + sizes,
 	"qwen3":       `"model_type":"qwen3","head_dim":32,` + sizes,
 	"gemma3":      `"model_type":"gemma3_text","head_dim":16,"sliding_window":8,` + sizes,
-	"gpt2":        `"model_type":"gpt2","n_embd":64,"n_layer":2,"n_head":4,"n_positions":80,"vocab_size":640,"initializer_range":0.2`,
-	"chatglm":     `"model_type":"chatglm","hidden_size":64,"num_layers":2,"num_attention_heads":4,"multi_query_attention":true,"multi_query_group_num":2,"ffn_hidden_size":96,"padded_vocab_size":640,"seq_length":80,"add_qkv_bias":true,"initializer_range":0.2`,
+	"gpt2":        `"model_type":"gpt2","n_embd":64,"n_layer":2,"n_head":4,"n_positions":80,"vocab_size":1904,"initializer_range":0.2`,
+	"chatglm":     `"model_type":"chatglm","hidden_size":64,"num_layers":2,"num_attention_heads":4,"multi_query_attention":true,"multi_query_group_num":2,"ffn_hidden_size":96,"padded_vocab_size":1904,"seq_length":80,"add_qkv_bias":true,"initializer_range":0.2`,
 }
 
 // inLayer are the tensors of a layer in the file.
@@ -273,7 +273,7 @@ func TestTypes(t *testing.T) {
 			}
 		}
 	}
-	odd := model(t, `"model_type":"llama","hidden_size":40,"num_hidden_layers":1,"num_attention_heads":2,"intermediate_size":64,"vocab_size":640`)
+	odd := model(t, `"model_type":"llama","hidden_size":40,"num_hidden_layers":1,"num_attention_heads":2,"intermediate_size":64,"vocab_size":1904`)
 	f, _ := write(t, odd, gguf.Q8_0)
 	for name, want := range map[string]gguf.Type{"blk.0.ffn_up.weight": gguf.F16, "blk.0.ffn_down.weight": gguf.Q8_0} {
 		if info, _ := f.Lookup(name); info.Type != want {
@@ -289,7 +289,7 @@ func TestScoresAreBPE(t *testing.T) {
 	tokens, _ := f.Value("tokenizer.ggml.tokens").([]string)
 	scores, _ := f.Value("tokenizer.ggml.scores").([]float32)
 	kinds, _ := f.Value("tokenizer.ggml.token_type").([]int32)
-	if f.Value("tokenizer.ggml.model") != "llama" || len(tokens) != 640 || len(scores) != 640 || len(kinds) != 640 {
+	if f.Value("tokenizer.ggml.model") != "llama" || len(tokens) != 1904 || len(scores) != 1904 || len(kinds) != 1904 {
 		t.Fatalf("model %v with %d tokens, %d scores, %d kinds", f.Value("tokenizer.ggml.model"), len(tokens), len(scores), len(kinds))
 	}
 	if kinds[0] != unknownToken || kinds[1] != controlToken || tokens[1] != "<s>" || f.Value("tokenizer.ggml.bos_token_id") != uint32(1) {
@@ -341,12 +341,12 @@ func TestScoresAreBPE(t *testing.T) {
 // llama.cpp counts the tokens and wants as many rows of the embedding: a padded vocabulary has unused tokens at its end, and
 // an added token without a row is left out.
 func TestTokensAreRows(t *testing.T) {
-	dir := model(t, strings.Replace(configs["qwen2"], `"vocab_size":640`, `"vocab_size":704`, 1))
+	dir := model(t, strings.Replace(configs["qwen2"], `"vocab_size":1904`, `"vocab_size":1968`, 1))
 	raw, err := os.ReadFile(filepath.Join(dir, "tokenizer.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	raw = bytes.Replace(raw, []byte(`"added_tokens": [`), []byte(`"added_tokens": [{"id":900,"content":"<image>","special":true,"single_word":false,"lstrip":false,"rstrip":false,"normalized":false},`), 1)
+	raw = bytes.Replace(raw, []byte(`"added_tokens": [`), []byte(`"added_tokens": [{"id":2164,"content":"<image>","special":true,"single_word":false,"lstrip":false,"rstrip":false,"normalized":false},`), 1)
 	if !bytes.Contains(raw, []byte("<image>")) {
 		t.Fatal("the tokenizer is written otherwise than this test thinks")
 	}
@@ -357,11 +357,11 @@ func TestTokensAreRows(t *testing.T) {
 	tokens, _ := f.Value("tokenizer.ggml.tokens").([]string)
 	kinds, _ := f.Value("tokenizer.ggml.token_type").([]int32)
 	scores, _ := f.Value("tokenizer.ggml.scores").([]float32)
-	if len(tokens) != 704 || len(kinds) != 704 || len(scores) != 704 || kinds[700] != unusedToken || slices.Contains(tokens, "<image>") {
-		t.Errorf("%d tokens, %d kinds, %d scores for 704 rows; token 700 is %q", len(tokens), len(kinds), len(scores), tokens[min(700, len(tokens)-1)])
+	if len(tokens) != 1968 || len(kinds) != 1968 || len(scores) != 1968 || kinds[1964] != unusedToken || slices.Contains(tokens, "<image>") {
+		t.Errorf("%d tokens, %d kinds, %d scores for 1968 rows; token 1964 is %q", len(tokens), len(kinds), len(scores), tokens[min(1964, len(tokens)-1)])
 	}
-	small := model(t, strings.Replace(configs["qwen2"], `"vocab_size":640`, `"vocab_size":600`, 1))
-	if _, err := GGUF(t.Context(), small, filepath.Join(t.TempDir(), "x.gguf"), "tiny", gguf.F16); err == nil || !strings.Contains(err.Error(), "embedding has 600 rows") {
+	small := model(t, strings.Replace(configs["qwen2"], `"vocab_size":1904`, `"vocab_size":1864`, 1))
+	if _, err := GGUF(t.Context(), small, filepath.Join(t.TempDir(), "x.gguf"), "tiny", gguf.F16); err == nil || !strings.Contains(err.Error(), "embedding has 1864 rows") {
 		t.Errorf("a tokenizer larger than the embedding: %v", err)
 	}
 }
@@ -425,14 +425,14 @@ func TestTokensAreAsManyAsRows(t *testing.T) {
 		rows int
 		last string
 		kind int32
-	}{{700, "[PAD699]", unusedToken}, {640, "", normalToken}} {
-		dir := model(t, strings.Replace(configs["llama"], `"vocab_size":640`, fmt.Sprintf(`"vocab_size":%d`, c.rows), 1))
+	}{{1964, "[PAD1963]", unusedToken}, {1904, "", normalToken}} {
+		dir := model(t, strings.Replace(configs["llama"], `"vocab_size":1904`, fmt.Sprintf(`"vocab_size":%d`, c.rows), 1))
 		path := filepath.Join(dir, "tokenizer.json")
 		raw, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
 		}
-		added := strings.Replace(string(raw), `"added_tokens": [`, `"added_tokens": [{"id":640,"content":"<image>","special":true,"single_word":false,"lstrip":false,"rstrip":false,"normalized":false},`, 1)
+		added := strings.Replace(string(raw), `"added_tokens": [`, `"added_tokens": [{"id":1904,"content":"<image>","special":true,"single_word":false,"lstrip":false,"rstrip":false,"normalized":false},`, 1)
 		if added == string(raw) {
 			t.Fatal("tokenizer.json is not written as this test expects")
 		}
@@ -449,7 +449,7 @@ func TestTokensAreAsManyAsRows(t *testing.T) {
 		if kinds[c.rows-1] != c.kind || c.last != "" && tokens[c.rows-1] != c.last {
 			t.Errorf("the last of %d tokens is %q of the kind %d", c.rows, tokens[c.rows-1], kinds[c.rows-1])
 		}
-		if at := slices.Index(tokens, "<image>"); (at == 640) != (c.rows > 640) {
+		if at := slices.Index(tokens, "<image>"); (at == 1904) != (c.rows > 1904) {
 			t.Errorf("with %d rows the added token stands at %d", c.rows, at)
 		}
 	}

@@ -120,7 +120,7 @@ func TestControlAnswer(t *testing.T) {
 	if err := bundle.WriteTo(dir); err != nil {
 		t.Fatal(err)
 	}
-	r, err := recipe.Parse([]string{"--model", filepath.Join(dir, "model"), "--dataset", filepath.Join(dir, "instructions.json"), "--output_dir", t.TempDir(),
+	r, err := recipe.Parse([]string{"--model", filepath.Join(dir, "model"), "--dataset", filepath.Join(dir, "world.json"), "--output_dir", t.TempDir(),
 		"--max_steps", "6", "--learning_rate", "0.02", "--lr_scheduler_type", "constant", "--warmup_ratio", "0", "--split_dataset_ratio", "0"})
 	if err != nil {
 		t.Fatal(err)

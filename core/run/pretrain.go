@@ -1,6 +1,7 @@
 package run
 
 import (
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,6 +11,8 @@ import (
 
 	"hone/core/checkpoint"
 	"hone/core/data"
+	"hone/core/safetensors"
+	"hone/core/tensor"
 	"hone/core/tokenizer"
 )
 
@@ -93,15 +96,53 @@ func copyFile(from, to string) error {
 	return os.WriteFile(to, raw, 0o666)
 }
 
-// Export copies the model of a full checkpoint, without the State, to a directory that is one model and nothing else.
-func Export(checkpointDir, dir string) error {
+// Export writes the model of a full checkpoint, without the State, to a directory that is one model and nothing else. Its
+// weights are stored as dtype.
+func Export(checkpointDir, dir string, dtype tensor.DType) error {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return err
 	}
-	for _, name := range []string{"config.json", checkpoint.ModelTensors} {
-		if err := copyFile(filepath.Join(checkpointDir, name), filepath.Join(dir, name)); err != nil {
-			return err
-		}
+	raw, err := os.ReadFile(filepath.Join(checkpointDir, "config.json"))
+	if err != nil {
+		return err
+	}
+	if raw, err = checkpoint.WithDType(raw, dtype); err != nil {
+		return fmt.Errorf("config.json of %s: %w", checkpointDir, err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "config.json"), raw, 0o666); err != nil {
+		return err
+	}
+	if err := exportWeights(checkpointDir, dir, dtype); err != nil {
+		return err
 	}
 	return copyBeside(checkpointDir, dir)
+}
+
+// exportWeights copies the weights, or rounds them to 16 bits.
+func exportWeights(from, to string, dtype tensor.DType) error {
+	if dtype == tensor.F32 {
+		return copyFile(filepath.Join(from, checkpoint.ModelTensors), filepath.Join(to, checkpoint.ModelTensors))
+	}
+	base, err := checkpoint.OpenBase(from)
+	if err != nil {
+		return err
+	}
+	defer base.Close()
+	var list []safetensors.Tensor
+	for _, p := range base.Model.Params() {
+		v := make([]float32, p.Shape.Elements())
+		if err := base.Weights.ReadF32(p.Name, v); err != nil {
+			return err
+		}
+		h := tensor.Host{Type: tensor.Type{DType: dtype, Shape: p.Shape}}
+		for _, x := range v {
+			bits := tensor.F32ToBF16(x)
+			if dtype == tensor.F16 {
+				bits = tensor.F32ToF16(x)
+			}
+			h.Bytes = binary.LittleEndian.AppendUint16(h.Bytes, bits)
+		}
+		list = append(list, safetensors.FromHost(p.Name, h))
+	}
+	return safetensors.WriteFile(filepath.Join(to, checkpoint.ModelTensors), list, map[string]string{"format": "pt"})
 }

@@ -17,6 +17,7 @@ type TrainOptions struct {
 	VocabSize     int      // tokens at most, with the three special tokens, the 256 bytes and SpecialTokens
 	SpecialTokens []string // further special tokens; they follow <unk>, <s> and </s>
 	Pad           string   // the one of SpecialTokens that pads; empty: none
+	Coverage      float64  // share of the characters, by how often they stand, that get a token of their own; 0 means 0.9995
 	MinCount      int      // a pair must stand this often to be merged; 0 means 2
 }
 
@@ -31,7 +32,7 @@ type Trained struct {
 const (
 	maxTokenRunes = 16  // longest token, as SentencePiece's max_sentencepiece_length
 	maxWordRunes  = 128 // longer runs of one script are cut: they are no words
-	coverage      = 0.9995
+	usualCoverage = 0.9995
 )
 
 // Train makes a BPE vocabulary from texts, the way SentencePiece does for Llama: spaces become ▁, one stands in front of
@@ -67,7 +68,11 @@ func Train(texts iter.Seq[string], opt TrainOptions) (*Trained, error) {
 	for b := range 256 {
 		t.token(byteName(byte(b)))
 	}
-	for _, r := range alphabet(chars, (opt.VocabSize-fixed+1)/2) {
+	coverage := opt.Coverage
+	if coverage == 0 {
+		coverage = usualCoverage
+	}
+	for _, r := range alphabet(chars, coverage, (opt.VocabSize-fixed+1)/2) {
 		t.token(string(r))
 	}
 	t.load(words)
@@ -157,8 +162,8 @@ func wordLength(text string) int {
 	return n
 }
 
-// alphabet picks the most frequent characters, until they cover nearly all text or the room is used.
-func alphabet(chars map[rune]int, room int) []rune {
+// alphabet picks the most frequent characters, until they cover that share of the text or the room is used.
+func alphabet(chars map[rune]int, coverage float64, room int) []rune {
 	all := make([]rune, 0, len(chars))
 	total := 0
 	for r, n := range chars {

@@ -254,3 +254,17 @@ func TestTrainOnSharedText(t *testing.T) {
 		t.Errorf("%d tokens for %d bytes", len(ids), len(text))
 	}
 }
+
+// A character that stands once in many is written as bytes, unless all are to be covered.
+func TestCoverage(t *testing.T) {
+	texts := []string{strings.Repeat("many words of a few letters ", 500), "罕"}
+	for coverage, want := range map[float64]bool{0: false, 0.9995: false, 1: true} {
+		trained, err := Train(slices.Values(texts), TrainOptions{VocabSize: 400, Coverage: coverage})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := slices.Contains(trained.Vocab, "罕"); got != want {
+			t.Errorf("coverage %v: the rare character has a token: %v", coverage, got)
+		}
+	}
+}

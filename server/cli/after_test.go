@@ -19,7 +19,7 @@ func bundledRun(t *testing.T, more ...string) (dir string) {
 	if err := bundle.WriteTo(dir); err != nil {
 		t.Fatal(err)
 	}
-	args := append([]string{"sft", "--model", "model", "--dataset", "instructions.json", "--max_steps", "20", "--learning_rate", "3e-3",
+	args := append([]string{"sft", "--model", "model", "--dataset", "world.json", "--max_steps", "20", "--learning_rate", "3e-3",
 		"--split_dataset_ratio", "0.05", "--per_device_train_batch_size", "4", "--gradient_accumulation_steps", "1", "--device", "cpu"}, more...)
 	if out, status := finish(t, process(t, dir, args...)); status != 0 {
 		t.Fatalf("training: %s", out)
@@ -43,9 +43,10 @@ func TestExport(t *testing.T) {
 		train, export []string
 		difference    float64
 	}{
-		"lora":                {nil, []string{"--gguf", "f16,Q8_0,Q4_0"}, 1e-3},
-		"qlora, dequantised":  {[]string{"--train_type", "qlora"}, []string{"--merge_dequantised"}, 1e-3},
+		"lora":                {nil, []string{"--gguf", "f16,Q8_0,Q4_0", "--dtype", "float32"}, 1e-3},
+		"qlora, dequantised":  {[]string{"--train_type", "qlora"}, []string{"--merge_dequantised", "--dtype", "float32"}, 1e-3},
 		"qlora, the original": {[]string{"--train_type", "qlora"}, nil, 100},
+		"lora, half":          {nil, nil, 1}, // as the base is stored
 		"full, half":          {[]string{"--train_type", "full", "--learning_rate", "1e-3"}, []string{"--dtype", "bfloat16", "--max_shard_size", "200KB"}, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -60,7 +61,7 @@ func TestExport(t *testing.T) {
 				t.Errorf("the logits differ by %v, want at most %v", m[1], c.difference)
 			}
 			// The exported model is a model like any other.
-			question := "Where is Tom?"
+			question := "Where does Tom live?"
 			merged := succeed(t, dir, "infer", "--model", "merged", "--dataset", writeFile(t, dir, "q.jsonl", `{"query":"`+question+`"}`), "--output", "merged.jsonl", "--max_new_tokens", "12", "--device", "cpu")
 			trained := succeed(t, dir, "infer", "--run", "latest", "--dataset", "q.jsonl", "--output", "trained.jsonl", "--max_new_tokens", "12", "--device", "cpu")
 			if c.difference < 1 && !sameAnswers(t, filepath.Join(dir, "merged.jsonl"), filepath.Join(dir, "trained.jsonl")) {
@@ -70,7 +71,7 @@ func TestExport(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, want := range []string{"base_model: \"model\"", "instructions.json", "held-out loss", "| learning_rate |", "largest difference of a logit"} {
+			for _, want := range []string{"base_model: \"model\"", "world.json", "held-out loss", "| learning_rate |", "largest difference of a logit"} {
 				if !strings.Contains(string(card), want) {
 					t.Errorf("the model card does not say %q:\n%s", want, card)
 				}

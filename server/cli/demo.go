@@ -20,7 +20,7 @@ func init() {
 const demoFlags = bundle.TuningFlags + " --split_dataset_ratio 0.05 --eval_steps 50 --logging_steps 25"
 
 func demo(e env, args []string) error {
-	r, help, err := parseRecipe(e, append(strings.Fields(demoFlags), args...), "demo [flags of sft]\n\nTunes the model that comes with Hone, on its own questions and answers, and lets base and tuned model answer new ones.")
+	r, help, err := parseRecipe(e, append(strings.Fields(demoFlags), args...), "demo [flags of sft]\n\nTunes the model that comes with Hone, on its three sets of questions and answers at once, and lets base and tuned model answer new ones.")
 	if err != nil || help {
 		return err
 	}
@@ -28,8 +28,8 @@ func demo(e env, args []string) error {
 	if err := bundle.WriteTo(dir); err != nil {
 		return err
 	}
-	r.Model, r.Dataset = filepath.Join(dir, "model"), []string{filepath.Join(dir, "instructions.json")}
-	fmt.Fprintf(e.out, "This runs:\n  %s sft --model %s --dataset %s %s\n\n", self(), r.Model, r.Dataset[0], demoFlags)
+	r.Model, r.Dataset = filepath.Join(dir, "model"), bundle.SetFiles(dir)
+	fmt.Fprintf(e.out, "This runs:\n  %s sft --model %s --dataset %s %s\n\n", self(), r.Model, strings.Join(r.Dataset, ","), demoFlags)
 	result, err := trainRecipe(e, "sft", r)
 	if err != nil {
 		return err
@@ -59,22 +59,51 @@ func answerHeldOut(e env, r recipe.Recipe, adapter string, held []world.Question
 	}
 	defer p.Close()
 	fmt.Fprintln(e.out, "\nQuestions that tuning has not seen:")
-	right := [2]int{}
-	for i, q := range held {
-		base, tuned, err := p.Answer(e.ctx, run.Question(q.Prompt()), generate.TextOptions{Options: generate.Options{MaxNewTokens: 24}})
+	board := scoreboard{}
+	for _, q := range held {
+		base, tuned, err := p.Answer(e.ctx, run.Question(q.Prompt()), generate.TextOptions{Options: generate.Options{MaxNewTokens: bundle.AnswerTokens}})
 		if err != nil {
 			return err
 		}
-		for side, answer := range []string{base, tuned} {
-			if q.Answered(answer) {
-				right[side]++
-			}
-		}
-		if i%(len(held)/6+1) == 0 {
+		if board.add(q, base, tuned) == 1 {
 			fmt.Fprintf(e.out, "\n> %s\n", q.Prompt())
 			columns(e, "base", base, "tuned", tuned)
 		}
 	}
-	fmt.Fprintf(e.out, "\nright to the letter, of %d questions: base %d, tuned %d\n", len(held), right[0], right[1])
+	board.print(e)
 	return nil
+}
+
+// score is how many questions were asked, and how many base and tuned model answered to the letter.
+type score struct{ asked, base, tuned int }
+
+// scoreboard has a score for every task and language.
+type scoreboard map[[2]string]score
+
+// add counts the answers to a question; the first of its task and language gives 1.
+func (b scoreboard) add(q world.Question, base, tuned string) int {
+	key := [2]string{q.Task, string(q.Language)}
+	s := b[key]
+	s.asked++
+	if q.Answered(base) {
+		s.base++
+	}
+	if q.Answered(tuned) {
+		s.tuned++
+	}
+	b[key] = s
+	return s.asked
+}
+
+func (b scoreboard) print(e env) {
+	fmt.Fprintf(e.out, "\nright to the letter  questions  base  tuned\n")
+	all := score{}
+	for _, task := range world.Tasks {
+		for _, l := range world.Languages {
+			s := b[[2]string{task, string(l)}]
+			fmt.Fprintf(e.out, "%-16s %-3s %9d %5d %6d\n", task, l, s.asked, s.base, s.tuned)
+			all.asked, all.base, all.tuned = all.asked+s.asked, all.base+s.base, all.tuned+s.tuned
+		}
+	}
+	fmt.Fprintf(e.out, "%-20s %9d %5d %6d\n", "all", all.asked, all.base, all.tuned)
 }

@@ -6,8 +6,10 @@ import (
 	"os"
 	"path/filepath"
 
+	"hone/core/checkpoint"
 	"hone/core/recipe"
 	"hone/core/run"
+	"hone/core/tensor"
 )
 
 func init() {
@@ -15,11 +17,15 @@ func init() {
 }
 
 func pretrain(e env, args []string) error {
-	config, tokenizer, vocab := "", "", 4096
+	config, tokenizer, vocab, dtype := "", "", 4096, tensor.F32
 	extra := named([]recipe.Flag{
 		{Name: "config", Group: "The new model", Value: "FILE", Help: "config.json of the model; its vocab_size is set to the tokenizer's", Set: func(v string) error { config = v; return nil }},
 		{Name: "vocab_size", Value: "N", Default: "4096", Unit: "tokens", Help: "size of the BPE tokenizer that is trained on the text", Set: count(&vocab)},
 		{Name: "tokenizer", Value: "DIR", Help: "take the tokenizer of this directory instead of training one", Set: func(v string) error { tokenizer = v; return nil }},
+		{Name: "dtype", Aliases: []string{"torch_dtype"}, Value: "NAME", Default: "float32", Help: "of the finished model: float32, float16 or bfloat16; training is in float32", Set: func(v string) (err error) {
+			dtype, err = checkpoint.ParseDType(v)
+			return err
+		}},
 	})
 	usage := "pretrain --dataset FILE[,FILE…] --config config.json [flags]\n\nThe flags of sft, with --train_type full and --learning_rate 1e-3 as defaults. The model is left in <output_dir>/final."
 	r, help, err := parseRecipe(e, args, usage, extra...)
@@ -37,7 +43,7 @@ func pretrain(e env, args []string) error {
 	}
 	// <output_dir>/<model>/<run>/checkpoint-<step>
 	final := filepath.Join(result.Run, "..", "..", "final")
-	if err := run.Export(result.Directory, final); err != nil {
+	if err := run.Export(result.Directory, final, dtype); err != nil {
 		return err
 	}
 	fmt.Fprintf(e.out, "model in %s\n", filepath.Clean(final))

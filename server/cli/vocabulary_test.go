@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// modelWithTokenizer is a random model of size rows in its embedding beside a tokenizer of 640 ids and one added token behind them.
+// modelWithTokenizer is a random model of size rows in its embedding beside a tokenizer of 1904 ids and one added token behind them.
 func modelWithTokenizer(t *testing.T, rows string) string {
 	t.Helper()
 	tokenizer, err := filepath.Abs(filepath.Join("..", "..", "core", "bundle", "default", "model", "tokenizer.json"))
@@ -23,7 +23,7 @@ func modelWithTokenizer(t *testing.T, rows string) string {
 	if !strings.Contains(string(raw), list) {
 		t.Fatal("tokenizer.json is not written as this test expects")
 	}
-	image := `{"id":640,"content":"<image>","single_word":false,"lstrip":false,"rstrip":false,"normalized":false,"special":true},`
+	image := `{"id":1904,"content":"<image>","single_word":false,"lstrip":false,"rstrip":false,"normalized":false,"special":true},`
 	writeFile(t, model, "tokenizer.json", strings.Replace(string(raw), list, list+image, 1))
 	return model
 }
@@ -36,9 +36,9 @@ func TestAddedTokenBeyondVocabulary(t *testing.T) {
 		name, rows, template string
 		want                 []string // nil: it trains
 	}{
-		{name: "unused", rows: "640"},
-		{name: "written by the template", rows: "640", template: `{% for m in messages %}<image>{{ m.content }}{% endfor %}`, want: []string{"row 1", "640", "639"}},
-		{name: "another model's", rows: "600", want: []string{"639", "vocab_size", "600", "two models"}},
+		{name: "unused", rows: "1904"},
+		{name: "written by the template", rows: "1904", template: `{% for m in messages %}<image>{{ m.content }}{% endfor %}`, want: []string{"row 1", "1904", "1903"}},
+		{name: "another model's", rows: "1864", want: []string{"1903", "vocab_size", "1864", "two models"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			model := modelWithTokenizer(t, c.rows)
