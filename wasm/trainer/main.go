@@ -12,11 +12,13 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"syscall/js"
 	"time"
 
 	"hone/core/filelock"
 	"hone/core/host"
+	"hone/core/hub"
 	"hone/core/wire"
 	"hone/web/studio"
 )
@@ -25,7 +27,7 @@ import (
 const saveEvery = 20 * time.Second
 
 func main() {
-	http.DefaultTransport = &roundabout{direct: http.DefaultTransport, server: address("../../hub/")}
+	http.DefaultTransport = &hub.Roundabout{Direct: http.DefaultTransport, Server: address("../../hub/")}
 	http.DefaultClient.Transport = http.DefaultTransport
 	gpu := &graphics{}
 	t := &tab{options: host.Options{
@@ -75,6 +77,15 @@ func (t *tab) take(text string) {
 		for name, value := range m.Env {
 			os.Setenv(name, value)
 		}
+	case "measure":
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		gpu, _ := json.Marshal(nil)
+		if open := js.Global().Get("honeWebGPU"); open.Truthy() {
+			gpu = []byte(js.Global().Get("JSON").Call("stringify", open.Get("counts")).String())
+		}
+		post("measured", map[string]any{"heap": m.HeapAlloc, "memory": m.Sys, "gpu": json.RawMessage(gpu)})
 	case "hidden": // the page may be gone soon
 		t.save()
 	default:

@@ -9,12 +9,14 @@
 //	  {type: "take", path, name, mime}      asks for a file; a "file" comes back
 //	  {type: "env", env}                    where hubs are (HF_ENDPOINT, MODELSCOPE_ENDPOINT) and their tokens
 //	  {type: "hidden"}                      the page went out of sight and may be gone soon: the run that goes on is saved
+//	  {type: "measure"}                     asks for a "measured": the heap after a collection, the memory taken, what WebGPU was asked for
 //	  {type: "lose"}                        takes the graphics card away, as drivers do: for tests
 //	worker to page
 //	  {type: "update", fragments, …}        what changes on the page (web/studio Update)
 //	  {type: "frame", frame}                a reply, a part or an event of core/wire, to a page that has sent a frame
 //	  {type: "host"}, {type: "watching"}    this tab has the files and the runs; another tab has them, and is asked in this one's place
 //	  {type: "file", path, name, mime, blob} to be saved by the user
+//	  {type: "measured", heap, memory, gpu} bytes, bytes, counts (webgpu.js)
 //	  {type: "reply", id, error}            to "put"
 //	  {type: "failed", error}               the worker cannot work
 "use strict";

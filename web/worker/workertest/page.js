@@ -14,12 +14,14 @@ const settle = (id, error, value) => {
 };
 worker.onmessage = ({ data }) => {
   const { type, frame } = data || {};
+  globalThis.arrived ??= performance.now(); // the first message
   if (type !== "frame") messages.push(data);
   if (type === "frame" && frame.kind === "event") events.push(frame);
   if (type === "frame" && frame.kind === "part") parts.push(frame);
   if (type === "frame" && frame.kind === "reply") settle(frame.id, frame.error, frame.data);
   if (type === "reply") settle(data.id, data.error);
   if (type === "failed") failures.push(data.error);
+  if (type === "measured") settle("measured", "", data);
   if (type === "file") settle(data.path, "", data);
 };
 worker.onerror = (e) => {
@@ -44,6 +46,12 @@ const store = (path, blob) => {
   return reply;
 };
 const put = async (path, address) => store(path, await (await fetch(address)).blob());
+// measure asks the worker for its figures.
+const measure = async () => {
+  const reply = wait("measured");
+  send({ type: "measure" });
+  return (await reply).value;
+};
 // take gives a file of the worker, as base64.
 const take = async (path) => {
   const reply = wait(path);

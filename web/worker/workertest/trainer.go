@@ -174,3 +174,20 @@ func (p *Page) Until(name string, from int, limit time.Duration) int {
 	}
 	return at
 }
+
+// Figures are what the worker measures of itself.
+type Figures struct {
+	Heap   int64 // bytes that Go's heap holds after a collection
+	Memory int64 // bytes that Go has taken of the browser, which it never gives back
+	GPU    struct {
+		CreateBuffer, CreateBindGroup, CreateComputePipeline int
+		Dispatches, Replays                                  int
+		Encoding                                             float64 // milliseconds
+	}
+}
+
+// Measure asks for them.
+func (p *Page) Measure() Figures {
+	p.t.Helper()
+	return Eval[Figures](p, "measure()")
+}

@@ -105,9 +105,7 @@ func Start(t testing.TB, flags ...chromedp.ExecAllocatorOption) *Browser {
 		}
 		t.Skip("no Chromium is installed")
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
-	t.Cleanup(cancel)
-	ctx, cancel = chromedp.NewExecAllocator(ctx, append([]chromedp.ExecAllocatorOption{ // which makes the profile and removes it
+	ctx, cancel := chromedp.NewExecAllocator(t.Context(), append([]chromedp.ExecAllocatorOption{ // which makes the profile and removes it
 		chromedp.ExecPath(path),
 		chromedp.Flag("headless", "new"),
 		chromedp.NoSandbox,

@@ -1,0 +1,142 @@
+//go:build !js
+
+package workertest
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Weigh says what the functions of a WebAssembly program that Go has linked with names (without -ldflags=-s) weigh, by the module or
+// package that they come from. What is no function is under "data": constants, tables of types and lines.
+func Weigh(wasm []byte) (map[string]int, error) {
+	if !bytes.HasPrefix(wasm, []byte("\x00asm\x01\x00\x00\x00")) {
+		return nil, errors.New("this is no WebAssembly program")
+	}
+	sizes := map[string]int{}
+	var bodies []int
+	imported := 0
+	names := map[int]string{}
+	for at := wasm[8:]; len(at) > 0; {
+		id := at[0]
+		n, used := binary.Uvarint(at[1:])
+		if used <= 0 || uint64(len(at)-1-used) < n {
+			return nil, errors.New("the program is cut off")
+		}
+		section := at[1+used : 1+used+int(n)]
+		at = at[1+used+int(n):]
+		switch id {
+		case 0:
+			r := reader{section}
+			if r.text() == "name" {
+				r.names(names)
+			}
+		case 2:
+			r := reader{section}
+			for range r.number() {
+				r.text()
+				r.text()
+				kind := r.byte()
+				r.skipImport(kind)
+				if kind == 0 {
+					imported++
+				}
+			}
+		case 10:
+			r := reader{section}
+			for range r.number() {
+				n := r.number()
+				bodies = append(bodies, n)
+				r.at = r.at[n:]
+			}
+		case 11:
+			sizes["data"] += len(section)
+		}
+	}
+	if len(names) == 0 {
+		return nil, errors.New("the program has no names; link it without -s")
+	}
+	for i, n := range bodies {
+		sizes[origin(names[imported+i])] += n
+	}
+	return sizes, nil
+}
+
+// origin is where a function comes from by its name: a module, a package of ours, or the standard library by package.
+func origin(name string) string {
+	name, _, _ = strings.Cut(name, "[") // type arguments
+	slash := strings.LastIndexByte(name, '/') + 1
+	dot := strings.IndexByte(name[slash:], '.')
+	if dot < 0 {
+		return "runtime"
+	}
+	path := name[:slash+dot]
+	if strings.HasPrefix(path, "type:") || strings.HasPrefix(path, "go:") {
+		return "types"
+	}
+	parts := strings.Split(path, "/")
+	switch {
+	case parts[0] == "hone":
+		return path
+	case strings.Contains(parts[0], ".") && len(parts) > 2:
+		return strings.Join(parts[:3], "/")
+	case strings.Contains(parts[0], "."):
+		return path
+	}
+	return parts[0] + strings.Repeat("/…", min(1, len(parts)-1))
+}
+
+// reader goes through a section; the program was checked to be whole by section, and Go writes no others.
+type reader struct{ at []byte }
+
+func (r *reader) byte() byte { b := r.at[0]; r.at = r.at[1:]; return b }
+
+func (r *reader) number() int {
+	n, used := binary.Uvarint(r.at)
+	if used <= 0 {
+		panic(fmt.Sprintf("workertest: no number in a section, %d bytes before its end", len(r.at)))
+	}
+	r.at = r.at[used:]
+	return int(n)
+}
+
+func (r *reader) text() string {
+	n := r.number()
+	s := string(r.at[:n])
+	r.at = r.at[n:]
+	return s
+}
+
+// skipImport skips what is imported: only functions and a memory are known here.
+func (r *reader) skipImport(kind byte) {
+	switch kind {
+	case 0:
+		r.number()
+	case 2:
+		if r.byte()&1 != 0 {
+			r.number()
+		}
+		r.number()
+	default:
+		panic("workertest: an import that Go does not make")
+	}
+}
+
+// names reads the subsection of function names.
+func (r *reader) names(into map[int]string) {
+	for len(r.at) > 0 {
+		id, n := r.byte(), 0
+		n = r.number()
+		rest := r.at[n:]
+		if id == 1 {
+			for range r.number() {
+				i := r.number()
+				into[i] = r.text()
+			}
+		}
+		r.at = rest
+	}
+}
