@@ -267,7 +267,7 @@ func killService(t *testing.T, seed int64, kills, steps int) {
 	}()
 	killed, servers, last := 0, 0, 0
 	next := steps / (kills + 1)
-	deadline := time.After(5 * time.Minute)
+	deadline := time.After(5*time.Minute + time.Duration(kills)*10*time.Second)
 	for open := true; open; {
 		select {
 		case step, ok := <-told:

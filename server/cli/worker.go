@@ -164,7 +164,7 @@ func superviseWorkers(ctx context.Context, n int, address, dir string, f workerF
 				case <-ctx.Done():
 				case <-time.After(pause):
 				}
-				pause = min(2*pause, 30*time.Second)
+				pause = min(2*pause, 5*time.Second)
 			}
 		}()
 	}
