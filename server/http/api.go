@@ -36,7 +36,7 @@ const (
 
 // takes reports whether a request is for the API.
 func (a *API) takes(r *http.Request) bool {
-	return r.URL.Path == link.Path || r.URL.Path == "/ready" || strings.HasPrefix(r.URL.Path, "/files/")
+	return r.URL.Path == link.Path || r.URL.Path == "/ready" || r.URL.Path == "/metrics" || strings.HasPrefix(r.URL.Path, "/files/")
 }
 
 // ServeHTTP answers the requests that the API takes. Each checks for itself who asks.
@@ -63,6 +63,7 @@ func (a *API) mount() {
 	a.mux.HandleFunc("PUT /files/{sha}", a.putFile)
 	a.mux.HandleFunc("GET /files/run/{model}/{version}/{path...}", a.getFile)
 	a.mux.HandleFunc("OPTIONS /files/", a.preflight)
+	a.mux.HandleFunc("GET /metrics", a.metrics())
 	a.mux.HandleFunc("GET /ready", func(w http.ResponseWriter, _ *http.Request) {
 		if !a.Broker.Ready() {
 			refuse(w, http.StatusServiceUnavailable, "The job engine is not reached.")

@@ -223,6 +223,50 @@ func TestLinkThroughBadNetwork(t *testing.T) {
 	}
 }
 
+// Administrators get figures, others do not.
+func TestMetrics(t *testing.T) {
+	o := openOffice(t)
+	c, err := link.Dial(t.Context(), link.Options{URL: o.server.URL, Token: o.ada})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	o.startTiny(t, c, o.ada, 2)
+	_, admin, err := o.tokens.Add("root", auth.Admin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	get := func(path, token string) (int, string) {
+		r, err := http.NewRequestWithContext(t.Context(), "GET", o.server.URL+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Authorization", "Bearer "+token)
+		res, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		text, err := io.ReadAll(res.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return res.StatusCode, string(text)
+	}
+	if status, _ := get("/metrics", o.ada); status != 403 {
+		t.Errorf("ada gets %d", status)
+	}
+	status, text := get("/metrics", admin)
+	for _, want := range []string{`hone_runs{status="queued"} 1`, `hone_runs{status="done"} 0`, "hone_workers 0", "hone_links 1", "hone_engine_up 1", "go_goroutines"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("status %d, no %q", status, want)
+		}
+	}
+	if status, text := get("/ready", ""); status != 200 || text != "ready\n" {
+		t.Errorf("%d %q", status, text)
+	}
+}
+
 // A link whose token is revoked ends and does not come back.
 func TestLinkRevoked(t *testing.T) {
 	o := openOffice(t)

@@ -182,3 +182,17 @@ func changedMeanwhile(err error) bool {
 	var api *jetstream.APIError
 	return errors.Is(err, jetstream.ErrKeyExists) || errors.As(err, &api) && api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence
 }
+
+// Count says how many runs of all users are in which status, and how many bytes their States have.
+func (b *Broker) Count(ctx context.Context) (byStatus map[string]int, bytes int64, err error) {
+	all, err := b.list(ctx, "*")
+	byStatus = map[string]int{}
+	for _, s := range []string{Queued, Running, Paused, Stopped, Failed, Done} {
+		byStatus[s] = 0
+	}
+	for _, r := range all {
+		byStatus[r.Status]++
+		bytes += r.State.Bytes()
+	}
+	return byStatus, bytes, err
+}
