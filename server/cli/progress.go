@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"time"
 
@@ -80,6 +81,14 @@ func (p *progress) show(e wire.Event) {
 			mark = "  lowest so far"
 		}
 		p.line("step %d  eval_loss %.4f over %d tokens%s", e.Step, e.EvalLoss, e.Tokens, mark)
+	case wire.Queued:
+		why := ""
+		if e.Reason != "" {
+			why = " again, from step " + strconv.Itoa(e.Step) + ": " + e.Reason
+		}
+		p.line("waiting for a worker%s", why)
+	case wire.Failed:
+		p.line("failed after step %d: %s", e.Step, e.Reason)
 	case wire.Saved:
 		p.line("saved %s", e.Directory)
 	case wire.Finished:

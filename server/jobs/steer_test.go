@@ -50,7 +50,7 @@ func (s *shop) ask(t *testing.T, r wire.Request) error {
 // what would have come out without all that.
 func TestHandedOn(t *testing.T) {
 	const steps = 40
-	s := openShop(t, time.Second)
+	s := openShop(t, time.Hour)
 	want := alone(t, tinyRecipe(t, t.TempDir(), steps))
 	id := s.start(t, tinyRecipe(t, "output", steps), nil)
 	for _, at := range []int{4, 12} {
@@ -62,6 +62,13 @@ func TestHandedOn(t *testing.T) {
 	if err != nil || r.Status != Queued || r.Step < 12 || len(r.Past) != 2 {
 		t.Fatalf("%+v, %v", r, err)
 	}
+	// What a worker gives back is free at once: no lease has to run out.
+	handed := time.Now()
+	m, err := (&Worker{Broker: s.Broker}).next(t.Context())
+	if err != nil || m == nil {
+		t.Fatalf("the run is not in the queue after %v: %v", time.Since(handed), err)
+	}
+	m.Nak()
 	s.hire(t, 50*time.Millisecond)
 	s.until(t, id, "step", stepped(20))
 	if err := s.ask(t, wire.Steer{Run: id, Do: "stop"}); err != nil {

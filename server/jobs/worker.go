@@ -163,7 +163,12 @@ func (w *Worker) work(ctx context.Context, m jetstream.Msg, p Presence) {
 		log.Warn("another worker has the run now")
 	case errors.Is(err, errRequeue):
 		log.Info("goes back into the queue", "reason", a.reason)
-		m.NakWithDelay(a.delay)
+		if a.delay > 0 {
+			m.NakWithDelay(a.delay)
+		} else {
+			m.Nak()
+		}
+		w.Broker.nc.FlushTimeout(2 * time.Second) // before the process ends; otherwise the lease has to run out
 	case err != nil:
 		log.Warn("the end of a run could not be written down; it is tried again", "error", err)
 		m.NakWithDelay(2 * time.Second)
