@@ -163,12 +163,7 @@ func (w *Worker) work(ctx context.Context, m jetstream.Msg, p Presence) {
 		log.Warn("another worker has the run now")
 	case errors.Is(err, errRequeue):
 		log.Info("goes back into the queue", "reason", a.reason)
-		if a.delay > 0 {
-			m.NakWithDelay(a.delay)
-		} else {
-			m.Nak()
-		}
-		w.Broker.nc.FlushTimeout(2 * time.Second) // before the process ends; otherwise the lease has to run out
+		w.giveBack(ctx, m, a)
 	case err != nil:
 		log.Warn("the end of a run could not be written down; it is tried again", "error", err)
 		m.NakWithDelay(2 * time.Second)
@@ -179,6 +174,24 @@ func (w *Worker) work(ctx context.Context, m jetstream.Msg, p Presence) {
 		if err := m.DoubleAck(ack); err != nil {
 			log.Warn("the queue did not hear that a run is over; whoever takes it next will see it", "error", err)
 		}
+	}
+}
+
+// giveBack puts a run back into the queue. A new message takes the place of the old one: an engine that is started again would
+// remember the old one as being worked on, until its lease runs out. If this is cut short, Sweep makes up for it.
+func (w *Worker) giveBack(ctx context.Context, m jetstream.Msg, a *attempt) {
+	if a.delay > 0 {
+		m.NakWithDelay(a.delay)
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	err := m.DoubleAck(ctx)
+	if err == nil {
+		err = w.Broker.enqueue(ctx, a.record)
+	}
+	if err != nil && !errors.Is(err, errQueued) {
+		w.Log.Warn("a run is not back in the queue yet; the server will see to it", "run", a.record.ID, "error", err)
 	}
 }
 
