@@ -4,6 +4,7 @@ package generate
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"hone/core/device"
@@ -22,21 +23,29 @@ type Generator struct {
 	model    nn.Model
 	capacity int
 	caches   []device.Buffer
-	read     map[int]device.Exec // by tokens a call: chunk and 1
+	trace    func(*ir.Builder) *nn.Context
+	bound    map[string]device.Buffer
+	programs map[program]device.Exec
 
 	segments, positions []int32 // of the cache rows
 	sequence            []int32 // the tokens whose keys and values the cache has
+	last                int     // tokens of the last call of a program
 }
+
+// program is what a program does: it reads so many tokens, chunk or 1, and gives the greatest logits behind them, or all.
+type program struct{ tokens, top int }
+
+// logits are what a program gives: all of them, or some with their tokens, as op.TopK has them.
+type logits struct{ values, tokens []float32 }
 
 // New compiles a generator for sequences of at most capacity tokens. trace begins a trace of the model with its weights
 // and its tuner, as train.Setup.Context does; states are their buffers.
 func New(ctx context.Context, dev device.Device, model nn.Model, trace func(*ir.Builder) *nn.Context, states map[string]device.Buffer, capacity int) (*Generator, error) {
-	g := &Generator{dev: dev, model: model, capacity: capacity, read: map[int]device.Exec{}}
-	g.Reset()
-	bound := map[string]device.Buffer{}
-	for name, b := range states {
-		bound[name] = b
+	g := &Generator{dev: dev, model: model, capacity: capacity, trace: trace, bound: maps.Clone(states), programs: map[program]device.Exec{}}
+	if g.bound == nil {
+		g.bound = map[string]device.Buffer{}
 	}
+	g.Reset()
 	cfg := model.Config()
 	for layer := range cfg.Layers {
 		for _, which := range []string{"k", "v"} {
@@ -45,35 +54,54 @@ func New(ctx context.Context, dev device.Device, model nn.Model, trace func(*ir.
 				return nil, fmt.Errorf("generate: cache of %d tokens: %w", capacity, err)
 			}
 			g.caches = append(g.caches, b)
-			bound[nn.CacheName("", layer, which)] = b
+			g.bound[nn.CacheName("", layer, which)] = b
 		}
 	}
 	for _, n := range []int{chunk, 1} {
-		graph, err := ir.Trace(func(b *ir.Builder) { g.trace(trace(b), n) })
-		if err != nil {
+		if _, err := g.program(ctx, program{tokens: n}); err != nil {
 			return nil, err
 		}
-		e, err := dev.Compile(ctx, graph)
-		if err != nil {
-			return nil, err
-		}
-		if err := e.Bind(bound); err != nil {
-			return nil, err
-		}
-		g.read[n] = e
 	}
 	return g, nil
 }
 
-// trace is the program that reads n tokens. Output: logits [1, vocab_size] behind the token that feed last names.
-func (g *Generator) trace(c *nn.Context, n int) {
-	b, cfg := c.Builder, g.model.Config()
+// program compiles a program, or finds it compiled.
+func (g *Generator) program(ctx context.Context, p program) (device.Exec, error) {
+	if e, ok := g.programs[p]; ok {
+		return e, nil
+	}
+	graph, err := ir.Trace(func(b *ir.Builder) { g.read(g.trace(b), p) })
+	if err != nil {
+		return nil, err
+	}
+	e, err := g.dev.Compile(ctx, graph)
+	if err != nil {
+		return nil, err
+	}
+	if err := e.Bind(g.bound); err != nil {
+		e.Close()
+		return nil, err
+	}
+	g.programs[p] = e
+	return e, nil
+}
+
+// read traces a program. Output: logits [1, vocab_size] behind the token that feed last names, or the greatest of them.
+func (g *Generator) read(c *nn.Context, p program) {
+	b, cfg, n := c.Builder, g.model.Config(), p.tokens
 	feed := func(name string, n int) ir.Value { return b.Feed(name, tensor.Of(tensor.I32, n)) }
 	in := nn.Inputs{Batch: 1, IDs: feed("ids", n), Tokens: op.Tokens{Segments: feed("segments", n), Positions: feed("positions", n)},
 		Cache: &nn.Cache{Capacity: g.capacity, At: feed("at", n),
 			Tokens: op.Tokens{Segments: feed("cache_segments", g.capacity), Positions: feed("cache_positions", g.capacity)}}}
 	h := op.Embedding(b, g.model.Hidden(c, in), feed("last", 1))
-	b.Output("logits", op.Linear(b, h, c.Param(g.model.Head(), cfg.VocabSize, cfg.HiddenSize)))
+	logits := op.Linear(b, h, c.Param(g.model.Head(), cfg.VocabSize, cfg.HiddenSize))
+	if p.top == 0 {
+		b.Output("logits", logits)
+		return
+	}
+	values, tokens := op.TopK(b, logits, p.top)
+	b.Output("logits", values)
+	b.Output("tokens", tokens)
 }
 
 // Reset forgets the sequence.
@@ -114,22 +142,27 @@ func (g *Generator) ReadOn(ctx context.Context, prompt []int32) (logits []float3
 // Read appends tokens to the sequence and returns the logits [vocab_size] of the token that follows. After an error the sequence has what
 // was read before it.
 func (g *Generator) Read(ctx context.Context, ids []int32) ([]float32, error) {
+	l, err := g.append(ctx, ids, 0)
+	return l.values, err
+}
+
+// append is Read, which reads back the greatest logits, or all where top is 0.
+func (g *Generator) append(ctx context.Context, ids []int32, top int) (l logits, err error) {
 	if len(ids) == 0 {
-		return nil, fmt.Errorf("generate: nothing to read; a prompt needs at least one token")
+		return l, fmt.Errorf("generate: nothing to read; a prompt needs at least one token")
 	}
 	if n := len(g.sequence) + len(ids); n > g.capacity {
-		return nil, fmt.Errorf("generate: the sequence of %d tokens outgrows the cache of %d", n, g.capacity)
+		return l, fmt.Errorf("generate: the sequence of %d tokens outgrows the cache of %d", n, g.capacity)
 	}
 	vocab := g.model.Config().VocabSize
 	for _, id := range ids {
 		if id < 0 || int(id) >= vocab {
-			return nil, fmt.Errorf("generate: token id %d is not in the vocabulary of %d", id, vocab)
+			return l, fmt.Errorf("generate: token id %d is not in the vocabulary of %d", id, vocab)
 		}
 	}
-	var logits []float32
 	for len(ids) > 0 {
 		if err := ctx.Err(); err != nil {
-			return nil, err
+			return l, err
 		}
 		n := chunk
 		if len(ids) == 1 {
@@ -137,18 +170,37 @@ func (g *Generator) Read(ctx context.Context, ids []int32) ([]float32, error) {
 		}
 		part := ids[:min(n, len(ids))]
 		ids = ids[len(part):]
-		var err error
-		if logits, err = g.group(ctx, part, n); err != nil {
+		if l, err = g.group(ctx, part, program{n, top}); err != nil {
 			g.truncate(len(g.sequence))
-			return nil, err
+			return l, err
 		}
 		g.sequence = append(g.sequence, part...)
 	}
-	return logits, nil
+	return l, nil
 }
 
-// group runs the program of n tokens on at most as many.
-func (g *Generator) group(ctx context.Context, part []int32, n int) ([]float32, error) {
+// all gives all logits behind the sequence: the last program runs again, with the same tokens in the same places.
+func (g *Generator) all(ctx context.Context) ([]float32, error) {
+	whole := len(g.sequence)
+	part := g.sequence[whole-g.last:]
+	g.sequence = g.sequence[:whole-g.last]
+	n := chunk
+	if len(part) == 1 {
+		n = 1
+	}
+	l, err := g.group(ctx, part, program{tokens: n})
+	g.sequence = g.sequence[:whole]
+	return l.values, err
+}
+
+// group runs a program on at most as many tokens as it reads.
+func (g *Generator) group(ctx context.Context, part []int32, p program) (logits, error) {
+	e, err := g.program(ctx, p)
+	if err != nil {
+		return logits{}, err
+	}
+	n := p.tokens
+	g.last = len(part)
 	f := map[string][]int32{"ids": make([]int32, n), "segments": make([]int32, n), "positions": make([]int32, n), "at": make([]int32, n),
 		"last": {int32(len(part) - 1)}, "cache_segments": g.segments, "cache_positions": g.positions}
 	for i := range n {
@@ -163,16 +215,16 @@ func (g *Generator) group(ctx context.Context, part []int32, n int) ([]float32, 
 	for name, v := range f {
 		feeds[name] = tensor.Ints(v, len(v))
 	}
-	out, err := g.read[n].Run(ctx, feeds)
+	out, err := e.Run(ctx, feeds)
 	if err != nil {
-		return nil, err
+		return logits{}, err
 	}
-	return out["logits"].F32, nil
+	return logits{out["logits"].F32, out["tokens"].F32}, nil
 }
 
 // Close frees the cache.
 func (g *Generator) Close() {
-	for _, e := range g.read {
+	for _, e := range g.programs {
 		e.Close()
 	}
 	for _, b := range g.caches {
@@ -197,18 +249,37 @@ func (g *Generator) Generate(ctx context.Context, prompt []int32, o Options, emi
 	if !o.Reuse {
 		g.Reset()
 	}
-	logits, _, err := g.ReadOn(ctx, prompt)
+	top := o.Sampling.top(g.model.Config().VocabSize)
+	reused := g.common(prompt)
+	g.truncate(reused)
+	l, err := g.append(ctx, prompt[reused:], top)
 	var out []int32
 	for err == nil && len(out) < o.MaxNewTokens {
 		var id int32
-		if id, err = o.Sampling.Next(logits, g.sequence); err != nil || slices.Contains(o.Stop, id) {
+		if id, err = g.next(ctx, o.Sampling, l); err != nil || slices.Contains(o.Stop, id) {
 			break
 		}
 		out = append(out, id)
 		if emit != nil && !emit(id) || len(out) >= o.MaxNewTokens || len(g.sequence) >= g.capacity {
 			break
 		}
-		logits, err = g.Read(ctx, []int32{id})
+		l, err = g.append(ctx, []int32{id}, top)
 	}
 	return out, err
+}
+
+// next chooses a token. Where others are as probable as the last of those that were read back, it needs them all.
+func (g *Generator) next(ctx context.Context, s Sampling, l logits) (int32, error) {
+	if l.tokens == nil {
+		return s.Next(l.values, g.sequence)
+	}
+	id, enough, err := s.nextOf(l.values, l.tokens, len(g.sequence))
+	if err != nil || enough {
+		return id, err
+	}
+	values, err := g.all(ctx)
+	if err != nil {
+		return 0, err
+	}
+	return s.Next(values, g.sequence)
 }

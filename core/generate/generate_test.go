@@ -1,6 +1,7 @@
 package generate_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"math"
@@ -12,13 +13,17 @@ import (
 	"hone/core/device"
 	"hone/core/device/cpu"
 	"hone/core/generate"
+	"hone/core/golden"
 	"hone/core/ir"
 	"hone/core/nn"
 	"hone/core/tensor"
 )
 
 // open makes a generator of a model directory on the CPU.
-func open(t *testing.T, dir string, capacity int) *generate.Generator {
+func open(t *testing.T, dir string, capacity int) *generate.Generator { return openWithout(t, dir, capacity, "") }
+
+// openWithout is open with zeros for one weight.
+func openWithout(t *testing.T, dir string, capacity int, zero string) *generate.Generator {
 	t.Helper()
 	ctx := context.Background()
 	base, err := checkpoint.OpenBase(dir)
@@ -30,6 +35,11 @@ func open(t *testing.T, dir string, capacity int) *generate.Generator {
 	for _, p := range base.Model.Params() {
 		if states[p.Name], err = base.Upload(ctx, dev, p, tensor.F32); err != nil {
 			t.Fatal(err)
+		}
+		if p.Name == zero {
+			if err := dev.Write(ctx, states[p.Name], bytes.NewReader(make([]byte, states[p.Name].Type().Bytes()))); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 	g, err := generate.New(ctx, dev, base.Model, func(b *ir.Builder) *nn.Context {
@@ -136,5 +146,44 @@ func TestCacheEqualsWhole(t *testing.T) {
 	g.Reset()
 	if _, err := g.Read(context.Background(), []int32{256}); err == nil {
 		t.Error("an id beyond the vocabulary is accepted")
+	}
+}
+
+// Of most settings the device gives only the greatest logits. The text is the one that all of them give, of a model without any
+// preference too, whose logits are all the same.
+func TestFewLogitsGiveTheSame(t *testing.T) {
+	ctx := context.Background()
+	dir := golden.Own(t, "tiny_llama")
+	prompt := make([]int32, 37)
+	for i := range prompt {
+		prompt[i] = int32(5 + i*7%50)
+	}
+	for name, g := range map[string]*generate.Generator{"random": open(t, dir, 64), "no preference": openWithout(t, dir, 64, "model.embed_tokens.weight")} {
+		for _, s := range []generate.Sampling{{}, {Temperature: 1.5, TopK: 1}, {Temperature: 0.7, TopK: 20, Seed: 3}, {Temperature: 3, TopK: 100, TopP: 0.8, Seed: 4},
+			{Temperature: 2, TopK: 30, MinP: 0.3, Seed: 5}, {Temperature: 1, TopK: 10000}, {Temperature: 1, Seed: 6}, {Temperature: 1, TopK: 20, RepetitionPenalty: 1.3}} {
+			got, err := g.Generate(ctx, prompt, generate.Options{MaxNewTokens: 20, Sampling: s}, nil)
+			if err != nil {
+				t.Fatalf("%s, %+v: %v", name, s, err)
+			}
+			g.Reset()
+			logits, _, err := g.ReadOn(ctx, prompt)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, id := range got {
+				want, err := s.Next(logits, g.Sequence())
+				if err != nil || id != want {
+					t.Fatalf("%s, %+v: token %d is %d, all logits give %d (%v)", name, s, i, id, want, err)
+				}
+				if i < len(got)-1 {
+					if logits, err = g.Read(ctx, []int32{id}); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			if len(got) != 20 {
+				t.Errorf("%s, %+v: %d tokens", name, s, len(got))
+			}
+		}
 	}
 }

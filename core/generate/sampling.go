@@ -49,18 +49,73 @@ func (s Sampling) Next(logits []float32, sequence []int32) (int32, error) {
 	if s.Temperature == 0 {
 		return scores.best(), nil
 	}
-	c := s.candidates(scores)
+	return s.draw(s.candidates(scores), len(sequence)), nil
+}
+
+// draw takes one of the candidates.
+func (s Sampling) draw(c candidates, length int) int32 {
 	sum := 0.0
 	for _, x := range c {
 		sum += x.weight
 	}
-	u := float64(rng.NewKey(s.Seed, rng.Sampling, uint64(len(sequence))).Uniform(0)) * sum
+	u := float64(rng.NewKey(s.Seed, rng.Sampling, uint64(length)).Uniform(0)) * sum
 	for _, x := range c {
 		if u -= x.weight; u < 0 {
-			return x.id, nil
+			return x.id
 		}
 	}
-	return c[len(c)-1].id, nil
+	return c[len(c)-1].id
+}
+
+// mostRead is how many logits are worth reading back instead of all.
+const mostRead = 128
+
+// top is how many of the greatest logits Next needs, 0 for all of them: one more than top_k, to see whether there are others
+// as great as the last.
+func (s Sampling) top(vocab int) int {
+	switch {
+	case s.RepetitionPenalty != 0 && s.RepetitionPenalty != 1:
+		return 0 // the greatest need not be the greatest after it
+	case s.Temperature == 0:
+		return 1
+	case s.TopK > 0 && s.TopK < min(mostRead, vocab):
+		return s.TopK + 1
+	}
+	return 0
+}
+
+// nextOf is Next for the greatest logits in their order, as many as top says, with their tokens; not enough where more are
+// needed.
+func (s Sampling) nextOf(values, tokens []float32, length int) (id int32, enough bool, err error) {
+	best := float64(values[0])
+	if err := check(int32(tokens[0]), best); err != nil {
+		return 0, false, err
+	}
+	if math.IsInf(best, -1) {
+		return 0, false, errNoToken
+	}
+	if s.Temperature == 0 {
+		return int32(tokens[0]), true, nil
+	}
+	if values[s.TopK] == values[s.TopK-1] {
+		return 0, false, nil
+	}
+	c := make(candidates, s.TopK)
+	for i := range c {
+		x := float64(values[i])
+		c[i] = candidate{int32(tokens[i]), math.Exp((x - best) / s.Temperature), x}
+	}
+	return s.draw(s.narrow(c), length), true, nil
+}
+
+var errNoToken = errors.New("generate: the model gives no token any probability")
+
+// check refuses a logit that no model gives.
+func check(token int32, x float64) error {
+	if math.IsNaN(x) || math.IsInf(x, 1) {
+		return fmt.Errorf("generate: the model's logit of token %d is %v; its weights are broken, or the numbers of its training ran over", token, x)
+	}
+	return nil
 }
 
 // Token is a token and its probability.
@@ -98,13 +153,13 @@ func (s Sampling) scores(logits []float32, sequence []int32) (scores, error) {
 	any := false
 	for i, x := range logits {
 		out[i] = float64(x)
-		if math.IsNaN(out[i]) || math.IsInf(out[i], 1) {
-			return nil, fmt.Errorf("generate: the model's logit of token %d is %v; its weights are broken, or the numbers of its training ran over", i, x)
+		if err := check(int32(i), out[i]); err != nil {
+			return nil, err
 		}
 		any = any || !math.IsInf(out[i], -1)
 	}
 	if !any {
-		return nil, errors.New("generate: the model gives no token any probability")
+		return nil, errNoToken
 	}
 	if p := s.RepetitionPenalty; p != 0 && p != 1 {
 		done := make(map[int32]bool, len(sequence))
@@ -166,7 +221,7 @@ func (c *candidates) Pop() any {
 }
 
 // candidates are the tokens to draw from.
-func (s Sampling) candidates(all scores) []candidate {
+func (s Sampling) candidates(all scores) candidates {
 	c := candidates(all.weights(s.Temperature))
 	if s.TopK > 0 && s.TopK < len(c) {
 		heap.Init(&c)
@@ -176,6 +231,11 @@ func (s Sampling) candidates(all scores) []candidate {
 		}
 		c = kept
 	}
+	return s.narrow(c)
+}
+
+// narrow applies top_p and min_p.
+func (s Sampling) narrow(c candidates) candidates {
 	if s.TopP > 0 && s.TopP < 1 {
 		sum := 0.0
 		for _, x := range c {

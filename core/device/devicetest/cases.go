@@ -19,7 +19,7 @@ const (
 // Cases lists the suite.
 func Cases() []Case {
 	var cases []Case
-	for _, of := range []func() []Case{matMulCases, nf4Cases, plainCases, trainedCases, lossCases, elementCases, reductionCases, normCases, ropeCases, rowCases, attentionCases, updateCases, ModelCases} {
+	for _, of := range []func() []Case{matMulCases, nf4Cases, plainCases, trainedCases, topKCases, lossCases, elementCases, reductionCases, normCases, ropeCases, rowCases, attentionCases, updateCases, ModelCases} {
 		cases = append(cases, of()...)
 	}
 	return append(cases, Chain(), keptOutput(), oldState(), keptFeed())

@@ -139,3 +139,23 @@ func ScatteredRows(rows, table, n int) Case {
 		d.Assign("table", op.ScatterRows(d.Builder, d.state("table", 1, table, n), d.feeds(rows, n), d.ints(d.some(rows, 0, table-1))))
 	})
 }
+
+// topKCases have many equal elements, and pieces with fewer than are asked for.
+func topKCases() []Case {
+	var cases []Case
+	for _, s := range []struct{ n, k int }{{1, 1}, {7, 7}, {300, 5}, {4096, 1}, {4097, 64}, {6149, 33}, {10241, 1}, {40000, 9}} {
+		cases = append(cases, newCase(fmt.Sprintf("top_k: %d of %d", s.k, s.n), 0, func(d *draft) {
+			x := d.values(3, 1, s.n)
+			for i := range x.F32 {
+				if x.F32[i] = float32(math.Round(float64(x.F32[i])*8) / 8); i%97 == 5 {
+					x.F32[i] = -1e30
+				}
+			}
+			d.c.Feeds["x"] = x
+			values, places := op.TopK(d.Builder, d.Feed("x", x.Type), s.k)
+			d.Output("values", values)
+			d.Output("places", places)
+		}))
+	}
+	return cases
+}
