@@ -222,7 +222,7 @@ func (h *Host) train(ctx context.Context, g *going, r recipe.Recipe, part parts)
 		}
 		return nil, err
 	}
-	return g.control.Start(ctx, r, dev, func(e wire.Event) {
+	return g.control.Start(run.Keep(ctx, &h.rows), r, dev, func(e wire.Event) {
 		select {
 		case <-g.begun:
 		default:

@@ -27,6 +27,7 @@ import (
 	"hone/core/device"
 	"hone/core/filelock"
 	"hone/core/recipe"
+	"hone/core/run"
 	"hone/core/wire"
 )
 
@@ -61,6 +62,7 @@ type Host struct {
 	device room // the device, and what is loaded there
 	plans  plans
 	speeds speeds
+	rows   run.Kept
 }
 
 // Open takes the workspace. It fails with *filelock.Held where another process, or tab, has it.

@@ -182,7 +182,14 @@ func TestRun(t *testing.T) {
 	if renamed.Refusal == "" || !slices.Equal(renamed.Columns, look.Columns) {
 		t.Errorf("%+v", renamed)
 	}
-	f := ask[wire.Forecasted](h, wire.Forecast{Recipe: settings(nil)})
+	f, err := wire.Ask[wire.Forecasted](t.Context(), h, wire.Forecast{Recipe: settings(nil)}, func(name string, _ json.RawMessage) {
+		if name == "loading" {
+			t.Error("rows that were looked at are read again for a forecast")
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	if f.Plan.Steps != 6 || f.Total == 0 || f.Refusal != "" || !strings.Contains(f.Line, "hone sft --model bundle/model") || !strings.Contains(f.Line, "--max_steps 6") {
 		t.Errorf("%+v", f)
 	}

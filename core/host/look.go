@@ -24,7 +24,7 @@ func (h *Host) look(ctx context.Context, r wire.Look, part parts) (wire.Preview,
 	if err != nil {
 		return wire.Preview{}, err
 	}
-	p, err := run.OpenPreview(ctx, rec, r.From, min(max(r.Rows, 0), shownRows), part.sink)
+	p, err := run.OpenPreview(run.Keep(ctx, &h.rows), rec, r.From, min(max(r.Rows, 0), shownRows), part.sink)
 	columns, columnsErr := run.Columns(ctx, rec, nil)
 	if err != nil {
 		if columnsErr != nil || len(columns) == 0 || ctx.Err() != nil {
@@ -57,7 +57,7 @@ func (h *Host) forecast(ctx context.Context, r wire.Forecast, part parts) (wire.
 	}
 	reply := wire.Forecasted{Line: line(rec, h.name)}
 	err = h.plans.with(ctx, &h.device, rec, func(dev device.Device) error {
-		j, err := run.Prepare(ctx, rec, dev, part.sink)
+		j, err := run.Prepare(run.Keep(ctx, &h.rows), rec, dev, part.sink)
 		if err != nil {
 			return err
 		}

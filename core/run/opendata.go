@@ -33,7 +33,7 @@ func (j *Job) openData(ctx context.Context) error {
 			j.sink(wire.Loading{File: p.File, Rows: p.Rows, Done: p.Done, Total: p.Total})
 		}
 	}
-	sets, err := mix.Load(ctx, opt)
+	sets, err := j.readRows(ctx, mix, opt)
 	restore()
 	if err != nil {
 		return err

@@ -81,11 +81,11 @@ func (t *tab) take(text string) {
 		runtime.GC()
 		var m runtime.MemStats
 		runtime.ReadMemStats(&m)
-		gpu, _ := json.Marshal(nil)
+		gpu := []byte("null")
 		if open := js.Global().Get("honeWebGPU"); open.Truthy() {
 			gpu = []byte(js.Global().Get("JSON").Call("stringify", open.Get("counts")).String())
 		}
-		post("measured", map[string]any{"heap": m.HeapAlloc, "memory": m.Sys, "gpu": json.RawMessage(gpu)})
+		post("measured", map[string]any{"heap": m.HeapAlloc, "memory": js.Global().Get("wasm").Get("instance").Get("exports").Get("mem").Get("buffer").Get("byteLength").Float(), "gpu": json.RawMessage(gpu)})
 	case "hidden": // the page may be gone soon
 		t.save()
 	default:
