@@ -20,7 +20,9 @@ import (
 )
 
 // open makes a generator of a model directory on the CPU.
-func open(t *testing.T, dir string, capacity int) *generate.Generator { return openWithout(t, dir, capacity, "") }
+func open(t *testing.T, dir string, capacity int) *generate.Generator {
+	return openWithout(t, dir, capacity, "")
+}
 
 // openWithout is open with zeros for one weight.
 func openWithout(t *testing.T, dir string, capacity int, zero string) *generate.Generator {

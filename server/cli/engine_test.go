@@ -100,10 +100,18 @@ func (n *engine) kill() {
 func startWorker(t *testing.T, url string, args ...string) *exec.Cmd {
 	t.Helper()
 	w := process(t, t.TempDir(), append([]string{"worker", "--nats", url, "--data_dir", t.TempDir(), "--device", "cpu"}, args...)...)
+	var log bytes.Buffer
+	w.Stderr = &log
 	if err := w.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { w.Process.Kill(); w.Wait() })
+	t.Cleanup(func() {
+		w.Process.Kill()
+		w.Wait()
+		if t.Failed() {
+			t.Logf("a worker says:\n%s", &log)
+		}
+	})
 	return w
 }
 
@@ -207,7 +215,7 @@ func killEngine(t *testing.T, kills, steps int) {
 	g := visit(t, s.url, steps)
 	id := g.start()
 	killed := 0
-	g.follow(id, steps, 5*time.Minute, func(step int) {
+	g.follow(id, steps, 2*time.Minute+time.Duration(kills)*15*time.Second, func(step int) {
 		if killed < kills && step >= (killed+1)*steps/(kills+2) {
 			killed++
 			n.kill()

@@ -24,7 +24,7 @@ func TestSoakServers(t *testing.T) {
 }
 
 // TestSoakEngine kills an engine of its own again and again.
-func TestSoakEngine(t *testing.T) { killEngine(t, 8, 300) }
+func TestSoakEngine(t *testing.T) { killEngine(t, 8, 200) }
 
 // TestSoakHundred gives 100 jobs to two workers with directories of their own: each is done, once.
 func TestSoakHundred(t *testing.T) { hundred(t, 100) }

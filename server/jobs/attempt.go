@@ -179,7 +179,9 @@ func (a *attempt) fetchPlaces(ctx context.Context) (map[string]string, error) {
 func (a *attempt) fetchFile(ctx context.Context, f wire.Blob, to string) error {
 	kept := filepath.Join(a.w.Dir, "files", f.SHA256)
 	if st, err := os.Stat(kept); err != nil || st.Size() != f.Size {
-		o, err := a.b.files.Get(ctx, f.SHA256)
+		get, cancel := context.WithTimeout(ctx, transferTime(f.Size))
+		defer cancel()
+		o, err := a.b.files.Get(get, f.SHA256)
 		if err != nil {
 			return fmt.Errorf("the file %s: %w", f.Path, err)
 		}
@@ -236,12 +238,15 @@ func (a *attempt) fetchState(ctx context.Context) error {
 		if !localPath(f.Path) {
 			return fmt.Errorf("%q cannot be the path of a file", f.Path)
 		}
-		in, err := a.b.open(ctx, r.User, r.ID, f.SHA256)
+		get, cancel := context.WithTimeout(ctx, transferTime(f.Size))
+		in, err := a.b.open(get, r.User, r.ID, f.SHA256)
 		if err != nil {
+			cancel()
 			return err
 		}
 		err = receive(in, filepath.Join(a.runDir, filepath.FromSlash(f.Path)))
 		in.Close()
+		cancel()
 		if err != nil {
 			return fmt.Errorf("%s of run %s: %w", f.Path, r.ID, err)
 		}

@@ -16,10 +16,16 @@ type eventQueue struct {
 
 	mu     sync.Mutex
 	wake   *sync.Cond
-	queue  []func(context.Context) error
+	queue  []entry
 	closed bool
 	ended  chan struct{}
 	err    error
+}
+
+// entry is something to do, or somebody who waits until all before it is done.
+type entry struct {
+	do   func(context.Context) error
+	done chan<- error
 }
 
 // maxQuiet is how many events may wait before progress is left out.
@@ -47,9 +53,23 @@ func (q *eventQueue) later(f func(context.Context) error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if !q.closed {
-		q.queue = append(q.queue, f)
+		q.queue = append(q.queue, entry{do: f})
 		q.wake.Signal()
 	}
+}
+
+// mark says, once, when everything that has been added so far is written, or that it will not be.
+func (q *eventQueue) mark() <-chan error {
+	done := make(chan error, 1)
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closed {
+		done <- errFenced
+		return done
+	}
+	q.queue = append(q.queue, entry{done: done})
+	q.wake.Signal()
+	return done
 }
 
 // close writes what waits and gives the first error.
@@ -73,13 +93,17 @@ func (q *eventQueue) run() {
 			q.mu.Unlock()
 			return
 		}
-		f := q.queue[0]
+		next := q.queue[0]
 		q.queue = q.queue[1:]
 		q.mu.Unlock()
+		if next.done != nil {
+			next.done <- q.err
+			continue
+		}
 		if q.err != nil {
 			continue // nobody's events any more
 		}
-		if q.err = f(q.ctx); errors.Is(q.err, errFenced) {
+		if q.err = next.do(q.ctx); errors.Is(q.err, errFenced) {
 			q.fail(errFenced)
 		} else if q.err != nil && q.ctx.Err() == nil {
 			q.err = nil // of the record, not of the journal: the next State brings it up to date

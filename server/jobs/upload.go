@@ -38,6 +38,7 @@ type snapshot struct {
 	timed       []int
 	steps       int
 	loss, eval  float64
+	told        <-chan error // when the events of its steps are written
 }
 
 func newUploader(ctx context.Context, a *attempt, fail func(error)) *uploader {
@@ -90,6 +91,7 @@ func (a *attempt) capture() {
 			s.small[name] = raw
 		}
 	}
+	s.told = a.events.mark()
 	select {
 	case <-a.uploader.next: // an older one that waits is of no use any more
 	default:
@@ -100,6 +102,15 @@ func (a *attempt) capture() {
 // store puts a snapshot into the store and makes it the run's State. It tries until it is done or the context ends: an engine
 // that is away comes back.
 func (u *uploader) store(s snapshot) error {
+	// Who goes on from a State does not tell again of the steps before it. So these are told first.
+	select {
+	case err := <-s.told:
+		if err != nil {
+			return err
+		}
+	case <-u.ctx.Done():
+		return u.ctx.Err()
+	}
 	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
 		err := u.try(s)
 		if err == nil || errors.Is(err, errFenced) || errors.Is(err, fs.ErrNotExist) {
@@ -119,16 +130,17 @@ func (u *uploader) store(s snapshot) error {
 }
 
 func (u *uploader) try(s snapshot) error {
-	ctx, cancel := context.WithTimeout(u.ctx, 10*time.Minute)
-	defer cancel()
-	a := u.a
+	ctx, a := u.ctx, u.a
 	state := &State{Step: s.step, Timed: s.timed}
 	for name, raw := range s.small {
 		sum := sha256.Sum256(raw)
 		f := wire.Blob{Path: name, Size: int64(len(raw)), SHA256: hex.EncodeToString(sum[:])}
 		object := stateObject(a.record.User, a.record.ID, f.SHA256)
 		if _, err := a.b.states.GetInfo(ctx, object); err != nil {
-			if _, err := a.b.states.Put(ctx, jetstream.ObjectMeta{Name: object}, bytes.NewReader(raw)); err != nil {
+			put, cancel := context.WithTimeout(ctx, transferTime(f.Size))
+			_, err := a.b.states.Put(put, jetstream.ObjectMeta{Name: object}, bytes.NewReader(raw))
+			cancel()
+			if err != nil {
 				return err
 			}
 		}

@@ -96,10 +96,10 @@ func goldenCase(t *testing.T, p *workertest.Page, name, device string, lose bool
 	run := workertest.Ask[wire.RunName](p, wire.Start{Recipe: goldenRecipe(t, name, device, nil)}).Run
 	if lose {
 		workertest.Ask[any](p, wire.Steer{Run: run, Do: "pause"})
-		p.Until("paused", before, patience)
+		paused := p.Until("paused", before, patience)
 		workertest.Eval[any](p, "send({type: 'lose'})")
 		workertest.Ask[any](p, wire.Steer{Run: run, Do: "continue"})
-		at := p.Until("warning", before, patience)
+		at := p.Until("warning", paused, patience)
 		if text := string(p.Events()[at].Data); !strings.Contains(text, "lost") || !strings.Contains(text, "opened again") {
 			t.Errorf("the loss of the device is told as %s", text)
 		}

@@ -111,8 +111,7 @@ type tongue struct {
 	doctor            [2]string   // answers
 	visits            [2][]string // as the stories say it: NAME, ONE, TWO, DO, THEN
 	ifSick            []string    // YOU, DO
-	openings          []string    // of a story
-	intros            []string    // NAME, KIND
+	openings          []string    // of a story: NAME, KIND
 	comes             string      // NAME
 	asks              []string    // WHO, WONDER
 	dialogues         []string    // WHO, NAME, ASK, SAY

@@ -28,6 +28,7 @@ type Device struct {
 	variant         string      // of the kernels: Registers or Tiled
 	form            *matmulForm // that all products are to take, in measurements; nil: each its own
 	settled         bool        // variant and submissionFLOPs are chosen
+	quick, patience int         // runs that were quick in a row, and how many have to be before submissions grow
 	submissionFLOPs int64       // how much work one submission may be, to take submissionTime
 }
 

@@ -53,8 +53,31 @@ globalThis.honeWebGPU = async () => {
     return message;
   };
 
-  // Kinds of commands as driver_js.go writes them, and how many words each has.
+  // Reads commands as driver_js.go writes them: a kind, then words that name objects by their numbers.
   const DISPATCH = 0, COPY = 1, CUT = 2;
+  const commands = (words) => {
+    const list = [];
+    for (let i = 0; i < words.length;) {
+      const [a, b, c, d, e] = words.subarray(i + 1, i + 6);
+      switch (words[i]) {
+        case DISPATCH:
+          list.push({ pipeline: pipelines.get(a), group: groups.get(b), x: c, y: d, z: e });
+          i += 6;
+          break;
+        case COPY:
+          list.push({ from: buffers.get(a), at: b, to: buffers.get(c), into: d, bytes: e });
+          i += 6;
+          break;
+        case CUT:
+          list.push({});
+          i += 1;
+          break;
+        default:
+          throw new Error("unknown command " + words[i]);
+      }
+    }
+    return list;
+  };
   const submit = (list) => {
     let encoder = null, pass = null, before = performance.now();
     const began = before;
@@ -73,27 +96,22 @@ globalThis.honeWebGPU = async () => {
       }
       encoder = null;
     };
-    for (let i = 0; i < list.length;) {
-      switch (list[i]) {
-        case DISPATCH:
-          counts.dispatches++;
-          pass = pass || open().beginComputePass();
-          pass.setPipeline(pipelines.get(list[i + 1]));
-          pass.setBindGroup(0, groups.get(list[i + 2]));
-          pass.dispatchWorkgroups(list[i + 3], list[i + 4], list[i + 5]);
-          i += 6;
-          break;
-        case COPY:
-          endPass();
-          open().copyBufferToBuffer(buffers.get(list[i + 1]), list[i + 2], buffers.get(list[i + 3]), list[i + 4], list[i + 5]);
-          i += 6;
-          break;
-        case CUT:
-          flush();
-          i += 1;
-          break;
-        default:
-          throw new Error("unknown command " + list[i]);
+    let bound = null; // the pipeline that is set in the pass
+    for (const c of list) {
+      if (c.group) {
+        if (!pass) {
+          pass = open().beginComputePass();
+          bound = null;
+        }
+        if (c.pipeline !== bound) pass.setPipeline(bound = c.pipeline);
+        pass.setBindGroup(0, c.group);
+        pass.dispatchWorkgroups(c.x, c.y, c.z);
+        counts.dispatches++;
+      } else if (c.from) {
+        endPass();
+        open().copyBufferToBuffer(c.from, c.at, c.to, c.into, c.bytes);
+      } else {
+        flush();
       }
     }
     flush();
@@ -120,7 +138,7 @@ globalThis.honeWebGPU = async () => {
       return scratch;
     },
     write: (id, offset, n) => { queue.writeBuffer(buffers.get(id), offset, scratch, 0, n); },
-    record: (id, bytes) => { programs.set(id, new Uint32Array(scratch.slice(0, bytes).buffer)); },
+    record: (id, bytes) => { programs.set(id, commands(new Uint32Array(scratch.slice(0, bytes).buffer))); },
 
     push,
     pop,

@@ -35,7 +35,8 @@ type exec struct {
 	made    int  // Device.remade when the groups were made
 	current bool // the groups fit the states
 	closed  bool
-	cuts    int // between submissions
+	cuts    int   // between submissions
+	largest int64 // see most
 }
 
 func newExec(d *Device, p *program) *exec {

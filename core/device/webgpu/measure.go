@@ -117,21 +117,46 @@ func (d *Device) timeProduct(ctx context.Context, n int) (time.Duration, error) 
 	return best, nil
 }
 
-// adapt learns from the longest submission of a run how much one may be.
+// adapt learns from the longest submission of a run how much one may be. A busy machine is no reason: a submission far below what is
+// allowed says nothing when it takes long, and after each time that submissions became smaller they have to be quick for longer
+// before they grow.
 func (e *exec) adapt(longest time.Duration) {
 	d := e.d
 	switch {
-	case longest > 4*submissionTime: // a busy machine is no reason
+	case longest > 4*submissionTime && 4*e.most() >= d.submissionFLOPs:
 		shrink := max(float64(submissionTime)/float64(longest), 0.125)
 		d.submissionFLOPs = max(1e6, int64(float64(min(d.submissionFLOPs, e.p.budget))*shrink))
+		d.quick, d.patience = 0, min(2*max(d.patience, 1), 1<<12)
 	case longest < submissionTime/4 && e.cuts > 0 && e.p.budget >= d.submissionFLOPs:
-		d.submissionFLOPs *= 2
+		if d.quick++; d.quick >= d.patience {
+			d.submissionFLOPs *= 2
+			d.quick = 0
+		}
+	default:
+		d.quick = 0
 	}
 }
 
-// stale reports whether the program was cut for submissions of another size than have proved right since.
+// most is the work of the program's largest submission.
+func (e *exec) most() int64 {
+	if e.largest == 0 {
+		work := int64(0)
+		for _, s := range e.p.steps {
+			for _, g := range s.grids {
+				e.p.cutBefore(&work, g)
+				e.largest = max(e.largest, work)
+			}
+		}
+	}
+	return e.largest
+}
+
+// stale reports whether the program is cut for submissions of another size than have proved right since, and would be cut otherwise.
 func (e *exec) stale() bool {
-	return e.p.budget > e.d.submissionFLOPs || 2*e.p.budget <= e.d.submissionFLOPs && e.cuts > 0
+	if e.p.budget > e.d.submissionFLOPs {
+		return e.most() > e.d.submissionFLOPs
+	}
+	return 2*e.p.budget <= e.d.submissionFLOPs && e.cuts > 0
 }
 
 // cutAnew lowers the program again, for submissions of the present size. What it computes stays the same, bit for bit.
@@ -142,6 +167,6 @@ func (e *exec) cutAnew() error {
 	}
 	e.releaseGroups()
 	e.releaseOwn()
-	e.p, e.slotOf = p, e.d.sizes.Fit(p.plan.Slots)
+	e.p, e.slotOf, e.largest = p, e.d.sizes.Fit(p.plan.Slots), 0
 	return nil
 }

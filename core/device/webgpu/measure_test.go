@@ -50,8 +50,12 @@ func TestAdapt(t *testing.T) {
 	}
 	defer x.Close()
 	e := x.(*exec)
-	d.submissionFLOPs = 1e8
-	e.p.budget = 1e8
+	d.submissionFLOPs, e.p.budget = 1e12, 1e12
+	e.adapt(10 * submissionTime)
+	if d.submissionFLOPs != 1e12 || e.stale() {
+		t.Error("a small program that takes long, as on a busy machine, makes submissions smaller")
+	}
+	d.submissionFLOPs, e.p.budget = 5e7, 5e7
 	for range 2 { // each asks for an eighth
 		e.adapt(10 * submissionTime)
 	}
@@ -74,6 +78,12 @@ func TestAdapt(t *testing.T) {
 	small := d.submissionFLOPs
 	e.cuts = 3
 	e.adapt(submissionTime / 100)
+	if d.submissionFLOPs != small {
+		t.Error("one quick run after two slow ones makes submissions larger")
+	}
+	for range 3 {
+		e.adapt(submissionTime / 100)
+	}
 	if d.submissionFLOPs <= small || !e.stale() {
 		t.Error("quick submissions do not become larger")
 	}

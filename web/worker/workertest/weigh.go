@@ -65,28 +65,21 @@ func Weigh(wasm []byte) (map[string]int, error) {
 	return sizes, nil
 }
 
-// origin is where a function comes from by its name: a module, a package of ours, or the standard library by package.
+// origin is where a function comes from by its name, in which Go has written what is no letter as an underscore: a package of ours or
+// of the standard library, or another module.
 func origin(name string) string {
-	name, _, _ = strings.Cut(name, "[") // type arguments
-	slash := strings.LastIndexByte(name, '/') + 1
-	dot := strings.IndexByte(name[slash:], '.')
-	if dot < 0 {
+	for _, host := range []string{"github.com_", "golang.org_", "honnef.co_"} {
+		if rest, ok := strings.CutPrefix(name, host); ok {
+			parts := strings.SplitN(rest, "_", 3)
+			path, _, _ := strings.Cut(strings.Join(parts[:min(2, len(parts))], "/"), ".")
+			return strings.TrimSuffix(host, "_") + "/" + path
+		}
+	}
+	name, _, found := strings.Cut(name, ".")
+	if !found {
 		return "runtime"
 	}
-	path := name[:slash+dot]
-	if strings.HasPrefix(path, "type:") || strings.HasPrefix(path, "go:") {
-		return "types"
-	}
-	parts := strings.Split(path, "/")
-	switch {
-	case parts[0] == "hone":
-		return path
-	case strings.Contains(parts[0], ".") && len(parts) > 2:
-		return strings.Join(parts[:3], "/")
-	case strings.Contains(parts[0], "."):
-		return path
-	}
-	return parts[0] + strings.Repeat("/…", min(1, len(parts)-1))
+	return strings.ReplaceAll(name, "_", "/")
 }
 
 // reader goes through a section; the program was checked to be whole by section, and Go writes no others.
