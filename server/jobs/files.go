@@ -205,29 +205,13 @@ func (f *Files) hold(name string) (release func(), ok bool) {
 	}, true
 }
 
-// transferTime is how long a file may be on its way to or from the engine. An answer that got lost with a connection never comes;
-// who waits for it has to give up and do it again. (Single requests have a bound of their own, where their context has none.)
-func transferTime(size int64) time.Duration {
-	return 20*time.Second + time.Duration(size>>20)*time.Second
-}
-
 // store puts a file into an object store under a name that stands for its content, unless it is there.
 func (b *Broker) store(ctx context.Context, to jetstream.ObjectStore, name, path string) error {
-	if _, err := to.GetInfo(ctx, name); err == nil {
-		return nil
-	}
-	r, err := os.Open(path)
+	st, err := os.Stat(path)
 	if err != nil {
 		return err
 	}
-	defer r.Close()
-	st, err := r.Stat()
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(ctx, transferTime(st.Size()))
-	defer cancel()
-	if _, err := to.Put(ctx, jetstream.ObjectMeta{Name: name}, r); err != nil {
+	if err := b.put(ctx, to, name, st.Size(), func(context.Context) (io.ReadCloser, error) { return os.Open(path) }); err != nil {
 		return fmt.Errorf("jobs: storing %s: %w", filepath.Base(path), err)
 	}
 	return nil

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"path"
 	"regexp"
 	"strings"
@@ -197,16 +198,9 @@ func (b *Broker) takeBack(ctx context.Context, r *Record) error {
 // adopt takes the files of a run that was brought over to where those of runs are.
 func (b *Broker) adopt(ctx context.Context, r *Record, from *wire.Carried) error {
 	for _, f := range from.Files {
-		name := stateObject(r.User, r.ID, f.SHA256)
-		if _, err := b.states.GetInfo(ctx, name); err == nil {
-			continue
-		}
-		o, err := b.files.Get(ctx, f.SHA256)
-		if err == nil {
-			_, err = b.states.Put(ctx, jetstream.ObjectMeta{Name: name}, o)
-			o.Close()
-		}
-		if err != nil {
+		if err := b.put(ctx, b.states, stateObject(r.User, r.ID, f.SHA256), f.Size, func(ctx context.Context) (io.ReadCloser, error) {
+			return b.files.Get(ctx, f.SHA256)
+		}); err != nil {
 			return fmt.Errorf("jobs: taking over %s of run %s: %w", f.Path, r.ID, err)
 		}
 	}

@@ -7,13 +7,12 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
-
-	"github.com/nats-io/nats.go/jetstream"
 
 	"hone/core/checkpoint"
 	"hone/core/wire"
@@ -136,13 +135,10 @@ func (u *uploader) try(s snapshot) error {
 		sum := sha256.Sum256(raw)
 		f := wire.Blob{Path: name, Size: int64(len(raw)), SHA256: hex.EncodeToString(sum[:])}
 		object := stateObject(a.record.User, a.record.ID, f.SHA256)
-		if _, err := a.b.states.GetInfo(ctx, object); err != nil {
-			put, cancel := context.WithTimeout(ctx, transferTime(f.Size))
-			_, err := a.b.states.Put(put, jetstream.ObjectMeta{Name: object}, bytes.NewReader(raw))
-			cancel()
-			if err != nil {
-				return err
-			}
+		if err := a.b.put(ctx, a.b.states, object, f.Size, func(context.Context) (io.ReadCloser, error) {
+			return io.NopCloser(bytes.NewReader(raw)), nil
+		}); err != nil {
+			return err
 		}
 		state.Files = append(state.Files, f)
 	}

@@ -1,0 +1,58 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// transferTime is how long a file may be on its way to or from the engine. An answer that got lost with a connection never comes;
+// who waits for it has to give up and do it again. (Single requests have a bound of their own, where their context has none.)
+func transferTime(size int64) time.Duration {
+	return 20*time.Second + time.Duration(size>>20)*time.Second
+}
+
+// put writes what open gives into an object store, under a name that stands for its content, unless it is there.
+func (b *Broker) put(ctx context.Context, to jetstream.ObjectStore, name string, size int64, open func(context.Context) (io.ReadCloser, error)) error {
+	ctx, cancel := context.WithTimeout(ctx, transferTime(size))
+	defer cancel()
+	if there, err := b.present(ctx, to, name); err != nil || there {
+		return err
+	}
+	r, err := open(ctx)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	_, err = to.Put(ctx, jetstream.ObjectMeta{Name: name}, r)
+	return err
+}
+
+// present says whether an object is there with all its pieces. An object whose writer lost the engine before it heard that the last
+// message had arrived is entered, while the client has taken its pieces back; who reads it would wait for them.
+func (b *Broker) present(ctx context.Context, in jetstream.ObjectStore, name string) (bool, error) {
+	info, err := in.GetInfo(ctx, name)
+	if errors.Is(err, jetstream.ErrObjectNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	if info.Chunks == 0 {
+		return true, nil
+	}
+	stream, err := b.js.Stream(ctx, "OBJ_"+info.Bucket)
+	if err != nil {
+		return false, err
+	}
+	pieces := fmt.Sprintf("$O.%s.C.%s", info.Bucket, info.NUID)
+	state, err := stream.Info(ctx, jetstream.WithSubjectFilter(pieces))
+	if err != nil {
+		return false, err
+	}
+	return state.State.Subjects[pieces] == uint64(info.Chunks), nil
+}
