@@ -49,7 +49,7 @@ func suites() []suite {
 			run("go", "build", "./...").with("CGO_ENABLED=0"),
 		}},
 		// A machine without a WebGPU driver or a browser fails here; `make deps` brings both.
-		{"unit", []command{test("-skip", "^(TestGolden$|TestEndToEnd)", "./...").with("HONE_REQUIRE_WEBGPU=1")}},
+		{"unit", []command{test("-timeout", "15m", "-skip", "^(TestGolden$|TestEndToEnd)", "./...").with("HONE_REQUIRE_WEBGPU=1")}},
 		// The kernels in plain Go, as every machine but amd64 has them.
 		{"plain", []command{test("./core/device/cpu/...").with("GOEXPERIMENT=")}},
 		{"golden", []command{test("-run", "^TestGolden$", "./server/cli").talking()}},

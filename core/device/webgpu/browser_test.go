@@ -152,7 +152,7 @@ func visit(t *testing.T, chromium, url string) string {
 		chromedp.Flag("disable-component-update", true),
 		chromedp.Flag("disable-sync", true),
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 230*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 400*time.Second)
 	defer cancel()
 	ctx, cancel = chromedp.NewExecAllocator(ctx, options...) // which makes the profile and removes it
 	defer cancel()
