@@ -30,6 +30,9 @@ type Device interface {
 // ErrLost says that a device is gone, with all that lay on it. Errors of a lost device wrap it.
 var ErrLost = errors.New("the device is lost")
 
+// ErrMemory is what errors are (errors.Is) that say that there is too little memory for what was asked.
+var ErrMemory = errors.New("too little memory")
+
 // Planner is a device that has another one for plans.
 type Planner interface {
 	// Planner gives a device that compiles as this one does, and takes no memory: for the cost of programs. It runs nothing, and is

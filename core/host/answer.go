@@ -2,6 +2,7 @@ package host
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -13,18 +14,31 @@ import (
 	"hone/core/wire"
 )
 
-// speak lets a model answer.
-func (h *Host) speak(ctx context.Context, r wire.Answer, part parts) (wire.Answers, error) {
+// CheckAnswer says what is wrong with a question.
+func CheckAnswer(r wire.Answer) error {
 	switch {
 	case r.Sides != "base" && r.Sides != "tuned" && r.Sides != "both":
-		return wire.Answers{}, fmt.Errorf("sides %q: base, tuned or both are asked", r.Sides)
+		return fmt.Errorf("sides %q: base, tuned or both are asked", r.Sides)
 	case r.Run == "" && r.Sides != "base":
-		return wire.Answers{}, errors.New("only a run has a tuned model; name one, or ask the base alone")
+		return errors.New("only a run has a tuned model; name one, or ask the base alone")
 	case r.Tokens < 1 || r.Tokens > 1<<16:
-		return wire.Answers{}, fmt.Errorf("an answer has 1 to %d tokens at most, not %d", 1<<16, r.Tokens)
+		return fmt.Errorf("an answer has 1 to %d tokens at most, not %d", 1<<16, r.Tokens)
 	}
-	if err := sampling(r.Sampling).Check(); err != nil {
+	return sampling(r.Sampling).Check()
+}
+
+// speak lets a model answer.
+func (h *Host) speak(ctx context.Context, r wire.Answer, part parts) (wire.Answers, error) {
+	if err := CheckAnswer(r); err != nil {
 		return wire.Answers{}, err
+	}
+	if f := h.awayRun(r.Run); f != nil {
+		var a wire.Answers
+		raw, err := f.ask(ctx, r, func(name string, data json.RawMessage) { part(name, data) })
+		if err == nil {
+			err = json.Unmarshal(raw, &a)
+		}
+		return a, err
 	}
 	h.mu.Lock()
 	g := h.going
@@ -51,9 +65,18 @@ func sampling(d wire.Draw) generate.Sampling {
 
 // speak lets the model of a run answer between two of its steps.
 func (g *going) speak(ctx context.Context, r wire.Answer, part parts) (wire.Answers, error) {
+	reply, err := Speak(ctx, &g.control, r, part)
+	g.mu.Lock()
+	reply.Step = g.where.Step
+	g.mu.Unlock()
+	return reply, err
+}
+
+// Speak lets the model of a run that goes on answer, wherever that is. Its reply has no step.
+func Speak(ctx context.Context, c *run.Control, r wire.Answer, part func(name string, v any)) (wire.Answers, error) {
 	var reply wire.Answers
 	for _, side := range sides(r) {
-		err := g.control.Speak(ctx, side == "base", func(v *run.Voice) (err error) {
+		err := c.Speak(ctx, side == "base", func(v *run.Voice) (err error) {
 			into := &reply.Base
 			if side == "tuned" {
 				into = &reply.Tuned
@@ -65,9 +88,6 @@ func (g *going) speak(ctx context.Context, r wire.Answer, part parts) (wire.Answ
 			return reply, err // a run that trains all weights has no base left: then the tuned one speaks alone
 		}
 	}
-	g.mu.Lock()
-	reply.Step = g.where.Step
-	g.mu.Unlock()
 	return reply, nil
 }
 

@@ -24,6 +24,9 @@ func (h *Host) export(ctx context.Context, r wire.Export, part parts) (wire.File
 	if err != nil {
 		return wire.File{}, err
 	}
+	if f := h.awayRun(r.Run); f != nil {
+		return wire.File{}, fmt.Errorf("the run is at %s; bring it back first", f.away.Server)
+	}
 	if err := h.saveNow(ctx, r.Run); err != nil {
 		return wire.File{}, err
 	}

@@ -25,6 +25,7 @@ type going struct {
 	begun   chan struct{} // closed when it has a directory and events
 	done    chan struct{} // closed when it is over
 	over    atomic.Bool   // its last event is told
+	moves   atomic.Bool   // it ends here to go on elsewhere
 	err     error         // why it failed, once done
 
 	mu      sync.Mutex
@@ -50,6 +51,7 @@ func (h *Host) markPath() string { return filepath.Join(h.dir, hidden, "going.js
 // GoOn goes on with the run that was going on when the workspace was last closed, or its process or tab ended. It gives the run's
 // ID; "" where there is none.
 func (h *Host) GoOn(ctx context.Context) (string, error) {
+	h.rejoin()
 	var m mark
 	if !readFile(h.markPath(), &m) || m.Run == "" {
 		return "", nil
@@ -57,6 +59,9 @@ func (h *Host) GoOn(ctx context.Context) (string, error) {
 	if m.Tries >= mostTries {
 		os.Remove(h.markPath())
 		return m.Run, fmt.Errorf("run %s was gone on with %d times and ended each time before its next step; it is kept, and Resume tries again", m.Run, m.Tries)
+	}
+	if h.awayRun(m.Run) != nil { // it was about to leave
+		return "", nil
 	}
 	name, err := h.again(ctx, m, func(string, any) {})
 	return name.Run, err
@@ -71,12 +76,27 @@ func (h *Host) start(ctx context.Context, r wire.Start, part parts) (wire.RunNam
 	if err := rec.Validate(); err != nil {
 		return wire.RunName{}, err
 	}
-	return h.carryOut(ctx, rec, mark{}, part)
+	if r.On != nil {
+		return h.startThere(ctx, rec, *r.On, part)
+	}
+	name, err := h.carryOut(ctx, rec, mark{}, part)
+	if to := h.refuge(err); to != "" { // it does not fit here
+		return h.startThere(ctx, rec, wire.Server{URL: to}, part)
+	}
+	return name, err
 }
 
 // resume goes on with a run that stopped.
 func (h *Host) resume(ctx context.Context, r wire.Resume, part parts) (wire.RunName, error) {
-	return h.again(ctx, mark{Run: r.Run}, part)
+	if f := h.awayRun(r.Run); f != nil {
+		_, err := f.ask(ctx, r, nil)
+		return wire.RunName(r), err
+	}
+	name, err := h.again(ctx, mark{Run: r.Run}, part)
+	if to := h.refuge(err); to != "" {
+		return wire.RunName(r), h.moveUp(ctx, r.Run, wire.Server{URL: to}, part)
+	}
+	return name, err
 }
 
 func (h *Host) again(ctx context.Context, m mark, part parts) (wire.RunName, error) {
@@ -177,13 +197,16 @@ func (h *Host) work(ctx context.Context, g *going, r recipe.Recipe, part parts) 
 	if err == nil {
 		err = g.unheard
 	}
+	refuge := ""
 	select {
 	case <-g.begun:
 		if errors.Is(err, context.Canceled) { // before its first step: nothing is lost
 			err = nil
 			h.hear(g, wire.Finished{Stopped: "interrupted", Directory: result.Directory})
 		}
-		if err != nil {
+		if refuge = h.refuge(err); refuge != "" {
+			h.hear(g, wire.Warning{Text: fmt.Sprintf("%v. As you agreed, the run goes on at %s", err, refuge)})
+		} else if err != nil {
 			h.hear(g, wire.Failed{Step: g.where.Saved, Reason: err.Error()})
 		}
 		g.journal.close()
@@ -197,6 +220,9 @@ func (h *Host) work(ctx context.Context, g *going, r recipe.Recipe, part parts) 
 		g.err = errors.New("the run was stopped before it began")
 	}
 	close(g.done)
+	if refuge != "" {
+		h.flee(g.name(), refuge, err)
+	}
 }
 
 // train opens the device and lets package run do the rest.
@@ -245,7 +271,7 @@ func (h *Host) begin(g *going, s wire.Started) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.id = h.runID(s.Directory)
-	j, err := openJournal(s.Directory, g.id)
+	j, err := openJournal(s.Directory, g.id, 0)
 	if err != nil {
 		g.unheard = err
 		g.cancel()
@@ -268,12 +294,16 @@ func (g *going) tries(h *Host) int {
 
 // hear writes an event of the run down and passes it on.
 func (h *Host) hear(g *going, e wire.Event) {
+	if _, ends := e.(wire.Finished); ends && g.moves.Load() {
+		g.over.Store(true)
+		return
+	}
 	if s, ok := e.(wire.Started); ok {
 		s.Directory = h.name(s.Directory)
 		e = s
 	}
 	g.mu.Lock()
-	f, err := g.journal.add(e)
+	f, err := g.journal.add(e, 0)
 	switch e.(type) {
 	case wire.Stepped, wire.Progress:
 		g.stepped = true
@@ -304,6 +334,10 @@ func (h *Host) hear(g *going, e wire.Event) {
 
 // steer changes the run that is going on.
 func (h *Host) steer(ctx context.Context, r wire.Steer) error {
+	if f := h.awayRun(r.Run); f != nil {
+		_, err := f.ask(ctx, r, nil)
+		return err
+	}
 	h.mu.Lock()
 	g := h.going
 	h.mu.Unlock()

@@ -61,7 +61,7 @@ func (h *Host) hello(ctx context.Context) (wire.Host, error) {
 		}
 	}
 	list, err := h.runs()
-	reply.Runs = list.Runs
+	reply.Runs, reply.Servers = list.Runs, h.knownServers()
 	return reply, err
 }
 
@@ -184,6 +184,9 @@ func (h *Host) delete(ctx context.Context, r wire.Delete) (wire.Storage, error) 
 	h.mu.Unlock()
 	if g != nil && at == filepath.Join(h.dir, runsDir, filepath.FromSlash(g.name())) {
 		return wire.Storage{}, fmt.Errorf("the run %s is going on; stop it before it is deleted", g.name())
+	}
+	if f := h.awayRun(h.runID(at)); f != nil { // it goes on there, and can be attached to again
+		h.leave(f)
 	}
 	if isMissing(at) {
 		return wire.Storage{}, fmt.Errorf("%s: there is nothing of this name here", r.Path)

@@ -10,8 +10,9 @@
 //	runs/<model>/v<N>-<date>-<time>/         run directories, as the command line makes them, with two files more:
 //	    events.jsonl                         what was told of the run
 //	    host.json                            where it stands, and the user's note
+//	    away.json                            at which server it is, or was
 //	exports/…                                files to take away
-//	.host/                                   the lock, the run that is going on, measured speeds
+//	.host/                                   the lock, the run that is going on, measured speeds, servers with their tokens
 package host
 
 import (
@@ -19,8 +20,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -45,6 +49,8 @@ type Options struct {
 	Bundle    Bundle
 	Server    Server
 	SaveEvery time.Duration // see run.Control
+
+	HTTP *http.Client // to servers where runs can go on; nil: the usual one
 }
 
 // Host is a workspace with its device. It is a wire.Link, too.
@@ -54,15 +60,17 @@ type Host struct {
 	lock    *filelock.Lock
 
 	mu       sync.Mutex
-	going    *going // nil: no run
+	going    *going          // nil: no run
+	far      map[string]*far // runs that are elsewhere, by ID
 	watchers map[int]func(wire.Frame)
 	last     int
 	closed   bool
 
-	device room // the device, and what is loaded there
-	plans  plans
-	speeds speeds
-	rows   run.Kept
+	device  room // the device, and what is loaded there
+	plans   plans
+	speeds  speeds
+	servers sync.Mutex // .host/servers.json
+	rows    run.Kept
 }
 
 // Open takes the workspace. It fails with *filelock.Held where another process, or tab, has it.
@@ -78,7 +86,7 @@ func Open(o Options) (*Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &Host{options: o, dir: dir, lock: lock, watchers: map[int]func(wire.Frame){}}
+	h := &Host{options: o, dir: dir, lock: lock, watchers: map[int]func(wire.Frame){}, far: map[string]*far{}}
 	h.device.open, h.device.plans = o.Device, &h.plans
 	h.speeds.path = filepath.Join(dir, hidden, "speeds.json")
 	return h, nil
@@ -92,7 +100,11 @@ func (h *Host) Close() error {
 	h.mu.Lock()
 	h.closed = true
 	g := h.going
+	away := slices.Collect(maps.Values(h.far))
 	h.mu.Unlock()
+	for _, f := range away {
+		h.leave(f)
+	}
 	if g != nil {
 		g.cancel()
 		<-g.done
@@ -193,6 +205,14 @@ func (h *Host) answer(ctx context.Context, r wire.Request, part parts) (any, err
 		return h.export(ctx, r, part)
 	case wire.Delete:
 		return h.delete(ctx, r)
+	case wire.Survey:
+		return h.survey(ctx, r, part)
+	case wire.Move:
+		return h.move(ctx, r, part)
+	case wire.Attach:
+		return h.attach(ctx, r)
+	case wire.Agree:
+		return nil, h.agree(r)
 	}
 	return nil, fmt.Errorf("this host does not know the request %s", r.Name())
 }

@@ -22,18 +22,29 @@ type journal struct {
 	run string
 	f   *os.File
 	seq uint64 // of the last event
+
+	there uint64 // highest number that a server has given to one of its events, see openJournal
 }
 
-// openJournal opens the journal of the run in a directory. A line that was torn is taken away.
-func openJournal(dir, run string) (*journal, error) {
+// entry is a line of the journal.
+type entry struct {
+	wire.Frame
+	There uint64 `json:"there,omitempty"` // the number of the event at the server where the run was, 0 where it is of this host
+}
+
+// openJournal opens the journal of the run in a directory. A line that was torn is taken away. The numbers that a server gave are
+// of interest behind the event with the number after.
+func openJournal(dir, run string, after uint64) (*journal, error) {
 	f, err := os.OpenFile(filepath.Join(dir, eventsFile), os.O_RDWR|os.O_CREATE, 0o666)
 	if err != nil {
 		return nil, err
 	}
 	j := &journal{run: run, f: f}
 	whole := int64(0)
-	err = eachEvent(f, func(raw []byte, e wire.Frame) bool {
-		j.seq = e.Seq
+	err = eachEvent(f, func(raw []byte, e entry) bool {
+		if j.seq = e.Seq; e.Seq > after {
+			j.there = max(j.there, e.There)
+		}
 		whole += int64(len(raw))
 		return true
 	})
@@ -50,14 +61,14 @@ func openJournal(dir, run string) (*journal, error) {
 	return j, nil
 }
 
-// add numbers an event and writes it down.
-func (j *journal) add(e wire.Event) (wire.Frame, error) {
+// add numbers an event and writes it down; there is the number that a server gave it, or 0.
+func (j *journal) add(e wire.Event, there uint64) (wire.Frame, error) {
 	data, err := json.Marshal(e)
 	if err != nil {
 		return wire.Frame{}, fmt.Errorf("an event of run %s: %w", j.run, err)
 	}
 	f := wire.Frame{V: wire.Version, Kind: wire.KindEvent, Run: j.run, Seq: j.seq + 1, Name: wire.Name(e), Data: data}
-	kept := f
+	kept := entry{f, there}
 	kept.Run = ""
 	if passes(e) {
 		kept.Data = nil
@@ -85,7 +96,7 @@ func passes(e wire.Event) bool {
 func (j *journal) close() error { return j.f.Close() }
 
 // eachEvent calls f with every whole line and its frame, until it says no.
-func eachEvent(r io.Reader, f func(raw []byte, e wire.Frame) bool) error {
+func eachEvent(r io.Reader, f func(raw []byte, e entry) bool) error {
 	in := bufio.NewReader(r)
 	for {
 		raw, err := in.ReadBytes('\n')
@@ -95,7 +106,7 @@ func eachEvent(r io.Reader, f func(raw []byte, e wire.Frame) bool) error {
 		if err != nil {
 			return err
 		}
-		var e wire.Frame
+		var e entry
 		if json.Unmarshal(raw, &e) != nil || e.Seq == 0 {
 			return nil // what follows a damaged line has no number that can be trusted
 		}
@@ -123,7 +134,7 @@ func (h *Host) replay(r wire.Replay) (wire.Told, error) {
 		return told, fmt.Errorf("the events of run %s: %w", r.Run, err)
 	}
 	size := 0
-	err = eachEvent(bytes.NewReader(raw), func(raw []byte, e wire.Frame) bool {
+	err = eachEvent(bytes.NewReader(raw), func(raw []byte, e entry) bool {
 		if e.Seq < r.Seq {
 			return true
 		}
@@ -133,9 +144,18 @@ func (h *Host) replay(r wire.Replay) (wire.Told, error) {
 		told.Next = e.Seq + 1
 		if e.Data != nil {
 			e.Run = r.Run
-			told.Events = append(told.Events, e)
+			told.Events = append(told.Events, e.Frame)
 		}
 		return true
 	})
 	return told, err
+}
+
+// lastEvent is the number of the last event of the run in a directory.
+func lastEvent(dir string) (uint64, error) {
+	j, err := openJournal(dir, filepath.Base(dir), 0)
+	if err != nil {
+		return 0, err
+	}
+	return j.seq, j.close()
 }

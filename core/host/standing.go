@@ -21,6 +21,7 @@ const standingFile = "host.json"
 
 // What a run is doing, as wire.Run has it.
 const (
+	statusQueued  = "queued"
 	statusRunning = "running"
 	statusPaused  = "paused"
 	statusStopped = "stopped"
@@ -64,11 +65,13 @@ func (s *standing) take(e wire.Event) bool {
 		s.Status = statusRunning
 	case wire.Finished:
 		s.Step, s.Status, s.Reason = e.Step, statusDone, e.Stopped
-		if e.Stopped == "interrupted" {
+		if e.Stopped == "interrupted" || e.Stopped == "stopped" {
 			s.Status, s.Reason = statusStopped, ""
 		}
 	case wire.Failed:
 		s.Status, s.Reason = statusFailed, e.Reason
+	case wire.Queued:
+		s.Status, s.Reason = statusQueued, e.Reason
 	default:
 		return false
 	}
@@ -114,22 +117,29 @@ func (h *Host) runOf(dir string) wire.Run {
 	}
 	var s standing
 	h.mu.Lock()
-	g := h.going
+	g, f := h.going, h.far[r.ID]
 	h.mu.Unlock()
 	if g != nil && g.name() == r.ID {
 		g.mu.Lock()
 		s = g.where
 		g.mu.Unlock()
+	} else if f != nil {
+		f.mu.Lock()
+		s, r.On = f.where, f.away.Server
+		f.mu.Unlock()
 	} else {
 		if !readFile(filepath.Join(dir, standingFile), &s) {
 			s = standingOf(from)
 		}
-		if s.Status == statusRunning || s.Status == statusPaused { // its process or tab has ended
+		if s.Status == statusRunning || s.Status == statusPaused || s.Status == statusQueued { // its process or tab has ended
 			s.Status = statusStopped
 		}
 	}
 	if last, ok, err := from.Latest(); err == nil && ok {
 		r.Step = last.Step
+	}
+	if r.On != "" {
+		r.Step = s.Saved
 	}
 	r.Model, r.Steps, r.Loss, r.EvalLoss, r.Note = s.Model, s.Steps, s.Loss, s.EvalLoss, s.Note
 	r.Status, r.Reason, r.Finished = s.Status, s.Reason, s.Status == statusDone
@@ -186,13 +196,19 @@ func (h *Host) note(r wire.Note) error {
 	}
 	path := filepath.Join(dir, standingFile)
 	h.mu.Lock()
-	g := h.going
+	g, f := h.going, h.far[r.Run]
 	h.mu.Unlock()
 	if g != nil && g.name() == r.Run {
 		g.mu.Lock()
 		defer g.mu.Unlock()
 		g.where.Note = r.Text
 		return replaceFile(path, g.where)
+	}
+	if f != nil {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.where.Note = r.Text
+		return replaceFile(path, f.where)
 	}
 	var s standing
 	if !readFile(path, &s) {

@@ -49,7 +49,7 @@ func (f Files) Send(ctx context.Context, b wire.Blob, open func(offset int64) (i
 	known := false
 	for try := 0; try < patience; {
 		if !known {
-			if have, whole, err = f.have(ctx, b.SHA256); err == nil {
+			if have, whole, err = f.Have(ctx, b.SHA256); err == nil {
 				known = true
 			}
 		}
@@ -90,8 +90,8 @@ func pause(ctx context.Context, try int) error {
 	}
 }
 
-// have asks what has come of a file.
-func (f Files) have(ctx context.Context, sha string) (int64, bool, error) {
+// Have asks how many bytes of a file have come, and whether these are all of it, checked.
+func (f Files) Have(ctx context.Context, sha string) (int64, bool, error) {
 	res, err := f.do(ctx, http.MethodHead, "/files/"+sha, nil, 0, nil)
 	if err != nil {
 		return 0, false, err

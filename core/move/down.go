@@ -16,10 +16,13 @@ import (
 
 var idShape = regexp.MustCompile(`^[^/\\\x00-\x1f]{1,200}/v[0-9]{1,9}-[0-9]{8}-[0-9]{6}$`)
 
+// IsID reports whether a name is the ID of a run, and no path that leads elsewhere.
+func IsID(id string) bool { return idShape.MatchString(id) && !strings.HasPrefix(id, ".") }
+
 // Pull brings a run from a server to <outputDir>/<id> as of its last State, and says where it is and at which step. What is
 // here already is not brought again; a checkpoint gets its name when it is whole. The run can go on from there.
 func Pull(ctx context.Context, l wire.Link, from link.Files, id, outputDir string, tell func(Progress)) (dir string, step int, err error) {
-	if !idShape.MatchString(id) || strings.HasPrefix(id, ".") {
+	if !IsID(id) {
 		return "", 0, fmt.Errorf("%q is no id of a run; `hone runs` lists them", id)
 	}
 	c, err := wire.Ask[wire.Carried](ctx, l, wire.Carry{Run: id}, nil)

@@ -28,6 +28,7 @@ type Load struct {
 	Places []wire.Place
 	From   *wire.Carried // the run that moves; nil: a new one
 
+	hubs  []string          // what the server fetches for itself
 	paths map[string]string // of the files here, by hash
 	order []wire.Blob       // each content once
 }
@@ -39,6 +40,9 @@ func (l *Load) Bytes() (n int64) {
 	}
 	return n
 }
+
+// FromHub are the names of a hub that the recipe has: the server fetches them for itself.
+func (l *Load) FromHub() []string { return l.hubs }
 
 // Count of the files.
 func (l *Load) Count() int { return len(l.order) }
@@ -133,7 +137,11 @@ func GatherRun(dir string) (*Load, error) {
 // folder adds a directory that a recipe names.
 func (l *Load) folder(what, name string, list func(string) ([]string, error)) error {
 	st, err := os.Stat(name)
-	if errors.Is(err, fs.ErrNotExist) && hub.IsName(name) || l.has(name) {
+	if errors.Is(err, fs.ErrNotExist) && hub.IsName(name) {
+		l.hubs = append(l.hubs, name)
+		return nil
+	}
+	if l.has(name) {
 		return nil
 	}
 	if err != nil {
@@ -164,7 +172,11 @@ func (l *Load) folder(what, name string, list func(string) ([]string, error)) er
 // rows adds a data set: a file, or a folder of files.
 func (l *Load) rows(name string) error {
 	st, err := os.Stat(name)
-	if errors.Is(err, fs.ErrNotExist) && hub.IsName(name) || l.has(name) {
+	if errors.Is(err, fs.ErrNotExist) && hub.IsName(name) {
+		l.hubs = append(l.hubs, name)
+		return nil
+	}
+	if l.has(name) {
 		return nil
 	}
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"hone/core/device"
 	"hone/core/device/cpu"
 	"hone/core/wire"
 )
@@ -80,6 +81,9 @@ type TooLarge struct {
 }
 
 func (e *TooLarge) Error() string { return e.text }
+
+// Is makes it a device.ErrMemory.
+func (e *TooLarge) Is(target error) bool { return target == device.ErrMemory }
 
 // Budget is how much memory the run may take, 0 where that is unknown.
 func (j *Job) Budget() int64 {

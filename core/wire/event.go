@@ -203,6 +203,10 @@ func Name(e Event) string {
 		return "queued"
 	case Failed:
 		return "failed"
+	case Moved:
+		return "moved"
+	case Linked:
+		return "linked"
 	}
 	panic("wire: an event without a name")
 }
@@ -238,6 +242,10 @@ func ParseEvent(name string, data json.RawMessage) (Event, error) {
 		return parseEvent[Queued](name, data)
 	case "failed":
 		return parseEvent[Failed](name, data)
+	case "moved":
+		return parseEvent[Moved](name, data)
+	case "linked":
+		return parseEvent[Linked](name, data)
 	}
 	return nil, fmt.Errorf("wire: there is no event %.40q; bring both sides to one release", name)
 }

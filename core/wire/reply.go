@@ -13,6 +13,10 @@ type Host struct {
 	Data    []Data  `json:"data"`
 	Runs    []Run   `json:"runs"`
 	Going   string  `json:"going"` // the run that is going on
+
+	Servers []Known  `json:"servers,omitempty"` // where runs of this host can go on
+	Workers []Worker `json:"workers,omitempty"` // of a server
+	Queue   int      `json:"queue,omitempty"`   // of a server: runs that wait, of all users
 }
 
 // Storage is the space that the host has for files, in bytes; 0 where that is unknown.
@@ -141,6 +145,7 @@ type Run struct {
 	Status   string          `json:"status,omitempty"` // on a server: queued, running, paused, stopped, failed, done
 	Reason   string          `json:"reason,omitempty"` // why it failed, or had to be begun again
 	Attempts int             `json:"attempts,omitempty"`
+	On       string          `json:"on,omitempty"` // the server that has it; "" is this host
 	Bytes    int64           `json:"bytes"`
 	Note     string          `json:"note"`
 	Recipe   json.RawMessage `json:"recipe"` // args.json

@@ -47,6 +47,9 @@ type Start struct {
 	From     *Carried `json:"from,omitempty"`     // go on with this run instead of beginning one; Files have been sent before
 	Priority int      `json:"priority,omitempty"` // 0 the first, 1 as usual, 2 when nothing else waits
 	Key      string   `json:"key,omitempty"`      // chosen by who asks: asking again with it starts nothing more
+	Paused   bool     `json:"paused,omitempty"`   // it begins paused
+
+	On *Server `json:"on,omitempty"` // for a host that is no server: the run is done there, and shown here
 }
 
 // Resume goes on with a run from its last State. Reply: RunName.
@@ -156,6 +159,14 @@ func ParseRequest(name string, data json.RawMessage) (Request, error) {
 		return parse[Delete](name, data)
 	case Carry{}.Name():
 		return parse[Carry](name, data)
+	case Survey{}.Name():
+		return parse[Survey](name, data)
+	case Move{}.Name():
+		return parse[Move](name, data)
+	case Attach{}.Name():
+		return parse[Attach](name, data)
+	case Agree{}.Name():
+		return parse[Agree](name, data)
 	}
 	return nil, fmt.Errorf("wire: there is no request %.40q; reload the page, or bring both sides to one release", name)
 }

@@ -151,7 +151,7 @@ func toValid(s string) string {
 }
 
 func (s *socket) serve() {
-	desk := &jobs.Desk{Broker: s.api.Broker, Who: s.who}
+	desk := &jobs.Desk{Broker: s.api.Broker, Who: s.who, Quota: s.api.Files.Quota()}
 	written := make(chan struct{})
 	go func() { defer close(written); s.write() }()
 	listening := make(chan struct{})

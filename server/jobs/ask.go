@@ -10,8 +10,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"hone/core/chat"
-	"hone/core/generate"
+	"hone/core/host"
 	"hone/core/run"
 	"hone/core/wire"
 )
@@ -140,26 +139,13 @@ func (a *attempt) answer(ctx context.Context, f wire.Frame, part func(string, an
 
 // speak lets the model as it is now answer, and its base beside it.
 func (a *attempt) speak(ctx context.Context, r wire.Answer, part func(string, any)) (wire.Answers, error) {
-	out := wire.Answers{Step: int(a.newest.Load())}
-	var o generate.TextOptions
-	o.MaxNewTokens = min(max(r.Tokens, 1), run.DefaultCapacity)
-	o.Sampling = generate.Sampling{Temperature: r.Sampling.Temperature, TopK: r.Sampling.TopK, TopP: r.Sampling.TopP, Seed: uint64(r.Sampling.Seed)}
-	messages := []chat.Message{{Role: "user", Content: r.Prompt}}
-	for _, side := range []struct {
-		name string
-		base bool
-		to   **wire.Answered
-	}{{"base", true, &out.Base}, {"tuned", false, &out.Tuned}} {
-		if r.Sides != "both" && r.Sides != side.name {
-			continue
-		}
-		answer, err := a.control.Answer(ctx, side.base, messages, o, func(text string) { part("text", wire.Text{Side: side.name, Text: text}) })
-		if err != nil {
-			return out, err
-		}
-		*side.to = &wire.Answered{Text: answer.Text, Ending: string(answer.Ending)}
+	r.Tokens = min(max(r.Tokens, 1), run.DefaultCapacity)
+	if err := host.CheckAnswer(r); err != nil {
+		return wire.Answers{}, err
 	}
-	return out, nil
+	out, err := host.Speak(ctx, &a.control, r, part)
+	out.Step = int(a.newest.Load())
+	return out, err
 }
 
 // watch does what the run's user wants, now and whenever that changes.
@@ -170,26 +156,30 @@ func (a *attempt) watch(ctx context.Context, end context.CancelCauseFunc) (stop 
 		a.w.Log.Warn("the run cannot be stopped from afar", "error", err)
 		return cancel
 	}
+	// next does what is wanted next. It reports whether there will be more; nil is the end of what there was at first.
+	next := func() (e jetstream.KeyValueEntry, more bool) {
+		select {
+		case <-ctx.Done():
+			return nil, false
+		case e, more = <-w.Updates():
+		}
+		switch {
+		case e == nil:
+		case e.Operation() != jetstream.KeyValuePut:
+			a.control.Resume()
+		case string(e.Value()) == "stop":
+			end(errStopped)
+		case string(e.Value()) == "pause":
+			a.control.Pause()
+		}
+		return e, more
+	}
+	for e, more := next(); more && e != nil; e, more = next() { // before anybody asks for single steps
+	}
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case e, ok := <-w.Updates():
-				switch {
-				case !ok:
-					return
-				case e == nil: // what was there at first has come
-				case e.Operation() != jetstream.KeyValuePut:
-					a.control.Resume()
-				case string(e.Value()) == "stop":
-					end(errStopped)
-				case string(e.Value()) == "pause":
-					a.control.Pause()
-				}
-			}
+		for more := true; more; _, more = next() {
 		}
 	}()
 	return func() { cancel(); w.Stop(); <-ended }

@@ -81,6 +81,9 @@ func (a *attempt) run(ctx context.Context, log *slog.Logger) error {
 	defer stop()
 	a.events = newEventQueue(lasting, a.journal, func(err error) { end(err) })
 	a.uploader = newUploader(lasting, a, func(err error) { end(err) })
+	if a.paused {
+		a.control.Pause() // before anybody can ask for a single step, which this would take back
+	}
 	unwatch := a.watch(lasting, end)
 	unserve := a.serve(lasting)
 	a.told.ending = false
@@ -126,9 +129,6 @@ func (a *attempt) train(ctx context.Context) error {
 		if go_, err = resumed(a.recipe, a.runDir); err != nil {
 			return err
 		}
-	}
-	if a.paused {
-		a.control.Pause()
 	}
 	stop := a.saveNowAndThen(ctx)
 	defer stop()

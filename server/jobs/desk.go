@@ -19,6 +19,7 @@ import (
 type Desk struct {
 	Broker *Broker
 	Who    auth.Identity
+	Quota  int64 // bytes that the user may keep here; 0 is unknown
 }
 
 // needs says which scope a request takes.
@@ -159,10 +160,14 @@ func (d *Desk) hello(ctx context.Context) (wire.Host, error) {
 	if err != nil {
 		return wire.Host{}, err
 	}
-	h := wire.Host{Version: run.Version, Kind: "server", Runs: runs, Storage: wire.Storage{Used: used, Persistent: true}, Models: []wire.Model{}, Data: []wire.Data{}}
+	h := wire.Host{Version: run.Version, Kind: "server", Runs: runs, Storage: wire.Storage{Used: used, Quota: d.Quota, Persistent: true}, Models: []wire.Model{}, Data: []wire.Data{}}
 	var devices []string
 	busy := 0
+	if counts, _, err := d.Broker.Count(ctx); err == nil { // how many runs of others wait is no secret, and who they are is not told
+		h.Queue = counts[Queued]
+	}
 	for _, w := range workers {
+		h.Workers = append(h.Workers, wire.Worker{Device: w.Device, Memory: w.Memory, Busy: w.Run != ""})
 		if !slices.Contains(devices, w.Device) {
 			devices = append(devices, w.Device)
 		}

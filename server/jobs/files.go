@@ -49,6 +49,9 @@ func NewFiles(b *Broker, spool string, l Limits) (*Files, error) {
 	return &Files{b: b, spool: spool, limit: l, busy: map[string]bool{}}, nil
 }
 
+// Quota is how many bytes a user may keep.
+func (f *Files) Quota() int64 { return f.limit.User }
+
 // Refusal is an error of what was asked, with its HTTP status.
 type Refusal struct {
 	Status int

@@ -39,7 +39,7 @@ func openShop(t *testing.T, lease time.Duration) *shop {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &shop{b, f, &Desk{b, auth.Identity{User: "ada", Scope: auth.Run}}, dir}
+	return &shop{b, f, &Desk{Broker: b, Who: auth.Identity{User: "ada", Scope: auth.Run}}, dir}
 }
 
 // hire starts a worker; dismiss ends it.
@@ -302,7 +302,7 @@ func TestOneRun(t *testing.T) {
 		t.Errorf("the recipe names a place of the worker: %s (%v)", args, err)
 	}
 	// Others see nothing of it.
-	other := &Desk{s.Broker, auth.Identity{User: "bob", Scope: auth.Admin}}
+	other := &Desk{Broker: s.Broker, Who: auth.Identity{User: "bob", Scope: auth.Admin}}
 	for _, q := range []wire.Request{wire.Replay{Run: id}, wire.Carry{Run: id}, wire.Steer{Run: id, Do: "stop"}, wire.Resume{Run: id}, wire.Note{Run: id}, wire.Delete{Path: "runs/" + id}} {
 		if _, err := other.Ask(t.Context(), q.Name(), q, nil); Status(err) != 404 {
 			t.Errorf("%s of another user's run: %v", q.Name(), err)

@@ -60,6 +60,11 @@ func (b *Broker) Submit(ctx context.Context, user string, s wire.Start) (string,
 	if err := b.create(ctx, &rec, s.From); err != nil {
 		return "", err
 	}
+	if s.Paused {
+		if _, err := b.wanted.PutString(ctx, keyOf(user, rec.ID), "pause"); err != nil {
+			return "", fmt.Errorf("jobs: run %s: %w", rec.ID, err)
+		}
+	}
 	return rec.ID, b.enqueueAgain(ctx, &rec)
 }
 
@@ -192,7 +197,7 @@ func (b *Broker) takeBack(ctx context.Context, r *Record) error {
 	if err := b.tellPast(ctx, r); err != nil {
 		return err
 	}
-	return b.say(ctx, r.User, r.ID, wire.Queued{Step: r.Step, Reason: "it was brought back"})
+	return b.say(ctx, r.User, r.ID, wire.Queued{Step: r.Step})
 }
 
 // adopt takes the files of a run that was brought over to where those of runs are.

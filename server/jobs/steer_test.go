@@ -278,12 +278,12 @@ func TestRefused(t *testing.T) {
 			t.Errorf("%s: %v, want status %d", name, err, c.status)
 		}
 	}
-	bob := &Desk{s.Broker, s.desk.Who}
+	bob := &Desk{Broker: s.Broker, Who: s.desk.Who}
 	bob.Who.User = "bob"
 	if _, err := bob.Ask(t.Context(), "start", wire.Start{Recipe: raw, Places: places}, nil); Status(err) != 409 {
 		t.Errorf("the files of another user: %v", err)
 	}
-	viewer := &Desk{s.Broker, s.desk.Who}
+	viewer := &Desk{Broker: s.Broker, Who: s.desk.Who}
 	viewer.Who.Scope = "view"
 	if _, err := viewer.Ask(t.Context(), "start", wire.Start{Recipe: raw, Places: places}, nil); Status(err) != 403 {
 		t.Errorf("a token to look only: %v", err)

@@ -40,7 +40,8 @@ const (
 type Presence struct {
 	Name   string    `json:"name"`
 	Device string    `json:"device"`
-	Run    string    `json:"run"` // <user>/<id>; "" when it waits
+	Memory int64     `json:"memory"` // bytes that a run may take there; 0 where that is unknown
+	Run    string    `json:"run"`    // <user>/<id>; "" when it waits
 	Since  time.Time `json:"since"`
 }
 
@@ -64,7 +65,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	if err := os.MkdirAll(w.Dir, 0o700); err != nil {
 		return fmt.Errorf("jobs: the worker's directory: %w", err)
 	}
-	presence := Presence{Name: presenceName(), Device: w.Device.Caps().Name, Since: time.Now().UTC()}
+	presence := Presence{Name: presenceName(), Device: w.Device.Caps().Name, Memory: w.Device.Caps().MemoryBudget, Since: time.Now().UTC()}
 	w.present(ctx, presence)
 	shown := time.Now()
 	for ctx.Err() == nil {
@@ -269,9 +270,6 @@ func (w *Worker) begin(ctx context.Context, t ticket) (*attempt, error) {
 		return nil, b.tellEnding(ctx, r)
 	}
 	a := &attempt{w: w, b: b, record: r, key: keyOf(t.User, t.ID), dir: filepath.Join(w.Dir, "work", strconv.Itoa(os.Getpid())), paused: wants == "pause"}
-	if a.told, err = b.toldOf(ctx, t.User, t.ID); err != nil {
-		return nil, err
-	}
 	if a.journal, err = b.openJournal(ctx, t.User, t.ID, strconv.Itoa(r.Attempt)); err != nil {
 		return nil, err
 	}
@@ -280,7 +278,9 @@ func (w *Worker) begin(ctx context.Context, t ticket) (*attempt, error) {
 			return nil, err
 		}
 	}
-	return a, nil
+	// What has been told is read last: a worker that is taken for dead may have gone on telling until this event was behind its own.
+	a.told, err = b.toldOf(ctx, t.User, t.ID)
+	return a, err
 }
 
 // presenceName is this process, for people.

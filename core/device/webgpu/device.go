@@ -114,6 +114,8 @@ func noRoom(format string, args ...any) error { return roomError{fmt.Errorf(form
 
 func (e roomError) Unwrap() error { return e.error }
 
+func (e roomError) Is(target error) bool { return target == device.ErrMemory }
+
 // newBuffer makes a buffer and reports at once when there is no memory for it.
 func (d *Device) newBuffer(label string, bytes int64, u usage) (bufferID, error) {
 	if bytes > d.about.maxBuffer || u == storage && bytes > d.about.maxBinding {

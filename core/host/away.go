@@ -1,0 +1,349 @@
+package host
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"hone/core/checkpoint"
+	"hone/core/link"
+	"hone/core/wire"
+)
+
+// awayFile says in a run's directory where the run is, if it was ever elsewhere.
+const awayFile = "away.json"
+
+// away is what awayFile holds.
+type away struct {
+	Server string `json:"server"`
+	There  string `json:"there"` // one of the words below
+	Key    string `json:"key"`   // of the request with which it began there: asking again begins nothing more
+	Step   int    `json:"step"`  // of the State that it left with
+	Paused bool   `json:"paused,omitempty"`
+	From   uint64 `json:"from"` // the number here of the last event before it left
+	Seen   uint64 `json:"seen"` // the number there of the last event that was told before it left
+}
+
+// Where a run stands that was elsewhere.
+const (
+	leaving = "leaving" // it may have begun there
+	there   = "there"
+	home    = "home"
+)
+
+// far is a run that is away: its events are told here as if it were not, and are in the journal here.
+type far struct {
+	h    *Host
+	id   string
+	dir  string
+	end  context.CancelFunc
+	ctx  context.Context
+	over chan struct{} // closed when the run has ended there
+
+	homing sync.Mutex // one brings it home at a time
+
+	mu      sync.Mutex
+	away    away
+	journal *journal
+	where   standing
+	seen    uint64 // the number there of the last event that was told
+	client  *link.Client
+	linked  wire.Linked
+	ended   bool
+}
+
+// goAway makes a run one that is away, and follows it.
+func (h *Host) goAway(id string, a away) (*far, error) {
+	dir := filepath.Join(h.dir, runsDir, filepath.FromSlash(id))
+	j, err := openJournal(dir, id, a.From)
+	if err != nil {
+		return nil, err
+	}
+	f := &far{h: h, id: id, dir: dir, away: a, journal: j, over: make(chan struct{}), seen: max(a.Seen, j.there)}
+	f.linked = wire.Linked{On: a.Server, Reason: "not yet"}
+	if !readFile(filepath.Join(dir, standingFile), &f.where) {
+		f.where = standingOf(checkpoint.Run{Dir: dir})
+	}
+	f.ctx, f.end = context.WithCancel(context.Background())
+	h.mu.Lock()
+	if h.closed || h.far[id] != nil {
+		err = fmt.Errorf("the run %s is on its way already", id)
+	} else {
+		h.far[id] = f
+	}
+	h.mu.Unlock()
+	if err != nil {
+		j.close()
+		return nil, err
+	}
+	if err = replaceFile(filepath.Join(dir, awayFile), a); err != nil {
+		h.leave(f)
+		return nil, err
+	}
+	return f, nil
+}
+
+// rejoin follows the runs again that were away when the workspace was last closed.
+func (h *Host) rejoin() {
+	found, _ := filepath.Glob(filepath.Join(quoted(filepath.Join(h.dir, runsDir)), "*", "v*", awayFile)) // the pattern is well formed
+	for _, path := range found {
+		var a away
+		if !readFile(path, &a) || a.There == home {
+			continue
+		}
+		f, err := h.goAway(h.runID(filepath.Dir(path)), a)
+		if err != nil {
+			continue // it is being followed
+		}
+		go f.join()
+	}
+}
+
+// join finds the server of a run that is away, and follows it there.
+func (f *far) join() {
+	if f.dial(f.ctx) != nil {
+		return // what it says was told
+	}
+	f.mu.Lock()
+	where := f.away.There
+	f.mu.Unlock()
+	if where == leaving { // it is not known whether it has arrived
+		if err := f.h.arrive(f.ctx, f, func(string, any) {}); err != nil {
+			f.say(wire.Linked{On: f.away.Server, Reason: err.Error(), Denied: true})
+			return
+		}
+	}
+	f.follow()
+}
+
+// dial makes the link of a run, and waits until there is one. While the server is away, it is tried on until ctx ends.
+func (f *far) dial(ctx context.Context) error {
+	c, err := f.h.link(ctx, wire.Server{URL: f.away.Server}, f.heard, func(s link.State) {
+		l := wire.Linked{On: f.away.Server, Connected: s.Connected, Denied: s.Denied}
+		if s.Err != nil {
+			l.Reason = s.Err.Error()
+		}
+		f.say(l)
+	})
+	if err != nil {
+		return err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.ctx.Err() != nil { // it was given up meanwhile
+		go c.Close()
+		return f.ctx.Err()
+	}
+	if f.client != nil {
+		go f.client.Close()
+	}
+	f.client = c
+	return nil
+}
+
+// follow tells what happens there, from where it was left.
+func (f *far) follow() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.client != nil {
+		f.client.Follow(f.id, f.seen+1)
+	}
+}
+
+// say tells how the link is; that is no event of the run.
+func (f *far) say(l wire.Linked) {
+	f.mu.Lock()
+	same := l == f.linked
+	f.linked = l
+	f.mu.Unlock()
+	if !same && f.ctx.Err() == nil {
+		data, _ := json.Marshal(l) // plain values
+		f.h.tell(wire.Frame{V: wire.Version, Kind: wire.KindEvent, Run: f.id, Name: wire.Name(l), Data: data})
+	}
+}
+
+// heard takes an event of the server.
+func (f *far) heard(e wire.Frame) {
+	if e.Run != f.id {
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if e.Seq != f.seen+1 || f.ctx.Err() != nil { // Follow brings what is before it
+		return
+	}
+	v, err := wire.ParseEvent(e.Name, e.Data)
+	if err != nil {
+		return // of another release
+	}
+	f.seen = e.Seq
+	if step, ok := stepOf(v); ok && step <= f.away.Step {
+		return // it was told here before the run left
+	}
+	f.tell(v, e.Seq)
+	switch v.(type) {
+	case wire.Started, wire.Queued:
+		if f.ended { // it was resumed there
+			f.ended, f.over = false, make(chan struct{})
+		}
+	case wire.Finished, wire.Failed:
+		if !f.ended {
+			f.ended = true
+			close(f.over)
+		}
+		if f.where.Status == statusDone {
+			go f.h.bringResult(f)
+		}
+	}
+}
+
+// tell writes an event down and passes it on. The caller holds the lock.
+func (f *far) tell(e wire.Event, there uint64) {
+	frame, err := f.journal.add(e, there)
+	if err != nil {
+		data, _ := json.Marshal(e)
+		frame = wire.Frame{V: wire.Version, Kind: wire.KindEvent, Run: f.id, Name: wire.Name(e), Data: data}
+	}
+	if f.where.take(e) {
+		_ = replaceFile(filepath.Join(f.dir, standingFile), f.where) // it can be found out again
+	}
+	f.h.tell(frame)
+}
+
+// stepOf is the step of an event that a step has once.
+func stepOf(e wire.Event) (int, bool) {
+	switch e := e.(type) {
+	case wire.Stepped:
+		return e.Step, true
+	case wire.Progress:
+		return e.Step, true
+	case wire.Evaluated:
+		return e.Step, true
+	case wire.Saved:
+		return e.Step, true
+	}
+	return 0, false
+}
+
+// bringResult brings a run home that has ended there with its last step.
+func (h *Host) bringResult(f *far) {
+	if _, err := h.comeHome(f.ctx, f, false, func(string, any) {}); err != nil && f.ctx.Err() == nil {
+		f.mu.Lock()
+		f.tell(wire.Warning{Text: fmt.Sprintf("The run has ended at %s, and its result could not be brought here yet: %v", f.away.Server, err)}, 0)
+		f.mu.Unlock()
+	}
+}
+
+// leave stops following a run.
+func (h *Host) leave(f *far) {
+	f.end()
+	h.mu.Lock()
+	if h.far[f.id] == f {
+		delete(h.far, f.id)
+	}
+	h.mu.Unlock()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.client != nil {
+		go f.client.Close() // it may be this run's own link that tells the event for which it is left
+		f.client = nil
+	}
+	f.journal.close()
+}
+
+// awayRun is a run that is away, or nil.
+func (h *Host) awayRun(id string) *far {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.far[id]
+}
+
+// ask asks the server of a run.
+func (f *far) ask(ctx context.Context, r wire.Request, part func(string, json.RawMessage)) (json.RawMessage, error) {
+	f.mu.Lock()
+	c, linked := f.client, f.linked
+	f.mu.Unlock()
+	if c == nil || !linked.Connected {
+		return nil, fmt.Errorf("the run is at %s, which is not reached now (%s)", f.away.Server, linked.Reason)
+	}
+	return c.Ask(ctx, r.Name(), r, part)
+}
+
+// link connects to a server, with the token that is known of it where none is given.
+func (h *Host) link(ctx context.Context, s wire.Server, event func(wire.Frame), state func(link.State)) (*link.Client, error) {
+	if s.Token == "" {
+		s.Token = h.known()[s.URL].Token
+	}
+	return link.Dial(ctx, link.Options{URL: s.URL, Token: s.Token, HTTP: h.options.HTTP, Event: event, State: state})
+}
+
+func (h *Host) filesOf(s wire.Server) link.Files {
+	if s.Token == "" {
+		s.Token = h.known()[s.URL].Token
+	}
+	return link.Files{URL: s.URL, Token: s.Token, HTTP: h.options.HTTP}
+}
+
+// known are the servers that the user has used, by their URL, in .host/servers.json.
+type knownServer struct {
+	Token  string    `json:"token"`
+	Agreed bool      `json:"agreed"` // see wire.Agree
+	Used   time.Time `json:"used"`
+}
+
+func (h *Host) serversPath() string { return filepath.Join(h.dir, hidden, "servers.json") }
+
+func (h *Host) known() map[string]knownServer {
+	all := map[string]knownServer{}
+	h.servers.Lock()
+	defer h.servers.Unlock()
+	readFile(h.serversPath(), &all)
+	return all
+}
+
+// remember keeps a server with its token; agreed, if given, is what the user says about it. Only one server can be the one where
+// runs go by themselves.
+func (h *Host) remember(s wire.Server, agreed *bool) error {
+	if _, err := link.Address(s.URL); err != nil {
+		return err
+	}
+	h.servers.Lock()
+	defer h.servers.Unlock()
+	all := map[string]knownServer{}
+	readFile(h.serversPath(), &all)
+	k := all[s.URL]
+	if k.Used = time.Now().UTC(); s.Token != "" {
+		k.Token = s.Token
+	}
+	if agreed != nil {
+		for url, other := range all {
+			other.Agreed = false
+			all[url] = other
+		}
+		k.Agreed = *agreed
+	}
+	all[s.URL] = k
+	if err := os.MkdirAll(filepath.Dir(h.serversPath()), 0o700); err != nil {
+		return err
+	}
+	return replaceFile(h.serversPath(), all)
+}
+
+// knownServers are they for a greeting, the last used first.
+func (h *Host) knownServers() (list []wire.Known) {
+	all := h.known()
+	for url, k := range all {
+		list = append(list, wire.Known{URL: url, Agreed: k.Agreed})
+	}
+	slices.SortFunc(list, func(a, b wire.Known) int { return all[b.URL].Used.Compare(all[a.URL].Used) })
+	return list
+}
+
+// errHome says that a run is not elsewhere.
+var errHome = errors.New("the run is here")

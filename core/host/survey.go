@@ -1,0 +1,153 @@
+package host
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"hone/core/checkpoint"
+	"hone/core/link"
+	"hone/core/move"
+	"hone/core/recipe"
+	"hone/core/run"
+	"hone/core/wire"
+)
+
+// surveyTime is how long a server may take to let somebody in who only looks.
+const surveyTime = 20 * time.Second
+
+// survey finds out what it would mean that a run goes on at a server.
+func (h *Host) survey(ctx context.Context, r wire.Survey, part parts) (wire.Surveyed, error) {
+	part.moving("connecting", "")
+	dialing, cancel := context.WithTimeout(ctx, surveyTime)
+	defer cancel()
+	c, err := h.link(dialing, r.On, nil, nil)
+	if err != nil {
+		return wire.Surveyed{}, err
+	}
+	defer c.Close()
+	server, err := wire.Ask[wire.Host](ctx, c, wire.Hello{}, nil)
+	if err != nil {
+		return wire.Surveyed{}, err
+	}
+	out := wire.Surveyed{URL: r.On.URL, User: c.Welcome().User, Version: server.Version, Workers: server.Workers, Queue: server.Queue, Storage: server.Storage, Parcels: []wire.Parcel{}, Runs: []wire.Run{}}
+	for _, x := range server.Runs {
+		if _, err := h.runDir(x.ID); err != nil && move.IsID(x.ID) {
+			out.Runs = append(out.Runs, x)
+		}
+	}
+	if c.Welcome().Scope == "view" {
+		out.Refusal = "This token may only look at runs; sending one takes a token of scope run."
+		return out, nil
+	}
+	if r.Run == "" && len(r.Recipe) == 0 {
+		return out, nil
+	}
+	if err := h.parcels(ctx, r, &out, part); err != nil {
+		return wire.Surveyed{}, err
+	}
+	for _, p := range out.Parcels {
+		out.Total += p.Bytes - p.There
+	}
+	if q := server.Storage.Quota; q > 0 && server.Storage.Used+out.Total > q {
+		out.Refusal = fmt.Sprintf("You have %s on this server and may have %s; %s more do not fit. Delete runs or files there.", run.Size(server.Storage.Used), run.Size(q), run.Size(out.Total))
+	}
+	return out, nil
+}
+
+// parcels lists what would leave.
+func (h *Host) parcels(ctx context.Context, r wire.Survey, out *wire.Surveyed, part parts) error {
+	var rec recipe.Recipe
+	var err error
+	if r.Run == "" {
+		rec, err = h.recipe(r.Recipe)
+	} else {
+		var dir string
+		if dir, err = h.runDir(r.Run); err != nil {
+			return err
+		}
+		var raw []byte
+		if raw, err = (checkpoint.Run{Dir: dir}).ReadArgs(); err == nil {
+			rec, err = recipe.FromJSON(raw)
+		}
+		if err == nil {
+			var state wire.Parcel
+			if state, err = stateOf(dir); err == nil && state.Files > 0 {
+				out.Parcels = append(out.Parcels, state)
+			}
+		}
+	}
+	if err == nil {
+		err = h.bring(ctx, rec, part)
+	}
+	if err != nil {
+		return err
+	}
+	part.moving("hashing", "")
+	load, err := move.Gather(rec)
+	if err != nil {
+		return err
+	}
+	files := h.filesOf(r.On)
+	for _, place := range load.Places {
+		p, err := parcelOf(ctx, files, place)
+		if err != nil {
+			return err
+		}
+		p.Name = h.name(place.Name)
+		switch place.Name {
+		case rec.Model:
+			p.What = "model"
+		case rec.Adapter:
+			p.What = "adapter"
+		}
+		out.Parcels = append(out.Parcels, p)
+	}
+	for _, name := range load.FromHub() {
+		out.Parcels = append(out.Parcels, wire.Parcel{What: "hub", Name: name})
+	}
+	return nil
+}
+
+// stateOf is what a run itself has that would leave.
+func stateOf(dir string) (wire.Parcel, error) {
+	p := wire.Parcel{What: "state", Name: filepath.Base(filepath.Dir(dir)) + "/" + filepath.Base(dir)}
+	all, err := checkpoint.Run{Dir: dir}.Checkpoints()
+	for _, c := range all {
+		p.Files++
+		p.Bytes += used(c.Dir)
+	}
+	return p, err
+}
+
+func parcelOf(ctx context.Context, files link.Files, place wire.Place) (wire.Parcel, error) {
+	p := wire.Parcel{What: "data", Files: len(place.Files)}
+	for _, f := range place.Files {
+		p.Bytes += f.Size
+		have, whole, err := files.Have(ctx, f.SHA256)
+		if err != nil {
+			return p, err
+		}
+		if whole {
+			have = f.Size
+		}
+		p.There += have
+	}
+	return p, nil
+}
+
+// agree keeps what the user says about a server. Runs that could not reach it try again, as there may be another token.
+func (h *Host) agree(r wire.Agree) error {
+	if err := h.remember(r.On, &r.Agreed); err != nil {
+		return err
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, f := range h.far {
+		if f.away.Server == r.On.URL && !f.connected() {
+			go f.join()
+		}
+	}
+	return nil
+}
