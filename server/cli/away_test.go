@@ -320,7 +320,10 @@ func TestPageLosesDevice(t *testing.T) {
 		tell[struct{}](d, wire.Agree{On: wire.Server{URL: s.url}, Agreed: agreed})
 		id := tell[wire.RunName](d, wire.Start{Recipe: deskRecipe(40)}).Run
 		if !agreed {
-			d.until("failed", func(_ string, e wire.Event) bool { f, ok := e.(wire.Failed); return ok && strings.Contains(f.Reason, "lost") })
+			d.until("failed", func(_ string, e wire.Event) bool {
+				f, ok := e.(wire.Failed)
+				return ok && strings.Contains(f.Reason, "lost")
+			})
 			continue
 		}
 		d.until("back with its result", func(_ string, e wire.Event) bool { m, ok := e.(wire.Moved); return ok && m.On == "" && m.Step == 40 })

@@ -27,12 +27,14 @@ import (
 const saveEvery = 20 * time.Second
 
 func main() {
-	http.DefaultTransport = &hub.Roundabout{Direct: http.DefaultTransport, Server: address("../../hub/")}
+	direct := http.DefaultTransport
+	http.DefaultTransport = &hub.Roundabout{Direct: direct, Server: address("../../hub/")}
 	http.DefaultClient.Transport = http.DefaultTransport
 	gpu := &graphics{}
 	t := &tab{options: host.Options{
 		Dir: "/", Device: gpu.open, Reason: gpu.reason, Storage: storage, SaveEvery: saveEvery,
 		Bundle: bundle(), Server: host.Server{Models: address("../../models/")},
+		HTTP: &http.Client{Transport: direct},
 	}}
 	t.page = studio.New(studio.Options{Link: t, Out: update, Store: store, Deliver: deliver, Storage: func() wire.Storage { return storage(context.Background()) }})
 	t.begin()

@@ -27,6 +27,7 @@ type State struct {
 	ShareURL string
 
 	Run     Run
+	Place   Whereabouts
 	Prompts []string // that base and tuned model answer while it goes on
 	Chart   ChartLook
 	Try     Try
@@ -65,6 +66,11 @@ type Run struct {
 	Warnings   []string
 	Answers    []Comparison
 	Comparable bool // full fine-tuning has no base to compare with while it runs
+
+	On     string      // the server that has it; "" is this browser
+	Left   int         // step with which it left
+	Queued bool        // it waits there for a device
+	Link   wire.Linked // the way to the server
 }
 
 // Alive reports whether the run can be steered.

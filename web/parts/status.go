@@ -13,6 +13,9 @@ func (s *State) status() string {
 	r := s.Run
 	switch r.State {
 	case Begins:
+		if r.Queued {
+			return s.T(words.StatusQueued)
+		}
 		return s.T(words.StatusBegins)
 	case Runs:
 		return s.T(words.StatusRuns, r.Step, r.Steps)

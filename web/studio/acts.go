@@ -53,6 +53,15 @@ var acts = map[string]func(*Studio, Act){
 	"stop":      func(t *Studio, a Act) { go t.steer("stop", 0) },
 	"rate":      func(t *Studio, a Act) { t.rate(a.value("rate")) },
 
+	"place_look":   func(t *Studio, a Act) { go t.placeLook(a.value("url"), a.value("token")) },
+	"place_go":     func(t *Studio, a Act) { go t.placeGo() },
+	"place_back":   func(t *Studio, a Act) { go t.placeBack(false) },
+	"place_lost":   func(t *Studio, a Act) { go t.placeBack(true) },
+	"place_start":  func(t *Studio, a Act) { go t.placeStart() },
+	"place_attach": func(t *Studio, a Act) { go t.placeAttach(a.value("run")) },
+	"place_agree":  func(t *Studio, a Act) { go t.placeAgree(t.server(), a.value("checked") == "true") },
+	"place_token":  func(t *Studio, a Act) { go t.placeToken(a.value("token")) },
+
 	"chart_log": func(t *Studio, a Act) { t.change(func(s *parts.State) { s.Chart.Log = a.value("checked") == "true" }) },
 	"chart_smoothing": func(t *Studio, a Act) {
 		if x, err := strconv.ParseFloat(a.value("smoothing"), 64); err == nil && x >= 0 && x < 1 {

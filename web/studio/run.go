@@ -94,7 +94,9 @@ func (t *Studio) beginRun(id string, ask func() (wire.RunName, error)) {
 	t.change(func(s *parts.State) {
 		before := s.Run
 		s.Run = parts.Run{ID: id, State: parts.Begins, Comparable: s.Setting("train_type") != "full"}
+		s.Place.Survey = nil
 		if id != "" && before.ID == id {
+			s.Run.On, s.Run.Left, s.Run.Link = before.On, before.Left, before.Link
 			s.Run.Points, s.Run.Held, s.Run.Step, s.Run.Steps = before.Points, before.Held, before.Step, before.Steps
 		}
 		delete(s.Errors, "run")
@@ -137,6 +139,11 @@ func (t *Studio) rate(text string) {
 func (t *Studio) attach() {
 	t.mu.Lock()
 	id := t.s.Host.Going
+	for _, r := range t.s.Host.Runs {
+		if id == "" && r.On != "" && !r.Finished {
+			id = r.ID
+		}
+	}
 	if id == "" && len(t.s.Host.Runs) > 0 {
 		id = t.s.Host.Runs[0].ID
 	}
@@ -166,7 +173,7 @@ func (t *Studio) show(id string) {
 		run := &parts.Run{ID: id, State: parts.Stopped, Comparable: s.Setting("train_type") != "full"}
 		for _, r := range s.Host.Runs {
 			if r.ID == id {
-				run.Step, run.Steps = r.Step, r.Steps
+				run.Step, run.Steps, run.On = r.Step, r.Steps, r.On
 				if r.Finished {
 					run.State = parts.Done
 				}
@@ -175,11 +182,16 @@ func (t *Studio) show(id string) {
 		if s.Host.Going == id {
 			run.State = parts.Runs
 		}
+		link := s.Run.Link
+		if s.Run.ID != id {
+			s.Place.Survey, link = nil, wire.Linked{}
+		}
 		s.Run = *run
+		s.Run.Link = link
 		for _, f := range events {
 			t.take(s, f)
 		}
-		if s.Host.Going != id && s.Run.Alive() {
+		if s.Host.Going != id && s.Run.On == "" && s.Run.Alive() {
 			s.Run.State = parts.Stopped // its last events were lost with the tab
 		}
 	})
@@ -222,6 +234,9 @@ func (t *Studio) Told(f wire.Frame) {
 		t.mark("stepped")
 		t.compare()
 	}
+	if f.Name == "moved" {
+		go t.hello(false)
+	}
 	if finished {
 		go func() {
 			t.hello(false)
@@ -240,7 +255,7 @@ func (t *Studio) take(s *parts.State, f wire.Frame) {
 	r := &s.Run
 	switch e := e.(type) {
 	case wire.Started:
-		r.Steps, r.Step, r.State = e.TotalSteps, e.StartStep, parts.Runs
+		r.Steps, r.Step, r.State, r.Queued = e.TotalSteps, e.StartStep, parts.Runs, false
 		for len(r.Points) > 0 && r.Points[len(r.Points)-1].Step > e.StartStep { // steps that were lost with the last save
 			r.Points = r.Points[:len(r.Points)-1]
 		}
@@ -271,9 +286,18 @@ func (t *Studio) take(s *parts.State, f wire.Frame) {
 			r.State = parts.Stopped
 		}
 	case wire.Queued:
-		r.State = parts.Begins
+		r.State, r.Queued = parts.Begins, true
 		if e.Reason != "" {
 			r.Warnings = append(r.Warnings, e.Reason)
+		}
+	case wire.Moved:
+		r.On, r.Queued, r.Link, s.Place.Survey = e.On, false, wire.Linked{}, nil
+		if e.On != "" {
+			r.Left = e.Step
+		}
+	case wire.Linked:
+		if e.On == r.On {
+			r.Link = e
 		}
 	case wire.Failed:
 		r.State = parts.Failed

@@ -93,6 +93,7 @@ type Studio struct {
 	overlay map[string][]wire.Stepped     // curves of runs that are compared
 	asked   int                           // the step after which base and tuned model were last asked
 	asking  bool
+	token   string // for the server that is looked at; the host keeps it once something goes there
 }
 
 // New makes a studio; Open starts it.
@@ -121,6 +122,7 @@ func (t *Studio) hello(first bool) {
 			return
 		}
 		s.Host, s.Ready = h, true
+		t.suggestServer(s)
 		if first && len(s.Settings) == 0 {
 			useTiny(s)
 		}
