@@ -89,6 +89,9 @@ func TestGallery(t *testing.T) {
 			}
 			workertest.Eval[bool](page, `[...document.querySelectorAll("#runs input[type=checkbox]")].slice(1, 3).map((x) => x.click()) && true`)
 			wait(`document.querySelector("#chart-runs .uplot")`)
+			workertest.Eval[bool](page, `(document.querySelector("#place-form").requestSubmit(), true)`)
+			wait(`document.querySelector("#place-leaves")`)
+			workertest.Eval[bool](page, `(document.querySelector("#place").open = true)`)
 			if wide := workertest.Eval[int64](page, `document.documentElement.scrollWidth`); wide > look.width {
 				t.Errorf("the page is %d wide on a screen of %d: %s", wide, look.width, workertest.Eval[string](page, widest))
 			}

@@ -79,6 +79,8 @@ func TestPage(t *testing.T) {
 			wait(`document.querySelectorAll("#answers .top").length === 2`)
 			do(`[...document.querySelectorAll("#runs input[type=checkbox]")].slice(1, 3).forEach((x) => x.click())`)
 			wait(`document.querySelector("#chart-runs .uplot") && document.querySelector("#tokens")`)
+			do(`document.querySelector("#place-form").requestSubmit()`)
+			wait(`document.querySelector("#place-leaves")`)
 			do(`document.querySelectorAll("details").forEach((d) => { d.open = true; })`)
 			if wide := workertest.Eval[int64](page, `document.documentElement.scrollWidth`); wide > look.width {
 				t.Errorf("the page is %d wide on a screen of %d", wide, look.width)

@@ -152,6 +152,10 @@ func (h *Host) answer(ctx context.Context, r wire.Request, part func(string, jso
 		return wire.Told{Events: all[from:], Next: uint64(len(all)) + 1}, nil
 	case wire.Export:
 		return wire.File{Path: "exports/" + r.What, Name: r.What + ".zip", Type: "application/zip", Size: 1234}, nil
+	case wire.Survey:
+		return wire.Surveyed{URL: r.On.URL, User: "ada", Version: "0", Workers: []wire.Worker{{Device: "Example GPU (server)", Memory: 84_900_000_000}, {Device: "Example GPU (server)", Memory: 84_900_000_000, Busy: true}}, Queue: 2,
+			Parcels: []wire.Parcel{{What: "state", Name: r.Run, Files: 8, Bytes: 3_400_000}, {What: "model", Name: "models/tiny", Files: 3, Bytes: 2_300_000, There: 2_300_000}, {What: "data", Name: "data/world.json", Files: 1, Bytes: 168_000}, {What: "hub", Name: "org/rows"}},
+			Total:   3_568_000, Runs: []wire.Run{{ID: "small/v3-20260101-101500", Step: 40, Steps: 900}}}, nil
 	case wire.Note:
 		h.mu.Lock()
 		defer h.mu.Unlock()
