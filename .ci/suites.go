@@ -54,7 +54,7 @@ func suites() []suite {
 		{"plain", []command{test("./core/device/cpu/...").with("GOEXPERIMENT=")}},
 		{"golden", []command{test("-run", "^TestGolden$", "./server/cli").talking()}},
 		// The page in a browser, as its users have it; `make soak` runs all of its tests. By itself: its tests wait for a machine that has other things to do.
-		{"page", []command{test("-run", "^TestEndToEnd(Button|ReloadResumes)$", "./server/e2e").with("HONE_REQUIRE_WEBGPU=1")}},
+		{"page", []command{test("-run", "^TestEndToEnd(Button|ReloadResumes|Moves)$", "./server/e2e").with("HONE_REQUIRE_WEBGPU=1")}},
 	}
 }
 
