@@ -24,11 +24,14 @@ deps: ## install what is missing: compiler, Vulkan on the CPU, Chromium, npm, Go
 	@.ci/deps.sh
 
 build: deps ## make bin/hone, which carries the page
-	@.ci/page.sh
+	@.ci/page.sh $(PACK)
 	go build -o bin/hone ./server
 
 run: build ## serve the page to this machine, and open it where there is a desktop
 	@bin/hone serve --open
+
+# What travels further than this machine is compressed as far as it goes, which takes minutes.
+site bench-web: PACK = --quality 11
 
 site: build ## write the page as files for any web host to site/
 	@bin/hone site site
