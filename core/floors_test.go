@@ -33,7 +33,7 @@ var floors = []string{
 	// 5: what is done
 	"core/generate", "core/eval", "core/train", "core/run", "core/move", "core/host",
 	// 6: the page
-	"web/worker", "web/worker/workertest", "web/words", "web/parts", "web/studio", "web/studio/studiotest", "web/assets", "web", "web/webtest", "web/dist", "web/dist/pack",
+	"web/worker", "web/worker/workertest", "web/words", "web/parts", "web/studio", "web/studio/studiotest", "web/assets", "web/panel", "web", "web/webtest", "web/dist", "web/dist/pack",
 	// 7: the programs
 	"server/auth", "server/jobs", "server/http", "server/cli", "server",
 	"wasm/spike", "wasm/trainer", "wasm/data",

@@ -19,13 +19,15 @@ type API struct {
 	Broker *jobs.Broker
 	Files  *jobs.Files
 	Log    *slog.Logger
+	Assets string // address of the page's files below the root, with a slash at its end; "" without a page
 
-	once  sync.Once
-	mux   *http.ServeMux
-	mu    sync.Mutex
-	links map[string]int // open ones, by user
-	total int
-	ends  chan struct{} // closed when the server ends: links do not end by themselves
+	once     sync.Once
+	mux      *http.ServeMux
+	mu       sync.Mutex
+	links    map[string]int // open ones, by user
+	total    int
+	sessions sessions
+	ends     chan struct{} // closed when the server ends: links do not end by themselves
 }
 
 // Bounds of links.
@@ -36,7 +38,7 @@ const (
 
 // takes reports whether a request is for the API.
 func (a *API) takes(r *http.Request) bool {
-	return r.URL.Path == link.Path || r.URL.Path == "/ready" || r.URL.Path == "/metrics" || strings.HasPrefix(r.URL.Path, "/files/")
+	return r.URL.Path == link.Path || r.URL.Path == "/ready" || r.URL.Path == "/metrics" || panelPath(r.URL.Path) || strings.HasPrefix(r.URL.Path, "/files/")
 }
 
 // ServeHTTP answers the requests that the API takes. Each checks for itself who asks.
@@ -64,6 +66,7 @@ func (a *API) mount() {
 	a.mux.HandleFunc("GET /files/run/{model}/{version}/{path...}", a.getFile)
 	a.mux.HandleFunc("OPTIONS /files/", a.preflight)
 	a.mux.HandleFunc("GET /metrics", a.metrics())
+	a.mountPanel(a.mux)
 	a.mux.HandleFunc("GET /ready", func(w http.ResponseWriter, _ *http.Request) {
 		if !a.Broker.Ready() {
 			refuse(w, http.StatusServiceUnavailable, "The job engine is not reached.")

@@ -208,7 +208,9 @@ func TestAttacks(t *testing.T) {
 			return i.requests(o.bob, wire.Start{Recipe: json.RawMessage(`{"model":"/m","dataset":["/d.jsonl"],"max_steps":1}`), Places: o.placesOf(t)})
 		}},
 
-		{"the hub: another host", 403, func() (int, string) { return i.asks("GET", "/hub/169.254.169.254/latest/meta-data/", none, "", "Host", "localhost") }},
+		{"the hub: another host", 403, func() (int, string) {
+			return i.asks("GET", "/hub/169.254.169.254/latest/meta-data/", none, "", "Host", "localhost")
+		}},
 		{"the hub: a redirect to 169.254.169.254", 403, func() (int, string) { return i.asks("GET", "/hub/"+at.Host+"/x", none, "") }},
 	} {
 		status, said := a.try()

@@ -60,6 +60,9 @@ func New(o Options) (*Server, error) {
 	case err == nil:
 		site.mount(s.mux)
 		release = o.Release.Hash
+		if o.API != nil {
+			o.API.Assets = site.assets
+		}
 	case errors.Is(err, dist.ErrNone) && o.API != nil: // jobs need no page
 		s.log.Warn("this program has no page in it; it serves jobs alone")
 	default:

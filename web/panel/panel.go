@@ -1,0 +1,107 @@
+// Package panel is the page for who runs a server: devices, runs, tokens, disk. It is drawn on the server and has no script;
+// forms say what is to be done.
+package panel
+
+import (
+	"fmt"
+	"net/url"
+	"strconv"
+	"time"
+
+	"hone/web/words"
+)
+
+//go:generate go tool templ generate
+
+// Frame is what every page of the panel has around it.
+type Frame struct {
+	Language words.Language
+	Assets   string // address of the folder with the assets, with a slash at its end; "" where there is none
+	Base     string // address of the panel
+	Check    string // hidden in every form, so that no other site can send one
+	Login    bool   // somebody can leave
+	Follow   bool   // the page looks again by itself
+	Trouble  string
+}
+
+// T is a text in the language of the page.
+func (f Frame) T(t words.Text, args ...any) string {
+	if len(args) == 0 {
+		return t.In(f.Language)
+	}
+	return t.With(f.Language, args...)
+}
+
+// View is all that the panel shows.
+type View struct {
+	Frame
+	Now     time.Time
+	Engine  bool // the job engine is reached
+	Workers []Worker
+	Runs    []Run
+	Tokens  []Token
+	Secret  *Secret // of a token that was just made
+	Users   []User
+	Free    int64 // bytes where the data is; 0 is unknown
+	Where   string
+}
+
+// Worker is one that is there.
+type Worker struct {
+	Name, Device string
+	Memory       int64
+	Run          string // <user>/<id>; "" when it waits
+	Since        time.Time
+}
+
+// Run is one of any user.
+type Run struct {
+	User, ID, Status, Reason, Worker string
+	Step, Steps, Attempts            int
+	Bytes                            int64
+}
+
+func (r Run) over() bool { return r.Status == "stopped" || r.Status == "failed" || r.Status == "done" }
+
+// Token is one without its secret.
+type Token struct {
+	ID, User, Scope string
+	Used            time.Time
+	Revoked         bool
+}
+
+// Secret is a token as it is shown once.
+type Secret struct{ User, Text string }
+
+// User is who keeps something here.
+type User struct {
+	Name        string
+	Used, Quota int64
+}
+
+// Log is one run with what happened in it lately.
+type Log struct {
+	Frame
+	Run    Run
+	Past   []string
+	Events []string // the newest first
+}
+
+func number(n int) string { return strconv.Itoa(n) }
+
+// size is a number of bytes for people.
+func size(n int64) string {
+	switch f := float64(n); {
+	case n < 1e6:
+		return fmt.Sprintf("%.0f kB", f/1e3)
+	case n < 1e9:
+		return fmt.Sprintf("%.1f MB", f/1e6)
+	default:
+		return fmt.Sprintf("%.2f GB", f/1e9)
+	}
+}
+
+func moment(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
+
+// query names a run in an address.
+func query(r Run) string { return url.Values{"user": {r.User}, "run": {r.ID}}.Encode() }
