@@ -36,7 +36,7 @@ var (
 	PanelFirst    = Text{"With the first token, everybody needs one, you too: keep one of scope admin.", "有了第一个令牌，所有人都需要令牌，你也一样：请先给自己留一个 admin 令牌。"}
 	PanelDisk     = Text{"Disk", "磁盘"}
 	PanelKeeps    = Text{"Keeps", "占用"}
-	PanelMay      = Text{"may keep", "上限"}
+	PanelMay      = Text{"May keep", "上限"}
 	PanelFree     = Text{"%s are free where this server keeps its data (%s).", "数据目录（%[2]s）所在磁盘剩余 %[1]s。"}
 	PanelClear    = Text{"Delete all of %s", "删除 %s 的全部数据"}
 	PanelClearTo  = Text{"Deletes the runs that are over and the files that no other run needs.", "删除已结束的训练，以及其他训练不再需要的文件。"}
