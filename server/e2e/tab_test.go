@@ -56,13 +56,12 @@ func (p *tab) shown() string { return workertest.Eval[string](p.Page, "document.
 // until waits until a JavaScript expression, or its promise, is true.
 func (p *tab) until(limit time.Duration, what, expression string) {
 	p.t.Helper()
-	for end := time.Now().Add(limit); ; time.Sleep(100 * time.Millisecond) {
-		if workertest.Eval[bool](p.Page, "(async () => Boolean(await ("+expression+")))()") {
-			return
-		}
-		if time.Now().After(end) {
-			p.t.Fatalf("after %v: not yet %s; the page shows\n%s", limit, what, p.shown())
-		}
+	begun := time.Now()
+	if !p.Wait(expression, limit) {
+		p.t.Fatalf("after %v: not yet %s; the page shows\n%s", limit, what, p.shown())
+	}
+	if took := time.Since(begun); took > time.Second { // what a test is slow with
+		p.t.Logf("%5.1f s until %s", took.Seconds(), what)
 	}
 }
 

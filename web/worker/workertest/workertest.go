@@ -7,6 +7,7 @@ package workertest
 import (
 	"context"
 	"embed"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -197,17 +198,31 @@ func Eval[T any](p *Page, expression string) T {
 	return v
 }
 
-// Wait polls until a JavaScript expression is true.
+// Wait polls until a JavaScript expression, or its promise, is true.
 func (p *Page) Wait(expression string, limit time.Duration) bool {
 	p.t.Helper()
 	for end := time.Now().Add(limit); ; time.Sleep(50 * time.Millisecond) {
-		if Eval[bool](p, "Boolean("+expression+")") {
+		is, err := p.look("(async () => Boolean(await (" + expression + ")))()")
+		if thrown := (*chromedp.ExceptionError)(nil); errors.As(err, &thrown) || p.ctx.Err() != nil {
+			p.t.Fatalf("in the page: %v: %.200s", err, expression)
+		}
+		if is {
 			return true
 		}
 		if time.Now().After(end) {
+			if err != nil {
+				p.t.Errorf("in the page: %v: %.200s", err, expression)
+			}
 			return false
 		}
 	}
+}
+
+// look evaluates once, for a while: a page that is about to go on to another may take a question to its grave.
+func (p *Page) look(expression string) (bool, error) {
+	ctx, done := context.WithTimeout(p.ctx, 8*time.Second)
+	defer done()
+	return chromedp.Run(ctx, chromedp.Evaluate[bool](expression, chromedp.EvalAwaitPromise))
 }
 
 // Program runs a Go test binary, served under its name, in a worker, and gives its output and whether it passed.
