@@ -158,7 +158,7 @@ func TestEndToEndKeyboardOnly(t *testing.T) {
 	p.keys("What")
 	p.tabTo("ask-both")
 	p.keys(kb.Enter)
-	p.until(soon, "an answer of both", `document.getElementById("answer-base").textContent.trim() && document.getElementById("answer-tuned").textContent.trim()`)
+	p.until(soon, "an answer of both", `document.getElementById("answer-base")?.textContent.trim() && document.getElementById("answer-tuned")?.textContent.trim()`)
 	p.axe("stopped, with an answer")
 	p.tabTo("save-adapter")
 	dir := p.downloads()

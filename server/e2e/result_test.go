@@ -107,7 +107,7 @@ func TestEndToEndAdapterElsewhere(t *testing.T) {
 	prompt := held[0].Prompt()
 	p.fill("prompt", prompt)
 	p.press("ask-both")
-	p.until(2*time.Minute, "both answers", `!document.getElementById("ask-cancel") && document.getElementById("answer-base").textContent.trim() && document.getElementById("answer-tuned").textContent.trim()`)
+	p.until(2*time.Minute, "both answers", `!document.getElementById("ask-cancel") && document.getElementById("answer-base")?.textContent.trim() && document.getElementById("answer-tuned")?.textContent.trim()`)
 	base, tuned := p.text("answer-base"), p.text("answer-tuned")
 	if base == tuned {
 		t.Errorf("25 steps have changed nothing: both say %q", base)

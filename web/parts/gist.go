@@ -37,11 +37,16 @@ func (s *State) dataGist() string {
 		return s.T(words.DataChoose)
 	}
 	gist := strings.Join(list, s.T(words.Comma))
-	if s.Preview != nil {
+	if s.refused() {
+		gist += " · " + s.T(words.DataRefused)
+	} else if s.Preview != nil {
 		gist += " · " + s.T(words.DataRowsOf, s.Preview.Rows.Read)
 	}
 	return gist
 }
+
+// refused reports whether the rows cannot be read as they are.
+func (s *State) refused() bool { return s.Preview != nil && s.Preview.Refusal != "" }
 
 func (s *State) methodGist() string {
 	list := []string{map[string]string{"lora": s.T(words.LoRA), "qlora": s.T(words.QLoRA), "full": s.T(words.Full)}[s.Setting("train_type")]}

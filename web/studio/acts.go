@@ -22,13 +22,14 @@ var acts = map[string]func(*Studio, Act){
 	"put_progress": func(t *Studio, a Act) {
 		n, _ := strconv.Atoi(a.value("rows")) // a number of the page's own
 		t.change(func(s *parts.State) {
-			s.Busy[stageOf(a.value("kind"))] = s.T(words.TableReading, a.value("file"), n)
+			s.Busy[putOf(a)] = s.T(words.TableReading, a.value("file"), n)
+			delete(s.Errors, putOf(a))
 		})
 	},
 	"put_failed": func(t *Studio, a Act) {
 		t.change(func(s *parts.State) {
-			delete(s.Busy, stageOf(a.value("kind")))
-			s.Errors[stageOf(a.value("kind"))] = a.value("error")
+			delete(s.Busy, putOf(a))
+			s.Errors[putOf(a)] = a.value("error")
 		})
 	},
 
@@ -87,11 +88,12 @@ func (t *Studio) Act(a Act) {
 	}
 }
 
-func stageOf(kind string) string {
-	if kind == "models" {
-		return "model"
+// putOf is under what State has the storing of files, beside what else goes on in their stage.
+func putOf(a Act) string {
+	if a.value("kind") == "models" {
+		return "put model"
 	}
-	return "data"
+	return "put data"
 }
 
 // end ends what is going on in a stage.

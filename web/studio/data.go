@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"hone/core/recipe"
 	"hone/core/wire"
 	"hone/web/parts"
 	"hone/web/words"
@@ -25,7 +26,11 @@ func (t *Studio) useData(path string, use bool) {
 	t.plan()
 }
 
+// setData takes files as the rows to learn. Names of columns are forgotten with the last file that had them.
 func setData(s *parts.State, files []string) {
+	if !slices.ContainsFunc(files, s.UsesData) {
+		delete(s.Settings, "columns")
+	}
 	if len(files) == 0 {
 		delete(s.Settings, "dataset")
 	} else {
@@ -60,7 +65,7 @@ func (t *Studio) paste(rows string) {
 		return
 	}
 	t.hello(false)
-	t.change(func(s *parts.State) { delete(s.Settings, "dataset") })
+	t.change(func(s *parts.State) { setData(s, nil) })
 	t.useData(path, true)
 }
 
@@ -85,6 +90,17 @@ func (t *Studio) columns(query, response string) {
 
 const rowsShown = 5
 
+// rowsOf are the settings that decide which rows there are and how the model sees them.
+func rowsOf(s *parts.State) string {
+	var b strings.Builder
+	for _, f := range recipe.Fields() {
+		if v, ok := s.Settings[f.Name]; ok && f.Group == "Model and data" {
+			fmt.Fprintf(&b, "%s=%q ", f.Name, v)
+		}
+	}
+	return b.String()
+}
+
 // look reads the rows of the recipe. more: some rows beyond those that are shown.
 func (t *Studio) look(more bool) {
 	t.mu.Lock()
@@ -98,6 +114,7 @@ func (t *Studio) look(more bool) {
 	if more && s.Preview != nil {
 		n += len(s.Preview.Shown)
 	}
+	t.rowsOf = rowsOf(s)
 	t.mu.Unlock()
 	if err != nil {
 		t.trouble("method", err)

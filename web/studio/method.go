@@ -94,7 +94,7 @@ func (t *Studio) plan() {
 		t.mu.Lock()
 		s := t.s
 		skip := t.turn["plan"] != mine || !s.Ready || s.Run.Alive() || s.Settings["model"] == "" || s.Settings["dataset"] == ""
-		needRows := s.Preview == nil
+		needRows := s.Preview == nil || t.rowsOf != rowsOf(s)
 		t.mu.Unlock()
 		if skip {
 			return
@@ -109,7 +109,7 @@ func (t *Studio) plan() {
 func (t *Studio) forecast() {
 	t.mu.Lock()
 	raw, err := recipeJSON(t.s)
-	if t.s.Run.Alive() || t.s.Errors["data"] != "" {
+	if t.s.Run.Alive() || t.s.Errors["data"] != "" || t.s.Preview != nil && t.s.Preview.Refusal != "" {
 		t.mu.Unlock()
 		return
 	}

@@ -81,13 +81,16 @@ func (t *Studio) downloading(stage string, data json.RawMessage) {
 // stored is told that files of the user are on the host.
 func (t *Studio) stored(a Act) {
 	t.hello(false)
+	t.change(func(s *parts.State) {
+		delete(s.Errors, putOf(a))
+		delete(s.Busy, putOf(a))
+	})
 	if a.value("kind") == "models" {
 		t.useModel(trimSlash(a.value("base")))
 		return
 	}
 	t.change(func(s *parts.State) {
 		delete(s.Errors, "data")
-		delete(s.Busy, "data")
 		setData(s, a.Values["path"])
 		s.Notes = a.Values["note"]
 	})

@@ -91,6 +91,7 @@ type Studio struct {
 	cancel  map[string]context.CancelFunc // of what is going on, by stage
 	turn    map[string]int                // counts what was begun, so that an old answer does not overwrite a new one
 	overlay map[string][]wire.Stepped     // curves of runs that are compared
+	rowsOf  string                        // the settings whose rows the preview shows
 	asked   int                           // the step after which base and tuned model were last asked
 	asking  bool
 	token   string // for the server that is looked at; the host keeps it once something goes there

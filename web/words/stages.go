@@ -30,6 +30,7 @@ var (
 	TableReading       = Text{"Reading %s: %d rows so far", "正在读取 %s：已有 %d 行"}
 	DataOwnFile        = Text{"From a file", "从文件读取"}
 	DataRowsOf         = Text{"%d rows", "%d 行"}
+	DataRefused        = Text{"not to be read like this", "无法直接读取"}
 	DataToTrain        = Text{"Rows to train on", "训练行数"}
 	DataHeldOut        = Text{"Rows held out", "留出行数"}
 	DataTokensAll      = Text{"Tokens", "词元总数"}
