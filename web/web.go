@@ -10,6 +10,7 @@ import "hone/web/words"
 type Place struct {
 	Language string // en or zh
 	Assets   string // address of the folder with the assets, relative to the document, with a slash at its end
+	Models   bool   // whether its server gives out models
 	Policy   string // content security policy to be written into the document; empty where the server sends it
 }
 

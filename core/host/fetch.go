@@ -94,33 +94,69 @@ func (h *Host) dataFiles(files []string) (wire.DataFiles, error) {
 	return reply, nil
 }
 
-// fetchModel brings a model of this page's server to models/<name>.
-func (h *Host) fetchModel(ctx context.Context, name string, part parts) error {
-	if h.options.Server.Models == "" {
-		return errors.New("this page comes from a place that has no models of its own; name one on a hub, or drop its folder here")
+// serverModel is one of the list of the page's server.
+type serverModel struct {
+	Name  string `json:"name"`
+	Files []struct {
+		Path string `json:"path"`
+		Size int64  `json:"size"`
+	} `json:"files"`
+}
+
+// bytes is the size of all its files.
+func (m serverModel) bytes() (total int64) {
+	for _, f := range m.Files {
+		total += f.Size
 	}
-	var list struct {
-		Models []struct {
-			Name  string `json:"name"`
-			Files []struct {
-				Path string `json:"path"`
-				Size int64  `json:"size"`
-			} `json:"files"`
-		} `json:"models"`
+	return total
+}
+
+// serverModels asks the page's server what it has.
+func (h *Host) serverModels(ctx context.Context) ([]serverModel, error) {
+	if h.options.Server.Models == "" {
+		return nil, errors.New("this page comes from a place that has no models of its own; name one on a hub, or drop its folder here")
 	}
 	answer, err := get(ctx, h.options.Server.Models, 0)
 	if err != nil {
-		return fmt.Errorf("the models of this page's server: %w", err)
+		return nil, fmt.Errorf("the models of this page's server: %w", err)
 	}
 	defer answer.Body.Close()
 	if answer.StatusCode != http.StatusOK {
-		return fmt.Errorf("this page's server has no models (%s); name one on a hub, or drop its folder here", answer.Status)
+		return nil, fmt.Errorf("this page's server has no models (%s); name one on a hub, or drop its folder here", answer.Status)
+	}
+	var list struct {
+		Models []serverModel `json:"models"`
 	}
 	if err := json.NewDecoder(io.LimitReader(answer.Body, 16<<20)).Decode(&list); err != nil {
-		return fmt.Errorf("the models of this page's server: %w", err)
+		return nil, fmt.Errorf("the models of this page's server: %w", err)
+	}
+	return list.Models, nil
+}
+
+// offered are the models of the page's server that are not here yet.
+func (h *Host) offered(ctx context.Context) (wire.Offers, error) {
+	list, err := h.serverModels(ctx)
+	var reply wire.Offers
+	for _, m := range list {
+		dir, bad := h.path(modelsDir + "/" + m.Name)
+		if bad != nil {
+			continue
+		}
+		if _, err := os.Stat(filepath.Join(dir, "config.json")); err != nil {
+			reply.Models = append(reply.Models, wire.Model{Path: fromServer + m.Name, Name: m.Name, Bytes: m.bytes()})
+		}
+	}
+	return reply, err
+}
+
+// fetchModel brings a model of this page's server to models/<name>.
+func (h *Host) fetchModel(ctx context.Context, name string, part parts) error {
+	list, err := h.serverModels(ctx)
+	if err != nil {
+		return err
 	}
 	var known []string
-	for _, m := range list.Models {
+	for _, m := range list {
 		known = append(known, m.Name)
 		if m.Name != name {
 			continue
@@ -129,17 +165,14 @@ func (h *Host) fetchModel(ctx context.Context, name string, part parts) error {
 		if err != nil {
 			return err
 		}
-		var before, total int64
-		for _, f := range m.Files {
-			total += f.Size
-		}
+		var before int64
 		for _, f := range m.Files {
 			if !filepath.IsLocal(filepath.FromSlash(f.Path)) {
 				return fmt.Errorf("model %s: the server names a file %.60q", name, f.Path)
 			}
 			address := h.options.Server.Models + escaped(name) + "/" + escaped(f.Path)
 			d := &serverFile{address: address, path: filepath.Join(dir, filepath.FromSlash(f.Path)), size: f.Size, tell: func(done, _ int64) {
-				part("downloading", wire.Downloading{Name: name, Hub: "server", File: f.Path, Done: before + done, Total: total})
+				part("downloading", wire.Downloading{Name: name, Hub: "server", File: f.Path, Done: before + done, Total: m.bytes()})
 			}}
 			if err := d.run(ctx); err != nil {
 				return fmt.Errorf("model %s: %w", name, err)

@@ -183,6 +183,8 @@ func (h *Host) answer(ctx context.Context, r wire.Request, part parts) (any, err
 		return h.inspect(ctx, r, part)
 	case wire.Fetch:
 		return h.fetch(ctx, r, part)
+	case wire.Offered:
+		return h.offered(ctx)
 	case wire.Look:
 		return h.look(ctx, r, part)
 	case wire.Forecast:

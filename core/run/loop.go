@@ -249,7 +249,7 @@ func (l *loop) keepGood(err error) error {
 		return err
 	}
 	if saveErr := l.saveIfNew(); saveErr != nil {
-		return fmt.Errorf("%w; and saving the state of step %d failed: %v", err, l.step, saveErr)
+		return fmt.Errorf("%w; and saving the state of step %d failed: %w", err, l.step, saveErr)
 	}
 	advice := ""
 	if notANumber {

@@ -43,6 +43,11 @@ type Model struct {
 	Bundled      bool             `json:"bundled"`
 }
 
+// Offers are models that can be fetched by their paths. Of each there are Path, Name and Bytes.
+type Offers struct {
+	Models []Model `json:"models"`
+}
+
 // Data is a file of rows on the host.
 type Data struct {
 	Path    string `json:"path"` // what a recipe's dataset names

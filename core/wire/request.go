@@ -26,6 +26,9 @@ type Fetch struct {
 	Hub  string `json:"hub,omitempty"` // auto, hf, ms
 }
 
+// Offered asks which models the page's server gives out. Reply: Offers.
+type Offered struct{}
+
 // Look reads the rows of a recipe as the model would see them. Parts: Loading. Reply: Preview.
 type Look struct {
 	Recipe json.RawMessage `json:"recipe"`
@@ -114,6 +117,7 @@ type Delete struct {
 func (Hello) Name() string    { return "hello" }
 func (Inspect) Name() string  { return "inspect" }
 func (Fetch) Name() string    { return "fetch" }
+func (Offered) Name() string  { return "offered" }
 func (Look) Name() string     { return "look" }
 func (Forecast) Name() string { return "forecast" }
 func (Start) Name() string    { return "start" }
@@ -135,6 +139,8 @@ func ParseRequest(name string, data json.RawMessage) (Request, error) {
 		return parse[Inspect](name, data)
 	case Fetch{}.Name():
 		return parse[Fetch](name, data)
+	case Offered{}.Name():
+		return parse[Offered](name, data)
 	case Look{}.Name():
 		return parse[Look](name, data)
 	case Forecast{}.Name():

@@ -23,6 +23,7 @@ import (
 type Place struct {
 	Language string // "en", "zh"
 	Assets   string // address of the folder of the release's files, relative to the page
+	Models   bool   // whether the server gives out models
 	Policy   string // content security policy, for where no header can say it; or ""
 }
 
@@ -71,7 +72,7 @@ func renderSite(o Options, policy string) (*site, error) {
 	}
 	for _, tag := range Languages {
 		var b bytes.Buffer
-		if err := o.Page(context.Background(), &b, Place{Language: tag.String(), Assets: "../" + s.assets, Policy: policy}); err != nil {
+		if err := o.Page(context.Background(), &b, Place{Language: tag.String(), Assets: "../" + s.assets, Policy: policy, Models: o.Models != ""}); err != nil {
 			return nil, fmt.Errorf("rendering the page in %s: %w", tag, err)
 		}
 		if err := add(tag.String()+"/", "index.html", b.Bytes()); err != nil {

@@ -139,7 +139,9 @@ addEventListener("submit", (event) => {
   if (event.target.dataset.act) act(event.target.dataset.act, values(event.target));
 });
 addEventListener("change", ({ target: e }) => {
-  if (e.dataset.put) {
+  if (e.dataset.env) {
+    surround(e);
+  } else if (e.dataset.put) {
     put(e.dataset.put, chosen(e));
     e.value = "";
   } else if (e.dataset.text) {
@@ -200,7 +202,18 @@ for (const stage of document.querySelectorAll(".stage")) sight.observe(stage);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", repaint);
 unfold(location.hash.slice(1));
 
+// Where hubs are, and their tokens, is what surrounds the worker. An address is remembered by this browser; a token is not.
+function surround(e) {
+  send({ type: "env", env: { [e.dataset.env]: e.value.trim() } });
+  if (!("remember" in e.dataset)) return;
+  try { localStorage.setItem(e.dataset.env, e.value.trim()); } catch { /* it lasts as long as the page */ }
+}
+for (const e of document.querySelectorAll("[data-remember]")) {
+  try { e.value = localStorage.getItem(e.dataset.env) || ""; } catch { /* a browser that keeps nothing */ }
+  if (e.value) surround(e);
+}
+
 // A page that is out of sight may be gone without a word: the worker saves the run.
 document.addEventListener("visibilitychange", () => { if (document.hidden) send({ type: "hidden" }); });
 
-send({ type: "open", language: root.lang, url: location.href });
+send({ type: "open", language: root.lang, url: location.href, models: "models" in document.body.dataset });

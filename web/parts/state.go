@@ -20,7 +20,8 @@ type State struct {
 
 	Settings map[string]string // of the recipe, by name, written as flags' values; what is not here has its default
 	Advanced bool
-	Model    *wire.Model // that Settings names
+	Model    *wire.Model  // that Settings names
+	Offers   []wire.Model // of the page's server
 	Preview  *wire.Preview
 	Notes    []string // on how the rows were taken out of a table
 	Forecast *wire.Forecasted

@@ -52,6 +52,24 @@ func TestFetchModel(t *testing.T) {
 	b.sees("method", "--model models/own")
 }
 
+// Models of the page's server stand among the others, and an address there means one of them.
+func TestServersModels(t *testing.T) {
+	b := open(t, "en")
+	b.answer("offered", func(wire.Request) (any, error) {
+		return wire.Offers{Models: []wire.Model{{Path: "server:class/own", Name: "class/own", Bytes: 5e6}}}, nil
+	})
+	b.Open(t.Context(), Opening{Language: "en", URL: "http://localhost/class/en/", Models: true})
+	b.sees("model", `data-v-of="server:class/own"`)
+	b.answer("fetch", func(wire.Request) (any, error) { return wire.Model{Path: "models/own", Name: "own"}, nil })
+	for _, of := range []string{"server:class/own", "http://localhost/class/models/class/own/"} {
+		b.host.mu.Lock()
+		b.host.asked = nil
+		b.host.mu.Unlock()
+		b.do("fetch_model", "of", of)
+		asked(b, "the download", func(f wire.Fetch) bool { return f.Of == "server:class/own" && f.Hub == "" })
+	}
+}
+
 // Files that the page has stored become the rows, or the model; how far a table is, and what is wrong with it, is shown.
 func TestStoredFiles(t *testing.T) {
 	b := open(t, "en")
@@ -107,10 +125,14 @@ func TestRefusedRows(t *testing.T) {
 		}
 		return wire.Preview{Rows: wire.Rows{Read: 3}, Columns: []string{"frage", "antwort"}}, nil
 	})
+	b.do("set", "val_dataset_sample", "64")
 	b.do("put_done", "kind", "data", "base", "data/", "path", "data/mine.jsonl")
 	b.sees("data", "no column is understood")
 	b.sees("data", "not to be read like this")
 	b.sees("data", `<option value="frage"`)
+	asked(b, "a share held out instead of the rows of the first recipe", func(l wire.Look) bool {
+		return strings.Contains(string(l.Recipe), `"split_dataset_ratio":0.1`) && !strings.Contains(string(l.Recipe), "val_dataset_sample")
+	})
 	b.do("columns", "query", "frage", "response", "antwort")
 	b.sees("data", "3 rows")
 	b.lacks("data", "no column is understood")

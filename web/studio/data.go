@@ -31,12 +31,20 @@ func setData(s *parts.State, files []string) {
 	if !slices.ContainsFunc(files, s.UsesData) {
 		delete(s.Settings, "columns")
 	}
+	if s.Settings["val_dataset_sample"] == tiny["val_dataset_sample"] && slices.ContainsFunc(files, func(f string) bool { return !bundled(s, f) }) {
+		delete(s.Settings, "val_dataset_sample") // so many of the rows that come with the page; of others perhaps all
+		s.Settings["split_dataset_ratio"] = "0.1"
+	}
 	if len(files) == 0 {
 		delete(s.Settings, "dataset")
 	} else {
 		s.Settings["dataset"] = strings.Join(files, ",")
 	}
 	s.Preview, s.Forecast, s.Notes = nil, nil, nil
+}
+
+func bundled(s *parts.State, path string) bool {
+	return slices.ContainsFunc(s.Host.Data, func(d wire.Data) bool { return d.Path == path && d.Bundled })
 }
 
 // dropData takes a file that has gone out of the recipe.

@@ -3,6 +3,8 @@ package studio
 import (
 	"encoding/json"
 	"fmt"
+	"net/url"
+	"strings"
 
 	"hone/core/wire"
 	"hone/web/parts"
@@ -51,8 +53,24 @@ func (t *Studio) inspect(path string) {
 	}
 }
 
-// fetchModel downloads a model by its name.
+// offered asks which models the page's server gives out.
+func (t *Studio) offered() {
+	o, err := wire.Ask[wire.Offers](t.ctx, t.o.Link, wire.Offered{}, nil)
+	if err != nil {
+		return // a page that is used without its server
+	}
+	t.change(func(s *parts.State) { s.Offers = o.Models })
+}
+
+// fetchModel downloads a model by its name on a hub, its name behind "server:", or its address on the page's server.
 func (t *Studio) fetchModel(of, hub string) {
+	t.mu.Lock()
+	if u, err := url.Parse(t.url); err == nil {
+		if name, ours := strings.CutPrefix(of, u.ResolveReference(&url.URL{Path: "../models/"}).String()); ours {
+			of = "server:" + strings.Trim(name, "/")
+		}
+	}
+	t.mu.Unlock()
 	ctx, done := t.begin("fetch", words.Working)
 	m, err := wire.Ask[wire.Model](ctx, t.o.Link, wire.Fetch{What: "model", Of: of, Hub: hub}, func(name string, data json.RawMessage) { t.downloading("fetch", data) })
 	if !done() {

@@ -32,6 +32,7 @@ type Options struct {
 type Opening struct {
 	Language string `json:"language"`
 	URL      string `json:"url"`
+	Models   bool   `json:"models"` // its server gives out models
 }
 
 // Act is something that the user did.
@@ -88,6 +89,7 @@ type Studio struct {
 	marked  map[string]bool
 	text    *Text
 	setURL  string
+	offers  bool                          // the page's server gives out models
 	cancel  map[string]context.CancelFunc // of what is going on, by stage
 	turn    map[string]int                // counts what was begun, so that an old answer does not overwrite a new one
 	overlay map[string][]wire.Stepped     // curves of runs that are compared
@@ -107,7 +109,7 @@ func New(o Options) *Studio {
 func (t *Studio) Open(ctx context.Context, o Opening) {
 	t.mu.Lock()
 	t.ctx = ctx
-	t.s.Language, t.url = words.Parse(o.Language), o.URL
+	t.s.Language, t.url, t.offers = words.Parse(o.Language), o.URL, o.Models
 	t.openShared(o.URL)
 	t.mu.Unlock()
 	t.mark("opened")
@@ -137,6 +139,9 @@ func (t *Studio) hello(first bool) {
 		t.attach()
 		t.inspectChosen()
 		t.plan()
+	}
+	if err == nil && t.offers {
+		t.offered()
 	}
 }
 

@@ -5,6 +5,7 @@ package webgpu
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"hone/core/device"
@@ -132,6 +133,9 @@ func (d *Device) newBuffer(label string, bytes int64, u usage) (bufferID, error)
 	if err != nil {
 		if id != 0 {
 			d.drv.releaseBuffer(id)
+		}
+		if errors.Is(err, device.ErrLost) {
+			return 0, fmt.Errorf("%w (when it was asked for %d bytes for %s)", err, bytes, label)
 		}
 		return 0, noRoom("webgpu: %s asks for %d bytes, and this run holds %d on the device: %w; take shorter or fewer sequences a batch, or --train_type qlora; where all weights train, --optim paged_adamw", label, bytes, d.held, err)
 	}

@@ -89,11 +89,23 @@ func value[T any](object *T) js.Value {
 
 func (d *browserDriver) adapter() adapter { return d.about }
 
-func (d *browserDriver) lost() error {
-	if why := d.helper.Call("lost").String(); why != "" {
-		return fmt.Errorf("webgpu: %w: %s", device.ErrLost, why)
+func (d *browserDriver) lost() error { return lostFor(d.helper.Call("lost").String()) }
+
+func lostFor(why string) error {
+	if why == "" {
+		return nil
 	}
-	return nil
+	return fmt.Errorf("webgpu: %w: %s", device.ErrLost, why)
+}
+
+// orLost gives a failure, or the loss of the device that was its cause: a browser tells of it later than of what fails with it.
+func (d *browserDriver) orLost(err error) error {
+	if why, awaitErr := await(d.helper.Call("gone")); awaitErr == nil {
+		if lost := lostFor(why.String()); lost != nil {
+			return lost
+		}
+	}
+	return err
 }
 
 // scope catches what WebGPU reports out of band, and the exceptions that syscall/js turns into panics.
@@ -104,10 +116,13 @@ func (d *browserDriver) scope(f func() error) error {
 	refused, popErr := await(d.helper.Call("pop"))
 	switch {
 	case err != nil:
-		return err
+		return d.orLost(err)
 	case popErr != nil:
-		return fmt.Errorf("webgpu: %w", popErr)
+		return d.orLost(fmt.Errorf("webgpu: %w", popErr))
 	case refused.String() != "":
+		if err := d.lost(); err != nil {
+			return err
+		}
 		if d.module != nil { // the browser's own words name a shader module; these say where in it
 			if text, err := await(d.helper.Call("explain", value(d.module))); err == nil && text.String() != "" {
 				return fmt.Errorf("webgpu: %s", text.String())
@@ -232,13 +247,10 @@ func (d *browserDriver) replay(_ context.Context, id programID, feed, out []byte
 	}
 	failure, err := await(d.helper.Call("replay", int(id), int(r.feed), r.feedLen, int(r.out), r.outLen))
 	if err != nil {
-		return 0, fmt.Errorf("webgpu: %w", err)
+		return 0, d.orLost(fmt.Errorf("webgpu: %w", err))
 	}
 	if why := failure.String(); why != "" {
-		if err := d.lost(); err != nil {
-			return 0, err
-		}
-		return 0, errors.New("webgpu: " + why)
+		return 0, d.orLost(errors.New("webgpu: " + why))
 	}
 	if r.outLen > 0 {
 		js.CopyBytesToGo(out[:r.outLen], scratch)

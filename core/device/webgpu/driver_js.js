@@ -129,6 +129,11 @@ globalThis.honeWebGPU = async () => {
     features: [...adapter.features].sort().join(" "),
     longest: () => longest, // milliseconds between the ends of two submissions of the last replay
     lost: () => lost,
+    // Something failed that does not fail on a device that is there: the word that it is gone may come a little later.
+    gone: async () => {
+      await Promise.race([device.lost, new Promise((ok) => setTimeout(ok, 1000))]);
+      return lost;
+    },
     put: (table, id, object) => { tables[table].set(id, object); },
     drop: (table, id) => { tables[table].delete(id); },
 
