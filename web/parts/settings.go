@@ -2,7 +2,9 @@ package parts
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"hone/core/recipe"
@@ -11,10 +13,10 @@ import (
 )
 
 // simple are the settings that everybody sees.
-var simple = []string{"learning_rate", "max_steps", "per_device_train_batch_size", "lora_rank", "split_dataset_ratio", "seed"}
+var simple = []string{"learning_rate", "max_steps", "per_device_train_batch_size", "lora_rank", "seed"}
 
 // elsewhere are the settings that other parts of the page choose, or that mean nothing in a tab.
-var elsewhere = []string{"model", "model_type", "model_revision", "hub", "dataset", "val_dataset", "columns", "train_type", "adapter",
+var elsewhere = []string{"model", "model_type", "model_revision", "hub", "dataset", "val_dataset", "columns", "split_dataset_ratio", "train_type", "adapter",
 	"resume_from_checkpoint", "output_dir", "device", "log_format", "fallback"}
 
 type group struct {
@@ -52,6 +54,15 @@ func (s *State) defaultOf(f recipe.Field) string {
 		return s.T(t)
 	}
 	return s.T(words.Default, cmp.Or(f.Shown, f.Default, "–"))
+}
+
+// splitText is the share of rows that is held out.
+func (s *State) splitText() string {
+	x, err := strconv.ParseFloat(s.Setting("split_dataset_ratio"), 64)
+	if err != nil {
+		return s.Setting("split_dataset_ratio")
+	}
+	return fmt.Sprintf("%.0f%%", 100*x)
 }
 
 func inputMode(f recipe.Field) string {

@@ -31,6 +31,9 @@ func (t *Studio) set(a Act) {
 				return
 			} else {
 				s.Settings[name] = v[0]
+				if name == "split_dataset_ratio" && s.Settings["val_dataset_sample"] == tiny["val_dataset_sample"] {
+					delete(s.Settings, "val_dataset_sample") // nobody asked for it
+				}
 			}
 			s.Forecast = nil
 		})
