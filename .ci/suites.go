@@ -53,8 +53,8 @@ func suites() []suite {
 		// The kernels in plain Go, as every machine but amd64 has them.
 		{"plain", []command{test("./core/device/cpu/...").with("GOEXPERIMENT=")}},
 		{"golden", []command{test("-run", "^TestGolden$", "./server/cli").talking()}},
-		// The page in a browser, as its users have it; `make soak` runs all of its tests. By itself: its tests wait for a machine that has other things to do.
-		{"page", []command{test("-run", "^TestEndToEnd(Button|ReloadResumes|Moves)$", "./server/e2e").with("HONE_REQUIRE_WEBGPU=1")}},
+		// The page in a browser, as its users have it. By itself: its tests wait for a machine that has other things to do.
+		{"page", []command{test("-timeout", "15m", "-run", "^TestEndToEnd", "./server/e2e").with("HONE_REQUIRE_WEBGPU=1")}},
 	}
 }
 

@@ -171,3 +171,31 @@ func TestEndToEndBadFiles(t *testing.T) {
 	p.upload("data-files", file("good.jsonl", strings.Repeat("{\"query\": \"Who are you?\", \"response\": \"I am Ada.\"}\n", 8)))
 	p.until(soon, "good rows are taken", fmt.Sprintf(`(%s) === "" && document.querySelector("#data").textContent.includes("good.jsonl")`, errorsOf("data")))
 }
+
+// A recipe goes away as a file or as a link, and comes back; in another tab, too.
+func TestEndToEndRecipeTravels(t *testing.T) {
+	address, _ := serving(t)
+	b := workertest.Start(t, noGPU...)
+	p := open(t, b, address+"/en/")
+	defer p.Close()
+	const set = `document.getElementById("tuner-qlora").checked && document.getElementById("command-line").textContent.includes("--lora_rank 4")`
+	p.press("tuner-qlora")
+	p.fill("set-lora_rank", "4")
+	p.until(soon, "a command with the settings", set)
+	dir := p.downloads()
+	p.press("recipe-export")
+	file := downloaded(t, dir, "recipe.json")
+	p.press("reset")
+	p.until(soon, "the defaults", "!("+set+")")
+	p.upload("recipe-import", file)
+	p.until(soon, "the settings again", set)
+	p.press("copy-link")
+	p.until(soon, "the settings in the address", `location.hash.includes("lora_rank=4")`)
+	link := workertest.Eval[string](p.Page, "location.href")
+	if strings.Contains(link, "dataset") {
+		t.Errorf("the link names data: %s", link)
+	}
+	other := open(t, b, link)
+	defer other.Close()
+	other.until(soon, "the settings in another tab", set)
+}
