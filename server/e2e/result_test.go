@@ -192,10 +192,11 @@ func TestEndToEndRecipeTravels(t *testing.T) {
 	p.press("copy-link")
 	p.until(soon, "the settings in the address", `location.hash.includes("lora_rank=4")`)
 	link := workertest.Eval[string](p.Page, "location.href")
-	if strings.Contains(link, "dataset") {
+	if strings.Contains(link, "dataset=") {
 		t.Errorf("the link names data: %s", link)
 	}
 	other := open(t, b, link)
 	defer other.Close()
 	other.until(soon, "the settings in another tab", set)
+	other.until(soon, "the model in another tab", `document.getElementById("command-line").textContent.includes("--model bundle/model")`)
 }

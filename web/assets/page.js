@@ -114,8 +114,8 @@ const own = {
     const look = setInterval(async () => { // the worker writes the recipe into the address
       if (location.href === before && performance.now() < end) return;
       clearInterval(look);
-      await navigator.clipboard.writeText(location.href);
-      toast($("toast").dataset.link);
+      const copied = await navigator.clipboard.writeText(location.href).then(() => true, () => false); // not every browser lets it
+      toast(copied ? $("toast").dataset.link : $("toast").dataset.address);
     }, 50), end = performance.now() + 1000;
   },
   theme: () => {

@@ -56,14 +56,19 @@ func (s *State) defaultOf(f recipe.Field) string {
 	return s.T(words.Default, cmp.Or(f.Shown, f.Default, "–"))
 }
 
-// splitText is the share of rows that is held out.
-func (s *State) splitText() string {
+// split is the share of rows that is held out: as it was set, or as it came out.
+func (s *State) split() float64 {
+	if _, set := s.Settings["split_dataset_ratio"]; !set && s.Preview != nil && s.Preview.Rows.HeldOut > 0 {
+		return share(int64(s.Preview.Rows.HeldOut), int64(s.Preview.Rows.HeldOut+s.Preview.Rows.Train))
+	}
 	x, err := strconv.ParseFloat(s.Setting("split_dataset_ratio"), 64)
 	if err != nil {
-		return s.Setting("split_dataset_ratio")
+		return 0 // a setting that is no number is refused before
 	}
-	return fmt.Sprintf("%.0f%%", 100*x)
+	return x
 }
+
+func (s *State) splitText() string { return fmt.Sprintf("%.0f%%", 100*s.split()) }
 
 func inputMode(f recipe.Field) string {
 	switch f.Kind {

@@ -28,9 +28,8 @@ func (t *Studio) share() {
 	if err != nil {
 		return
 	}
-	u.Fragment = "recipe?" + q.Encode()
-	u.RawFragment = u.Fragment
-	t.url = u.String()
+	u.Fragment = ""
+	t.url = u.String() + "#recipe?" + q.Encode() // which url.URL would encode again
 	t.setURL = t.url
 	t.redraw()
 }

@@ -241,6 +241,11 @@ func TestSettings(t *testing.T) {
 	b.sees("method", "--lora_rank 64")
 	b.do("share")
 	b.until("the link", func() bool { return strings.Contains(b.url, "lora_rank=64") && !strings.Contains(b.url, "mine.jsonl") })
+	shared := New(Options{Link: b.host, Out: func(Update) {}})
+	shared.openShared(b.url)
+	if got := shared.s.Settings; got["model"] != "models/tiny" || got["lora_rank"] != "64" {
+		t.Errorf("the link %s says %v", b.url, got)
+	}
 	b.do("export_recipe")
 	b.until("the recipe", func() bool { return len(b.texts) == 1 && strings.Contains(b.texts[0].Body, `"lora_rank":64`) })
 	b.do("reset")

@@ -11,6 +11,7 @@ var (
 	Copied       = Text{"Copied", "已复制"}
 	Storing      = Text{"Storing the files…", "正在保存文件……"}
 	LinkCopied   = Text{"The link is in the clipboard: it has the settings, never data.", "链接已复制：只含设置，不含数据。"}
+	LinkShown    = Text{"The link stands in the address bar: it has the settings, never data.", "链接已在地址栏中：只含设置，不含数据。"}
 	StorageMeter = Text{"Storage used", "已用存储空间"}
 )
 
