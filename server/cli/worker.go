@@ -13,7 +13,9 @@ import (
 	"time"
 
 	"hone/core/filelock"
+	"hone/core/hub"
 	"hone/core/recipe"
+	"hone/server/http"
 	"hone/server/jobs"
 )
 
@@ -94,6 +96,7 @@ func worker(e env, args []string) error {
 			cancel()
 		}()
 	}
+	hub.Dial = http.DialHubs(hub.Endpoints()) // recipes of others say what is fetched
 	home, lock, err := workerHome(dir)
 	if err != nil {
 		return err

@@ -15,6 +15,15 @@ import (
 // errPrivate is a name that leads into a network which is not public.
 var errPrivate = errors.New("its address is not public")
 
+// DialHubs connects to public addresses and to hubs of the user's own, see hub.Dial.
+func DialHubs(own []*url.URL) func(ctx context.Context, network, address string) (net.Conn, error) {
+	h := &hubs{own: map[string]*url.URL{}}
+	for _, u := range own {
+		h.own[u.Host] = u
+	}
+	return h.dialer()
+}
+
 // dialer connects to hubs. What counts is the address that is dialled, after the name was looked up: a public one, unless
 // the host is one of the user's own or the proxy of the environment (which looks names up by itself).
 func (h *hubs) dialer() func(ctx context.Context, network, address string) (net.Conn, error) {

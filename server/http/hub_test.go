@@ -206,6 +206,25 @@ func TestKnownNamesAtPrivateAddresses(t *testing.T) {
 }
 
 // What is not the whole file does not look like it.
+// Who fetches what others name is led to no private address, but to the hub that its user named.
+func TestDialHubs(t *testing.T) {
+	p, _ := newPair(t)
+	own, err := url.Parse(p.hub.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := &http.Client{Transport: &http.Transport{DialContext: DialHubs([]*url.URL{own})}}
+	for path, want := range map[string]string{"/gone": "", "/loopback": "not public", "/metadata": "not public", "/large": "not public"} {
+		r, err := client.Get(p.hub.URL + path)
+		if err == nil {
+			r.Body.Close()
+		}
+		if (want == "") != (err == nil) || want != "" && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+}
+
 func TestHubThatBreaksOff(t *testing.T) {
 	p, s := newPair(t)
 	address, _, _ := listening(t, s)
