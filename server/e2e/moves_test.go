@@ -28,13 +28,17 @@ import (
 // A run of the page goes to the server at step 10 and comes back at step 20. The page is reloaded while it is away. Losses and
 // adapter are those of a run that nobody moved.
 func TestEndToEndMoves(t *testing.T) {
-	const steps = 30
+	const steps = 24
+	began := time.Now()
+	at := func(what string) { t.Helper(); t.Logf("%4.1f s: %s", time.Since(began).Seconds(), what) }
 	address, _ := serving(t, "--data_dir", t.TempDir(), "--device", "cpu")
 	host := strings.TrimPrefix(address, "http://")
 	p := open(t, workertest.Start(t), address+"/en/")
 	defer p.Close()
+	at("the page is open")
 	p.fill("set-per_device_train_batch_size", "4")
 	p.fill("set-max_steps", fmt.Sprint(steps))
+	p.fill("set-val_dataset_sample", "4")
 	p.press("play")
 	p.until(3*time.Minute, "begun", `/step/.test(document.getElementById("state").textContent) && !document.getElementById("play").disabled`)
 	p.press("play") // which is now to pause
@@ -43,7 +47,9 @@ func TestEndToEndMoves(t *testing.T) {
 	if _, err := fmt.Sscanf(p.text("state"), "Paused after step %d", &now); err != nil || now > 10 {
 		t.Fatalf("the page says %q", p.text("state"))
 	}
+	at("the run has begun")
 	p.stepTo(now, 10)
+	at("step 10")
 
 	p.press("place-look")
 	p.until(soon, "a list of what leaves", `document.getElementById("place-leaves")`)
@@ -54,19 +60,23 @@ func TestEndToEndMoves(t *testing.T) {
 	}
 	p.press("place-go")
 	p.until(soon, "at the server", fmt.Sprintf(`document.getElementById("place-is").textContent.includes(%q)`, host))
+	at("the run is at the server")
 	p.stepTo(10, 14)
 	if err := chromedp.Do(p.Context(), chromedp.Reload()); err != nil {
 		t.Fatal(err)
 	}
 	p.ready()
 	p.until(soon, "found again", fmt.Sprintf(`document.getElementById("place-is").textContent.includes(%q)`, host))
+	at("the reloaded page has found it")
 	p.stepTo(14, 20)
 	p.press("place-back")
 	p.until(soon, "back", `document.getElementById("place-is").textContent.includes("this browser")`)
 	p.until(soon, "paused here", `/^Paused after step 20/.test(document.getElementById("state").textContent)`)
 	p.press("play")
+	at("the run is back")
 	p.until(3*time.Minute, "finished", `/^Finished/.test(document.getElementById("state").textContent)`)
 	p.noFailure()
+	at("the end")
 
 	dir, logged, args := p.newest()
 	want, adapter := wholeRun(t, args)
