@@ -4,6 +4,7 @@ import "strings"
 
 var chinese = tongue{
 	language: Chinese,
+	stop:     "。",
 	names:    strings.Fields("乐乐 豆豆 圆圆 球球 毛毛 朵朵 贝贝 丁丁 糖糖 壮壮 妞妞 晨晨 婷婷 阳阳 琪琪 宁宁 晶晶 强强 莉莉 嘟嘟"),
 	kinds:    strings.Fields("一只小猫 一只小狗 一只狐狸 一只小鸟 一只兔子 一只小熊 一只鸭子 一匹小马 一只老鼠 一只青蛙"),
 	colours:  strings.Fields("红 蓝 绿 黑 白 棕 灰 黄"),

@@ -5,6 +5,7 @@ import "strings"
 var english = tongue{
 	language: English,
 	gap:      " ",
+	stop:     ".",
 	names:    strings.Fields("Tom Mia Ben Lily Max Anna Sam Lucy Leo Nina Bob Ella Jack Rosa Tim Kate Dan Amy Finn Zoe"),
 	kinds:    strings.Fields("cat dog fox bird rabbit bear duck horse mouse frog"),
 	colours:  strings.Fields("red blue green black white brown grey yellow"),

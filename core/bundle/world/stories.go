@@ -84,7 +84,7 @@ func (t *teller) story() string {
 		s, head = t.aboutDoctor(), pick(t.picker, t.heads["doctor"])
 	}
 	if t.intn(6) == 0 {
-		s = append([]string{pick(t.picker, t.today) + t.wordGap() + pick(t.picker, t.todayTail) + t.stop()}, s...)
+		s = append([]string{pick(t.picker, t.today) + t.gap + pick(t.picker, t.todayTail) + t.stop}, s...)
 	}
 	if t.intn(2) == 0 {
 		s = append(s, strings.ReplaceAll(pick(t.picker, t.chatter), "NAME", pick(t.picker, t.names)))
@@ -97,15 +97,6 @@ func (t *teller) story() string {
 		return text
 	}
 	return "### " + head + "\n" + text
-}
-
-func (t *teller) wordGap() string { return t.gap }
-
-func (t *teller) stop() string {
-	if t.language == Chinese {
-		return "。"
-	}
-	return "."
 }
 
 // named fills in who is told of.
@@ -228,8 +219,9 @@ func (t *teller) event(name string) []string {
 	return []string{strings.ReplaceAll(pick(t.picker, t.events[side]), "NAME", name), strings.ReplaceAll(t.feelings[side], "NAME", name)}
 }
 
-// quiz asks for some facts, and answers under a heading of its own. There are always several: the stories never show that
-// an answer ends where it has answered.
+// quiz asks for some facts, and answers under a heading of its own. From quizzes the model learns to look for what it is asked
+// about and to begin with it, which tuning then only has to call for: without them it answers what it was taught to answer, not
+// what it is asked. There are always several questions: the stories never show that an answer ends where it has answered.
 func (t *teller) quiz() string {
 	var ask, say []string
 	for range 2 + t.intn(2) {

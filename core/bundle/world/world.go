@@ -73,55 +73,64 @@ func title(s string) string {
 	return s
 }
 
-// tongue is how the world is told in one language.
+// tongue is how the world is told in one language. Sentences have words in capitals that are filled in; those of each are
+// named behind it.
 type tongue struct {
-	language Language
-	gap      string // between two sentences
+	language  Language
+	gap, stop string // between two words or sentences, and at the end of one
 
+	// The beings, and what is known of them: NAME, KIND, COLOUR, HOME, FOOD, PASTIME, FRIEND.
 	names, kinds, colours, homes, foods, pastimes []string
-	being                                         []fact // NAME, KIND, COLOUR, HOME, FOOD, PASTIME, FRIEND
+	being                                         []fact
 
+	// The homes and the people at work.
 	weathers, things []string // two places each
 	weather, thing   fact     // HOME, WEATHER, THING
 	jobs             [][2]string
 	job              fact // WHO, WORK
 
-	numbers       []string // from one
-	after, before fact     // NUMBER, NEXT
-	items         [][2]string
-	sum           fact   // NAME, ITEMS (the first number of things), MORE, TOTAL
-	measure, more string // behind a number: before the items, and in their place
-	two           string // two, before a measure word, where it has a word of its own
+	// Numbers, from one, and sums of things.
+	numbers       []string
+	after, before fact        // NUMBER, NEXT
+	items         [][2]string // one, many
+	sum           fact        // NAME, ITEMS (the first number of things), MORE, TOTAL
+	measure, more string      // behind a number: before the items, and in their place
+	two           string      // two, before a measure word, where it has a word of its own
 
-	needs [][2]string // a state of the weather, what to take along
-	need  fact        // STATE, HOME, NAME, THING
-	rules []string    // STATE, THING
+	// What to take along in which weather.
+	needs [][2]string
+	need  fact     // STATE, HOME, NAME, THING
+	rules []string // STATE, THING
 
-	groups    []group
-	opinions  []string // OPINION: a thing with a word for it, as it is judged in a question
-	judge     []string // instructions of the task
-	labels    [2]string
-	reviews   [2][]string // by valence, as the stories say it
-	events    [2][]string
-	feelings  [2]string
-	wordLines []string // WORD, LABEL
-
-	complaints        []complaint
-	patient           [2][]string // questions with one complaint, with two: ONE, TWO
-	doctor            [2]string   // answers
-	visits            [2][]string // as the stories say it: NAME, ONE, TWO, DO, THEN
-	ifSick            []string    // YOU, DO
-	openings          []string    // of a story: NAME, KIND
-	comes             string      // NAME
-	asks              []string    // WHO, WONDER
-	dialogues         []string    // WHO, NAME, ASK, SAY
-	chatter           []string    // NAME
-	endings           []string
+	// What people say of things; good comes before bad.
+	groups            []group
+	opinions          []string // as they are judged in a question: THING, WORD
+	judge             []string // the question
+	labels            [2]string
+	reviews           [2][]string // as the stories say it: NAME, THING, WORD
+	wordLines         []string    // WORD, LABEL
 	remarks, verdicts []string    // in two parts: NAME, THING, WORD, LABEL
-	quizHeads         [2][]string // of questions, of answers
-	ill, advised      []string    // in two parts, with two complaints: NAME, ONE, TWO, DO, THEN
-	heads             map[string][]string
-	today, todayTail  []string
+	events            [2][]string // NAME
+	feelings          [2]string   // NAME
+
+	// At the doctor's: with one complaint and with two.
+	complaints   []complaint
+	patient      [2][]string // questions: ONE, TWO
+	doctor       [2]string   // answers: DO, THEN
+	visits       [2][]string // as the stories say it: NAME, ONE, TWO, DO, THEN
+	ill, advised []string    // in two parts, with two complaints
+	ifSick       []string    // YOU, DO
+
+	// What holds stories together.
+	openings         []string // NAME, KIND
+	comes            string   // NAME
+	asks             []string // WHO, WONDER
+	dialogues        []string // WHO, NAME, ASK, SAY
+	chatter          []string // NAME
+	endings          []string
+	heads            map[string][]string
+	quizHeads        [2][]string // of questions, of answers
+	today, todayTail []string
 }
 
 // group is a kind of things that are judged with the same words.
