@@ -113,7 +113,7 @@ func (h *Host) parcels(ctx context.Context, r wire.Survey, out *wire.Surveyed, p
 // stateOf is what a run itself has that would leave.
 func stateOf(dir string) (wire.Parcel, error) {
 	p := wire.Parcel{What: "state", Name: filepath.Base(filepath.Dir(dir)) + "/" + filepath.Base(dir)}
-	all, err := checkpoint.Run{Dir: dir}.Checkpoints()
+	all, err := move.Travels(dir)
 	for _, c := range all {
 		p.Files++
 		p.Bytes += used(c.Dir)

@@ -25,7 +25,7 @@ func Pull(ctx context.Context, l wire.Link, from link.Files, id, outputDir strin
 	if !IsID(id) {
 		return "", 0, fmt.Errorf("%q is no id of a run; `hone runs` lists them", id)
 	}
-	c, err := wire.Ask[wire.Carried](ctx, l, wire.Carry{Run: id}, nil)
+	c, err := wire.AskCarried(ctx, l, id)
 	if err != nil {
 		return "", 0, err
 	}

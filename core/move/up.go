@@ -80,13 +80,27 @@ func Gather(r recipe.Recipe) (*Load, error) {
 	return l, nil
 }
 
+// Travels lists the checkpoints of a run that go along when it moves: the last one, and the best one where there is such a thing.
+// Others that were kept stay where they are.
+func Travels(dir string) ([]checkpoint.Checkpoint, error) {
+	all, err := checkpoint.Run{Dir: dir}.Checkpoints()
+	if err != nil || len(all) == 0 {
+		return nil, err
+	}
+	last := all[len(all)-1]
+	state, err := checkpoint.Load(last.Dir)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(all, func(c checkpoint.Checkpoint) bool {
+		return c.Step != last.Step && !(state.BestStep > 0 && c.Step == state.BestStep)
+	}), nil
+}
+
 // GatherRun adds a run of this machine as of its last State. Nobody may work on it meanwhile.
 func GatherRun(dir string) (*Load, error) {
 	r, last, err := checkpoint.Find(dir)
 	if err != nil {
-		return nil, err
-	}
-	if _, err := checkpoint.Load(last.Dir); err != nil {
 		return nil, err
 	}
 	raw, err := r.ReadArgs()
@@ -103,7 +117,7 @@ func GatherRun(dir string) (*Load, error) {
 	}
 	c := &wire.Carried{Run: filepath.Base(filepath.Dir(r.Dir)) + "/" + filepath.Base(r.Dir), Step: last.Step}
 	names := []string{checkpoint.ArgsFile, checkpoint.ManifestFile, checkpoint.LogFile}
-	all, err := r.Checkpoints()
+	all, err := Travels(r.Dir)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,10 @@
 package wire
 
-import "encoding/json"
+import (
+	"context"
+	"encoding/json"
+	"errors"
+)
 
 // Blob is a file by its content. It is carried over HTTP, in pieces, and never again to where it is already.
 type Blob struct {
@@ -37,9 +41,37 @@ type Welcome struct {
 	Version string `json:"version"` // of the program
 }
 
-// Carry asks for a run as of its last State; its files come over HTTP. Reply: Carried.
+// Carry asks for a run as of its last State; its files come over HTTP. Parts: Blobs, where the files are too many for one frame.
+// Reply: Carried, with the rest of them.
 type Carry struct {
 	Run string `json:"run"`
+}
+
+// Blobs are files of a Carried that come before it.
+type Blobs struct {
+	Files []Blob `json:"files"`
+}
+
+// AskCarried asks for a run with all its files, see Carry.
+func AskCarried(ctx context.Context, l Link, run string) (Carried, error) {
+	var files []Blob
+	var wrong error
+	c, err := Ask[Carried](ctx, l, Carry{Run: run}, func(_ string, data json.RawMessage) {
+		var b Blobs
+		if err := json.Unmarshal(data, &b); err != nil {
+			wrong = err
+		}
+		files = append(files, b.Files...)
+	})
+	all, seen := append(files, c.Files...), map[string]bool{}
+	c.Files = nil
+	for _, f := range all { // a link that was interrupted asks again, and is told again
+		if !seen[f.Path] {
+			seen[f.Path] = true
+			c.Files = append(c.Files, f)
+		}
+	}
+	return c, errors.Join(err, wrong)
 }
 
 // Cancel, a request with the ID of another one and no reply of its own, tells a host to end that one's work.

@@ -124,9 +124,9 @@ type guest struct {
 	events chan wire.Frame
 }
 
-func visit(t *testing.T, url string, steps int) *guest {
+func visit(t *testing.T, url string, steps int, more ...string) *guest {
 	t.Helper()
-	r, err := recipe.Parse(sample(steps)[1:])
+	r, err := recipe.Parse(sample(steps, more...)[1:])
 	if err != nil {
 		t.Fatal(err)
 	}

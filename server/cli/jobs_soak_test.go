@@ -84,7 +84,7 @@ func TestSoakPages(t *testing.T) { pages(t, 200, 50, 10*time.Minute) }
 
 func pages(t *testing.T, idle, active int, long time.Duration) {
 	s := startService(t, t.TempDir(), "--lease", "5s")
-	g := visit(t, s.url, 1_000_000)
+	g := visit(t, s.url, 1_000_000, "--save_steps", "1000", "--save_total_limit", "2")
 	var heard atomic.Int64
 	dial := func(event func(wire.Frame)) *link.Client {
 		c, err := link.Dial(t.Context(), link.Options{URL: s.url, Event: event})

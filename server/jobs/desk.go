@@ -22,6 +22,9 @@ type Desk struct {
 	Quota  int64 // bytes that the user may keep here; 0 is unknown
 }
 
+// blobsInFrame is how many files are named in one frame, which has 1 MiB.
+const blobsInFrame = 1000
+
 // needs says which scope a request takes.
 func needs(r wire.Request) auth.Scope {
 	switch r.(type) {
@@ -99,7 +102,15 @@ func (d *Desk) answer(ctx context.Context, r wire.Request, part func(string, jso
 		if rec.State == nil {
 			return nil, refuse(409, "Run %s has no State yet; wait until its first step is saved.", r.Run)
 		}
-		return wire.Carried{Run: rec.ID, Step: rec.State.Step, Files: rec.State.Files, Recipe: rec.Recipe, Places: rec.Places}, nil
+		files := rec.State.Files
+		for ; part != nil && len(files) > blobsInFrame; files = files[blobsInFrame:] {
+			raw, err := json.Marshal(wire.Blobs{Files: files[:blobsInFrame]})
+			if err != nil {
+				return nil, err
+			}
+			part("blobs", raw)
+		}
+		return wire.Carried{Run: rec.ID, Step: rec.State.Step, Files: files, Recipe: rec.Recipe, Places: rec.Places}, nil
 	case wire.Delete:
 		if sha, ok := strings.CutPrefix(r.Path, "files/"); ok && hashShape.MatchString(sha) {
 			return nil, b.forget(ctx, user, sha)

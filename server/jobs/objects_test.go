@@ -5,10 +5,14 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"hone/core/wire"
 )
 
 // What an engine that was gone has entered without its pieces is written again, not waited for.
@@ -61,5 +65,22 @@ func TestObjectWithoutPieces(t *testing.T) {
 		if got, err := s.Broker.files.GetBytes(ctx, name); err != nil || !bytes.Equal(got, want) {
 			t.Errorf("%d bytes, %v, want %d", len(got), err, len(want))
 		}
+	}
+}
+
+// A run with more files than one frame can name is carried with all of them.
+func TestCarryMany(t *testing.T) {
+	s := openShop(t, time.Second)
+	id := s.start(t, tinyRecipe(t, t.TempDir(), 5), nil)
+	var want []wire.Blob
+	for i := range 3*blobsInFrame + 7 {
+		want = append(want, wire.Blob{Path: fmt.Sprintf("checkpoint-%d/state.safetensors", i), Size: 1, SHA256: strings.Repeat("a", 64)})
+	}
+	if _, err := s.update(t.Context(), "ada", id, func(r *Record) error { r.State = &State{Step: 9, Files: want}; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	got, err := wire.AskCarried(t.Context(), s.desk, id)
+	if err != nil || got.Step != 9 || !slices.Equal(got.Files, want) {
+		t.Errorf("step %d, %d files, %v", got.Step, len(got.Files), err)
 	}
 }
