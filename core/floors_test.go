@@ -35,7 +35,7 @@ var floors = []string{
 	// 6: the page
 	"web/worker", "web/worker/workertest", "web/words", "web/parts", "web/studio", "web/studio/studiotest", "web/assets", "web/panel", "web", "web/webtest", "web/dist", "web/dist/pack",
 	// 7: the programs
-	"server/auth", "server/jobs", "server/http", "server/cli", "server",
+	"server/auth", "server/badnetwork", "server/jobs", "server/http", "server/cli", "server",
 	"wasm/spike", "wasm/trainer", "wasm/data",
 }
 

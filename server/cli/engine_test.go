@@ -19,6 +19,7 @@ import (
 	"hone/core/move"
 	"hone/core/recipe"
 	"hone/core/wire"
+	"hone/server/badnetwork"
 )
 
 // asEngine makes the test binary be a NATS server with its files in a directory, at the address in asEngineAt: one that can be
@@ -231,6 +232,39 @@ func killEngine(t *testing.T, kills, steps int) {
 		t.Fatalf("step %d, %v", step, err)
 	}
 	sameResult(t, onlyRun(t, filepath.Join(home, "whole")), dir, steps)
+}
+
+// Two workers reach their engine, and the page its server, through networks that drop, delay and half close what they carry: the run
+// misses nothing and has the result of an undisturbed one.
+func TestBadNetwork(t *testing.T) { throughBadNetwork(t, 1, 20) }
+
+func throughBadNetwork(t *testing.T, seed uint64, steps int) {
+	home := t.TempDir()
+	if out, status := finish(t, process(t, home, sample(steps, "--output_dir", "whole")...)); status != 0 {
+		t.Fatal(out)
+	}
+	n := startEngine(t)
+	s := startService(t, t.TempDir(), "--nats", n.url, "--workers", "0", "--lease", "2s")
+	engine, server := badnetwork.To(t, n.addr), badnetwork.To(t, strings.TrimPrefix(s.url, "http://"))
+	g := visit(t, "http://"+server.Addr, steps)
+	for range 2 {
+		startWorker(t, "nats://secret@"+engine.Addr, "--lease", "2s", "--save_every", "200ms", "--retries", "1000")
+	}
+	calm := []func(){server.Misbehave(seed, 300*time.Millisecond), engine.Misbehave(seed+1, 2*time.Second)}
+	id := g.start()
+	g.follow(id, steps, 2*time.Minute+time.Duration(steps)*time.Second, nil)
+	for _, stop := range calm {
+		stop()
+	}
+	if engine.Broken.Load() == 0 || server.Broken.Load() == 0 {
+		t.Error("the network was never bad")
+	}
+	dir, step, err := move.Pull(t.Context(), g, link.Files{URL: s.url}, id, filepath.Join(home, "remote"), nil)
+	if err != nil || step != steps {
+		t.Fatalf("step %d, %v", step, err)
+	}
+	sameResult(t, onlyRun(t, filepath.Join(home, "whole")), dir, steps)
+	t.Logf("the networks misbehaved %d and %d times", engine.Broken.Load(), server.Broken.Load())
 }
 
 // A server that others reach wants a certificate and a token, and then takes runs through TLS with that token alone.

@@ -26,6 +26,13 @@ func TestSoakServers(t *testing.T) {
 // TestSoakEngine kills an engine of its own again and again.
 func TestSoakEngine(t *testing.T) { killEngine(t, 8, 200) }
 
+// TestSoakNetwork has bad networks for a long run.
+func TestSoakNetwork(t *testing.T) {
+	for seed := range uint64(3) {
+		throughBadNetwork(t, 10*seed, 200)
+	}
+}
+
 // TestSoakHundred gives 100 jobs to two workers with directories of their own: each is done, once.
 func TestSoakHundred(t *testing.T) { hundred(t, 100) }
 

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -22,6 +23,7 @@ import (
 	"hone/core/recipe"
 	"hone/core/wire"
 	"hone/server/auth"
+	"hone/server/badnetwork"
 	"hone/server/jobs"
 )
 
@@ -171,9 +173,9 @@ func (l *listener) check(t *testing.T, steps int) {
 func TestLinkThroughBadNetwork(t *testing.T) {
 	o := openOffice(t)
 	o.hire(t)
-	p := badNetwork(t, o.server.Listener.Addr().String())
+	p := badnetwork.To(t, o.server.Listener.Addr().String())
 	heard := listen()
-	c, err := link.Dial(t.Context(), link.Options{URL: "http://" + p.addr, Token: o.ada, Event: heard.hear})
+	c, err := link.Dial(t.Context(), link.Options{URL: "http://" + p.Addr, Token: o.ada, Event: heard.hear})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -183,10 +185,10 @@ func TestLinkThroughBadNetwork(t *testing.T) {
 	}
 	id := o.startTiny(t, c, o.ada, 60)
 	c.Follow(id, 1)
-	stop := p.misbehave(7)
+	stop := p.Misbehave(7, 250*time.Millisecond)
 	heard.check(t, 60)
 	stop()
-	if p.broken.Load() == 0 {
+	if p.Broken.Load() == 0 {
 		t.Error("the network was never bad")
 	}
 	// One that comes later hears the same.
@@ -294,4 +296,13 @@ func TestSlowConsumer(t *testing.T) {
 	if f, ok := context.Cause(s.ctx).(*farewell); !ok || f.code != websocket.ClosePolicyViolation || !strings.Contains(f.text, "slow") {
 		t.Errorf("%v", context.Cause(s.ctx))
 	}
+}
+
+func readFile(t *testing.T, path string) []byte {
+	t.Helper()
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return raw
 }

@@ -1,32 +1,33 @@
-package http
+// Package badnetwork is a TCP proxy that behaves as networks do at their worst. Only tests import it.
+package badnetwork
 
 import (
 	"math/rand/v2"
 	"net"
-	"os"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 )
 
-// network is a TCP proxy that can drop, delay and half close connections.
-type network struct {
-	addr   string
-	broken atomic.Int64
+// Proxy passes connections on, and can drop, delay and half close them.
+type Proxy struct {
+	Addr   string       // where it listens
+	Broken atomic.Int64 // how often it did something bad
 	delay  atomic.Int64 // nanoseconds that each piece waits
 
 	mu    sync.Mutex
 	conns map[*net.TCPConn]bool
 }
 
-func badNetwork(t *testing.T, to string) *network {
+// To makes a proxy before an address.
+func To(t *testing.T, to string) *Proxy {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := &network{addr: l.Addr().String(), conns: map[*net.TCPConn]bool{}}
+	n := &Proxy{Addr: l.Addr().String(), conns: map[*net.TCPConn]bool{}}
 	t.Cleanup(func() { l.Close(); n.each(func(c *net.TCPConn) { c.Close() }) })
 	go func() {
 		for {
@@ -50,7 +51,7 @@ func badNetwork(t *testing.T, to string) *network {
 	return n
 }
 
-func (n *network) pipe(from, to *net.TCPConn) {
+func (n *Proxy) pipe(from, to *net.TCPConn) {
 	defer func() {
 		to.CloseWrite()
 		n.mu.Lock()
@@ -72,7 +73,7 @@ func (n *network) pipe(from, to *net.TCPConn) {
 	}
 }
 
-func (n *network) each(f func(*net.TCPConn)) {
+func (n *Proxy) each(f func(*net.TCPConn)) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for c := range n.conns {
@@ -80,8 +81,8 @@ func (n *network) each(f func(*net.TCPConn)) {
 	}
 }
 
-// misbehave does something bad every so often until it is told to stop.
-func (n *network) misbehave(seed uint64) (stop func()) {
+// Misbehave does something bad every so often, by a seed, until it is told to stop.
+func (n *Proxy) Misbehave(seed uint64, every time.Duration) (stop func()) {
 	rng := rand.New(rand.NewPCG(seed, 1))
 	done, ended := make(chan struct{}), make(chan struct{})
 	go func() {
@@ -91,10 +92,10 @@ func (n *network) misbehave(seed uint64) (stop func()) {
 			case <-done:
 				n.delay.Store(0)
 				return
-			case <-time.After(time.Duration(100+rng.IntN(300)) * time.Millisecond):
+			case <-time.After(every/2 + time.Duration(rng.Int64N(int64(every)))):
 			}
 			n.delay.Store(0)
-			n.broken.Add(1)
+			n.Broken.Add(1)
 			switch rng.IntN(3) {
 			case 0: // all connections end, in the middle of what they carry
 				n.each(func(c *net.TCPConn) { c.SetLinger(0); c.Close() })
@@ -106,13 +107,4 @@ func (n *network) misbehave(seed uint64) (stop func()) {
 		}
 	}()
 	return func() { close(done); <-ended }
-}
-
-func readFile(t *testing.T, path string) []byte {
-	t.Helper()
-	raw, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return raw
 }
