@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 
 	"hone/core/device"
 	"hone/core/recipe"
@@ -24,6 +25,13 @@ type room struct {
 
 	mu    sync.Mutex
 	about device.Caps // of the last device that was opened
+}
+
+// known is what the last device was that was opened; the zero value where there was none.
+func (d *room) known() device.Caps {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.about
 }
 
 // choice is what of a recipe decides about the device.
@@ -72,29 +80,31 @@ func (d *room) silence() {
 	}
 }
 
-// caps are those of the device, which is opened if none was.
+// caps are those of the device, which is opened if none was. A run that has the room opens it by itself, and keeps the room.
 func (d *room) caps(ctx context.Context) (device.Caps, error) {
-	d.mu.Lock()
-	caps := d.about
-	d.mu.Unlock()
-	if caps.Kind != "" {
-		return caps, nil
+	for {
+		if caps := d.known(); caps.Kind != "" {
+			return caps, nil
+		}
+		if d.busy.TryLock() {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			return device.Caps{}, ctx.Err()
+		case <-time.After(50 * time.Millisecond):
+		}
 	}
-	d.busy.Lock()
 	defer d.busy.Unlock()
 	dev, err := d.take(ctx, recipe.Default())
 	if err != nil {
-		return caps, err
+		return device.Caps{}, err
 	}
 	return dev.Caps(), nil
 }
 
 // name is that of the last device that was opened.
-func (d *room) name() string {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.about.Name
-}
+func (d *room) name() string { return d.known().Name }
 
 func (d *room) close() error {
 	d.busy.Lock()

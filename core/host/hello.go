@@ -19,14 +19,17 @@ import (
 )
 
 // hello says what the host is and has.
-func (h *Host) hello(ctx context.Context) (wire.Host, error) {
+func (h *Host) hello(ctx context.Context, soon bool) (wire.Host, error) {
 	reply := wire.Host{Version: run.Version, Models: []wire.Model{}, Data: []wire.Data{}}
-	caps, err := h.device.caps(ctx)
+	caps, err := h.device.known(), error(nil)
+	if !soon {
+		caps, err = h.device.caps(ctx)
+	}
 	reply.Device, reply.Kind = caps.Name, caps.Kind
 	if err != nil {
 		reply.Reason = err.Error()
 	}
-	if h.options.Reason != nil && reply.Kind != "webgpu" && err == nil {
+	if h.options.Reason != nil && reply.Kind != "webgpu" && reply.Kind != "" && err == nil {
 		reply.Reason = h.options.Reason()
 	}
 	reply.Storage = h.storage(ctx)

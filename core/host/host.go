@@ -178,7 +178,7 @@ func (p parts) sink(e wire.Event) { p(wire.Name(e), e) }
 func (h *Host) answer(ctx context.Context, r wire.Request, part parts) (any, error) {
 	switch r := r.(type) {
 	case wire.Hello:
-		return h.hello(ctx)
+		return h.hello(ctx, r.Soon)
 	case wire.Inspect:
 		return h.inspect(ctx, r, part)
 	case wire.Fetch:

@@ -160,7 +160,13 @@ func rows() string {
 func TestRun(t *testing.T) {
 	dir := t.TempDir()
 	h := open(t, dir)
+	if soon := ask[wire.Host](h, wire.Hello{Soon: true}); soon.Kind != "" || soon.Reason != "" || len(soon.Data) == 0 {
+		t.Errorf("a greeting that does not wait for the device: %+v", soon)
+	}
 	hello := ask[wire.Host](h, wire.Hello{})
+	if soon := ask[wire.Host](h, wire.Hello{Soon: true}); soon.Kind != hello.Kind {
+		t.Errorf("when the device is open, a greeting has %q", soon.Kind)
+	}
 	if hello.Kind != "cpu" || len(hello.Models) != 1 || hello.Models[0].Path != "bundle/model" || !hello.Models[0].Bundled || len(hello.Data) == 0 {
 		t.Fatalf("%+v", hello)
 	}

@@ -10,8 +10,10 @@ import (
 // Files are named by paths in the host's own space: "models/…", "data/…", "runs/…".
 type Request interface{ Name() string }
 
-// Hello asks what the host is and has. Reply: Host.
-type Hello struct{}
+// Hello asks what the host is and has. Reply: Host; soon, without its device where that has not been opened yet, which takes seconds.
+type Hello struct {
+	Soon bool `json:"soon,omitempty"`
+}
 
 // Inspect asks about a model. Reply: Model.
 type Inspect struct {

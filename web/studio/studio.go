@@ -118,7 +118,7 @@ func (t *Studio) Open(ctx context.Context, o Opening) {
 
 // hello asks the host what it has. first: the page has just been opened.
 func (t *Studio) hello(first bool) {
-	h, err := wire.Ask[wire.Host](t.ctx, t.o.Link, wire.Hello{}, nil)
+	h, err := wire.Ask[wire.Host](t.ctx, t.o.Link, wire.Hello{Soon: first}, nil)
 	t.change(func(s *parts.State) {
 		if err != nil {
 			s.Errors["run"] = err.Error()
@@ -137,6 +137,9 @@ func (t *Studio) hello(first bool) {
 		t.mark("ready")
 		t.examples()
 		t.attach()
+		if h.Kind == "" {
+			t.hello(false) // with the device, which is opened now
+		}
 		t.inspectChosen()
 		t.plan()
 	}

@@ -92,7 +92,7 @@ func gather(wasm string) (map[string][]byte, error) {
 			return nil, err
 		}
 	}
-	for _, pattern := range []string{filepath.Join(wasm, "*.wasm"), "web/worker/*.js", "web/assets/*", "web/dist/offline.js", "web/dist/language.js"} {
+	for _, pattern := range []string{filepath.Join(wasm, "*.wasm"), "web/worker/*.js", "web/assets/*.js", "web/assets/*.css", "web/dist/offline.js", "web/dist/language.js"} {
 		found, err := filepath.Glob(pattern)
 		if err == nil && len(found) == 0 {
 			err = fmt.Errorf("there is no %s", pattern)
