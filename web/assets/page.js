@@ -32,7 +32,7 @@ function update({ fragments = [], charts = [], title, language, url, text, marks
     template.innerHTML = html;
     if (old && template.content.firstElementChild) morph(old, template.content.firstElementChild);
   }
-  charts.forEach(draw);
+  for (const chart of charts) setTimeout(draw, 0, chart); // each a task of its own: none keeps the page from hearing its user for long
   if (title) document.title = title;
   if (language) root.lang = language;
   if (url && url !== location.href) history.replaceState(null, "", url);

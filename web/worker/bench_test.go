@@ -23,7 +23,6 @@ func TestBenchWeb(t *testing.T) {
 	if os.Getenv("HONE_BENCH") == "" {
 		t.Skip("a measurement; make bench-web runs it")
 	}
-	weights(t)
 	b, address := workertest.Start(t), goldenSite(t)
 	p := b.Open(address, "trainer.js")
 	defer p.Close()
@@ -87,8 +86,11 @@ func stepsInTab(t *testing.T, p *workertest.Page, device string, steps int) {
 	}
 }
 
-// weights says what programs weigh, and what in the trainer does.
-func weights(t *testing.T) {
+// TestBenchWeights says what programs weigh, and what in the trainer does.
+func TestBenchWeights(t *testing.T) {
+	if os.Getenv("HONE_BENCH") == "" {
+		t.Skip("a measurement; make bench-web runs it")
+	}
 	for _, name := range []string{"trainer", "data"} {
 		path := workertest.TrainerWasm(t)
 		if name != "trainer" {
