@@ -236,9 +236,9 @@ func killEngine(t *testing.T, kills, steps int) {
 
 // Two workers reach their engine, and the page its server, through networks that drop, delay and half close what they carry: the run
 // misses nothing and has the result of an undisturbed one.
-func TestBadNetwork(t *testing.T) { throughBadNetwork(t, 1, 20) }
+func TestBadNetwork(t *testing.T) { throughBadNetwork(t, 1, 160, 2*time.Second) }
 
-func throughBadNetwork(t *testing.T, seed uint64, steps int) {
+func throughBadNetwork(t *testing.T, seed uint64, steps int, every time.Duration) {
 	home := t.TempDir()
 	if out, status := finish(t, process(t, home, sample(steps, "--output_dir", "whole")...)); status != 0 {
 		t.Fatal(out)
@@ -250,7 +250,7 @@ func throughBadNetwork(t *testing.T, seed uint64, steps int) {
 	for range 2 {
 		startWorker(t, "nats://secret@"+engine.Addr, "--lease", "2s", "--save_every", "200ms", "--retries", "1000")
 	}
-	calm := []func(){server.Misbehave(seed, 300*time.Millisecond), engine.Misbehave(seed+1, 2*time.Second)}
+	calm := []func(){server.Misbehave(seed, 300*time.Millisecond), engine.Misbehave(seed+1, every)}
 	id := g.start()
 	g.follow(id, steps, 2*time.Minute+time.Duration(steps)*time.Second, nil)
 	for _, stop := range calm {

@@ -47,7 +47,7 @@ func TestTrainerLife(t *testing.T) {
 		if hello := workertest.Ask[wire.Host](p, wire.Hello{}); hello.Going != "" && hello.Going != id {
 			t.Errorf("%s is going on, want %s", hello.Going, id)
 		}
-		goesOn(t, p, id, want)
+		goesOn(t, p, id, want, 0)
 	})
 	t.Run("two tabs", func(t *testing.T) {
 		q := b.Open(address, "trainer.js")
@@ -62,11 +62,12 @@ func TestTrainerLife(t *testing.T) {
 		if heard := len(p.Events()); heard == 0 {
 			t.Error("the first tab does not hear of the run that the second started")
 		}
+		from := len(q.Events())
 		p.Close()
 		if !q.Wait("messages.some((m) => m.type === 'host')", patience) {
 			t.Fatal("the second tab does not take over")
 		}
-		goesOn(t, q, id, want)
+		goesOn(t, q, id, want, from)
 		badFiles(t, q)
 		takeAway(t, q)
 	})
@@ -95,10 +96,12 @@ func halfWay(t *testing.T, p *workertest.Page) string {
 	return id
 }
 
-// goesOn waits until a run that was cut short is over, paused as it was, and compares it with one that was left alone.
-func goesOn(t *testing.T, p *workertest.Page, id, want string) {
+// goesOn waits until a run that was cut short begins again, after so many events, paused as it was. Then it lets the run end, and
+// compares it with one that was left alone.
+func goesOn(t *testing.T, p *workertest.Page, id, want string, from int) {
 	t.Helper()
-	if !p.Wait("events.some((e) => e.name === 'paused')", patience) {
+	again := fmt.Sprintf("(() => { const later = events.slice(%d), at = later.findIndex((e) => e.name === 'started'); return at >= 0 && later.slice(at).some((e) => e.name === 'paused'); })()", from)
+	if !p.Wait(again, patience) {
 		t.Fatalf("the run does not go on; there are %s", workertest.Eval[string](p, "JSON.stringify(events) + failures"))
 	}
 	before := len(stepsOf(t, replay(p, id)))
