@@ -53,9 +53,8 @@ func suites() []suite {
 		// The kernels in plain Go, as every machine but amd64 has them.
 		{"plain", []command{test("./core/device/cpu/...").with("GOEXPERIMENT=")}},
 		{"golden", []command{test("-run", "^TestGolden$", "./server/cli").talking()}},
-		// The page in a browser, as its users have it. By itself: its tests wait for a machine that has other things to do. `make soak`
-		// has the one that is left out, which fails: the old service worker is not let go (see sw.js) while the page holds a request open.
-		{"page", []command{test("-timeout", "15m", "-run", "^TestEndToEnd", "-skip", "UpdateIsOffered", "./server/e2e").with("HONE_REQUIRE_WEBGPU=1")}},
+		// The page in a browser, as its users have it. By itself: its tests wait for a machine that has other things to do.
+		{"page", []command{test("-timeout", "15m", "-run", "^TestEndToEnd", "./server/e2e").with("HONE_REQUIRE_WEBGPU=1")}},
 	}
 }
 

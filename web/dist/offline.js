@@ -5,7 +5,15 @@
   const workers = navigator.serviceWorker, script = new URL("../../sw.js", document.currentScript.src);
   if (!workers) return; // over plain http, but for this machine's own
   let taking = false;
-  const offer = (worker) => {
+  // A worker that is told to take over while the present one still answers the page is held back, in Chromium for minutes. So the
+  // offer comes when the page has all that it starts with, or has not got it in a while.
+  const atRest = async () => {
+    for (let waited = 0; waited < 15_000 && !(globalThis.honeMarks?.ready < performance.now() - 1000); waited += 250) {
+      await new Promise((done) => setTimeout(done, 250));
+    }
+  };
+  const offer = async (worker) => {
+    await atRest();
     const notice = document.getElementById("update");
     notice.querySelector("button").addEventListener("click", () => {
       taking = true;
