@@ -5,11 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
-	"slices"
 	"sync"
-	"time"
 
 	"hone/core/checkpoint"
 	"hone/core/link"
@@ -273,76 +270,6 @@ func (f *far) ask(ctx context.Context, r wire.Request, part func(string, json.Ra
 		return nil, fmt.Errorf("the run is at %s, which is not reached now (%s)", f.away.Server, linked.Reason)
 	}
 	return c.Ask(ctx, r.Name(), r, part)
-}
-
-// link connects to a server, with the token that is known of it where none is given.
-func (h *Host) link(ctx context.Context, s wire.Server, event func(wire.Frame), state func(link.State)) (*link.Client, error) {
-	if s.Token == "" {
-		s.Token = h.known()[s.URL].Token
-	}
-	return link.Dial(ctx, link.Options{URL: s.URL, Token: s.Token, HTTP: h.options.HTTP, Event: event, State: state})
-}
-
-func (h *Host) filesOf(s wire.Server) link.Files {
-	if s.Token == "" {
-		s.Token = h.known()[s.URL].Token
-	}
-	return link.Files{URL: s.URL, Token: s.Token, HTTP: h.options.HTTP}
-}
-
-// known are the servers that the user has used, by their URL, in .host/servers.json.
-type knownServer struct {
-	Token  string    `json:"token"`
-	Agreed bool      `json:"agreed"` // see wire.Agree
-	Used   time.Time `json:"used"`
-}
-
-func (h *Host) serversPath() string { return filepath.Join(h.dir, hidden, "servers.json") }
-
-func (h *Host) known() map[string]knownServer {
-	all := map[string]knownServer{}
-	h.servers.Lock()
-	defer h.servers.Unlock()
-	readFile(h.serversPath(), &all)
-	return all
-}
-
-// remember keeps a server with its token; agreed, if given, is what the user says about it. Only one server can be the one where
-// runs go by themselves.
-func (h *Host) remember(s wire.Server, agreed *bool) error {
-	if _, err := link.Address(s.URL); err != nil {
-		return err
-	}
-	h.servers.Lock()
-	defer h.servers.Unlock()
-	all := map[string]knownServer{}
-	readFile(h.serversPath(), &all)
-	k := all[s.URL]
-	if k.Used = time.Now().UTC(); s.Token != "" {
-		k.Token = s.Token
-	}
-	if agreed != nil {
-		for url, other := range all {
-			other.Agreed = false
-			all[url] = other
-		}
-		k.Agreed = *agreed
-	}
-	all[s.URL] = k
-	if err := os.MkdirAll(filepath.Dir(h.serversPath()), 0o700); err != nil {
-		return err
-	}
-	return replaceFile(h.serversPath(), all)
-}
-
-// knownServers are they for a greeting, the last used first.
-func (h *Host) knownServers() (list []wire.Known) {
-	all := h.known()
-	for url, k := range all {
-		list = append(list, wire.Known{URL: url, Agreed: k.Agreed})
-	}
-	slices.SortFunc(list, func(a, b wire.Known) int { return all[b.URL].Used.Compare(all[a.URL].Used) })
-	return list
 }
 
 // errHome says that a run is not elsewhere.

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -11,8 +12,13 @@ import (
 	"math/big"
 	"net"
 	"net/http"
+	"path/filepath"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
+
+	"hone/core/link"
 )
 
 // selfSigned writes a certificate for localhost with its key, and makes a client that believes it.
@@ -41,4 +47,41 @@ func selfSigned(t *testing.T, dir string) (cert, key string, client *http.Client
 	}
 	pool.AddCert(parsed)
 	return cert, key, &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}}}
+}
+
+// A server that others reach wants a certificate and a token, and then takes runs through TLS with that token alone.
+func TestTLS(t *testing.T) {
+	dir := t.TempDir()
+	data := filepath.Join(dir, "data")
+	cert, key, pool := selfSigned(t, dir)
+	out, status := finish(t, process(t, dir, "serve", "--addr", "0.0.0.0:0", "--data_dir", data, "--workers", "0", "--tls_cert", cert, "--tls_key", key))
+	if status == 0 || !strings.Contains(out, "hone token add") {
+		t.Fatalf("without a token: status %d, %s", status, out)
+	}
+	var secret bytes.Buffer
+	c := process(t, dir, "token", "add", "--user", "ada", "--data_dir", data)
+	c.Stdout = &secret
+	if err := c.Run(); err != nil {
+		t.Fatal(err)
+	}
+	s := &service{t: t, dir: dir, args: []string{"--workers", "0", "--tls_cert", cert, "--tls_key", key}, url: "http://0.0.0.0:0"}
+	s.start()
+	t.Cleanup(func() { s.kill(syscall.SIGKILL) })
+	_, port, err := net.SplitHostPort(strings.TrimPrefix(s.url, "https://"))
+	if err != nil {
+		t.Fatalf("%s: %v", s.url, err)
+	}
+	url := "https://localhost:" + port
+	l, err := link.Dial(t.Context(), link.Options{URL: url, Token: strings.TrimSpace(secret.String()), HTTP: pool})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if w := l.Welcome(); w.User != "ada" || w.Scope != "run" {
+		t.Errorf("%+v", w)
+	}
+	if _, err := link.Dial(t.Context(), link.Options{URL: url, HTTP: pool}); err == nil || !strings.Contains(err.Error(), "token") {
+		t.Errorf("without the token: %v", err)
+	}
+	s.kill(syscall.SIGTERM)
 }

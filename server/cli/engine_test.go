@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -265,41 +264,4 @@ func throughBadNetwork(t *testing.T, seed uint64, steps int, every time.Duration
 	}
 	sameResult(t, onlyRun(t, filepath.Join(home, "whole")), dir, steps)
 	t.Logf("the networks misbehaved %d and %d times", engine.Broken.Load(), server.Broken.Load())
-}
-
-// A server that others reach wants a certificate and a token, and then takes runs through TLS with that token alone.
-func TestTLS(t *testing.T) {
-	dir := t.TempDir()
-	data := filepath.Join(dir, "data")
-	cert, key, pool := selfSigned(t, dir)
-	out, status := finish(t, process(t, dir, "serve", "--addr", "0.0.0.0:0", "--data_dir", data, "--workers", "0", "--tls_cert", cert, "--tls_key", key))
-	if status == 0 || !strings.Contains(out, "hone token add") {
-		t.Fatalf("without a token: status %d, %s", status, out)
-	}
-	var secret bytes.Buffer
-	c := process(t, dir, "token", "add", "--user", "ada", "--data_dir", data)
-	c.Stdout = &secret
-	if err := c.Run(); err != nil {
-		t.Fatal(err)
-	}
-	s := &service{t: t, dir: dir, args: []string{"--workers", "0", "--tls_cert", cert, "--tls_key", key}, url: "http://0.0.0.0:0"}
-	s.start()
-	t.Cleanup(func() { s.kill(syscall.SIGKILL) })
-	_, port, err := net.SplitHostPort(strings.TrimPrefix(s.url, "https://"))
-	if err != nil {
-		t.Fatalf("%s: %v", s.url, err)
-	}
-	url := "https://localhost:" + port
-	l, err := link.Dial(t.Context(), link.Options{URL: url, Token: strings.TrimSpace(secret.String()), HTTP: pool})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	if w := l.Welcome(); w.User != "ada" || w.Scope != "run" {
-		t.Errorf("%+v", w)
-	}
-	if _, err := link.Dial(t.Context(), link.Options{URL: url, HTTP: pool}); err == nil || !strings.Contains(err.Error(), "token") {
-		t.Errorf("without the token: %v", err)
-	}
-	s.kill(syscall.SIGTERM)
 }

@@ -4,7 +4,6 @@ package e2e_test
 
 import (
 	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"math"
 	"os"
@@ -15,10 +14,8 @@ import (
 
 	"github.com/chromedp/chromedp"
 
-	"hone/core/bundle"
 	"hone/core/checkpoint"
 	"hone/core/device/cpu"
-	"hone/core/recipe"
 	"hone/core/run"
 	"hone/core/safetensors"
 	"hone/core/wire"
@@ -119,21 +116,10 @@ func (p *tab) bytes(path string) []byte {
 	return raw
 }
 
-// wholeRun runs a recipe of the page on this machine's CPU to its end, and gives its steps and its adapter.
+// wholeRun runs a recipe of the page here to its end, and gives its steps and its adapter.
 func wholeRun(t testing.TB, args string) ([]wire.Stepped, string) {
 	t.Helper()
-	r, err := recipe.FromJSON(json.RawMessage(args))
-	if err != nil {
-		t.Fatalf("the page's recipe: %v\n%s", err, args)
-	}
-	dir := t.TempDir()
-	if err := bundle.WriteTo(dir); err != nil {
-		t.Fatal(err)
-	}
-	r.Model, r.OutputDir, r.Device, r.KernelVariant = filepath.Join(dir, "model"), filepath.Join(dir, "output"), "cpu", "auto"
-	for i, d := range r.Dataset {
-		r.Dataset[i] = filepath.Join(dir, filepath.Base(d))
-	}
+	r := here(t, args)
 	dev := cpu.New(0)
 	defer dev.Close()
 	var found []wire.Stepped

@@ -17,9 +17,9 @@ import (
 	"hone/core/wire"
 )
 
-// native runs the recipe that a run of the page has recorded, its args.json, on this machine's CPU, and gives the first n
-// steps. The recipe names files that come with the page.
-func native(t testing.TB, args string, n int) []wire.Stepped {
+// here is the recipe that a run of the page has recorded, its args.json, for this machine's CPU. It names files that come with the
+// page.
+func here(t testing.TB, args string) recipe.Recipe {
 	t.Helper()
 	r, err := recipe.FromJSON(json.RawMessage(args))
 	if err != nil {
@@ -33,12 +33,19 @@ func native(t testing.TB, args string, n int) []wire.Stepped {
 	for i, d := range r.Dataset {
 		r.Dataset[i] = filepath.Join(dir, filepath.Base(d))
 	}
+	return r
+}
+
+// native runs a recipe of the page here, and gives the first n steps.
+func native(t testing.TB, args string, n int) []wire.Stepped {
+	t.Helper()
+	r := here(t, args)
 	dev := cpu.New(0)
 	defer dev.Close()
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	var found []wire.Stepped
-	_, err = run.Start(ctx, r, dev, func(e wire.Event) {
+	_, err := run.Start(ctx, r, dev, func(e wire.Event) {
 		if s, ok := e.(wire.Stepped); ok && len(found) < n {
 			if found = append(found, s); len(found) == n {
 				stop()

@@ -3,7 +3,6 @@
 package panel
 
 import (
-	"fmt"
 	"net/url"
 	"strconv"
 	"time"
@@ -88,18 +87,6 @@ type Log struct {
 }
 
 func number(n int) string { return strconv.Itoa(n) }
-
-// size is a number of bytes for people.
-func size(n int64) string {
-	switch f := float64(n); {
-	case n < 1e6:
-		return fmt.Sprintf("%.0f kB", f/1e3)
-	case n < 1e9:
-		return fmt.Sprintf("%.1f MB", f/1e6)
-	default:
-		return fmt.Sprintf("%.2f GB", f/1e9)
-	}
-}
 
 func moment(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
 
