@@ -80,14 +80,17 @@ globalThis.honeWebGPU = async () => {
   };
   const submit = (list) => {
     let encoder = null, pass = null, before = performance.now();
-    const began = before;
+    const began = before, dispatches = counts.dispatches;
+    let submitting = 0;
     longest = 0;
     const open = () => (encoder = encoder || device.createCommandEncoder());
     const endPass = () => { if (pass) { pass.end(); pass = null; } };
     const flush = () => {
       endPass();
       if (encoder) {
-        queue.submit([encoder.finish()]);
+        const finished = encoder.finish(), at = performance.now();
+        queue.submit([finished]);
+        submitting += performance.now() - at;
         queue.onSubmittedWorkDone().then(() => {
           const now = performance.now();
           longest = Math.max(longest, now - before);
@@ -115,8 +118,9 @@ globalThis.honeWebGPU = async () => {
       }
     }
     flush();
-    counts.encoding += performance.now() - began;
-    counts.replays++;
+    counts.encoding += performance.now() - began - submitting;
+    counts.submitting += submitting;
+    counts[dispatches < counts.dispatches ? "replays" : "copies"]++;
   };
 
   const info = adapter.info || {};
@@ -181,8 +185,10 @@ globalThis.honeWebGPU = async () => {
   };
 };
 
-// Since the worker began: objects made, dispatches and replays encoded, and milliseconds spent at that.
-honeWebGPU.counts = { createBuffer: 0, createBindGroup: 0, createComputePipeline: 0, dispatches: 0, replays: 0, encoding: 0 };
+// Since the worker began: objects made, dispatches, replays of programs that compute and of those that only copy (a download),
+// and the milliseconds that encoding and handing over took. A submission wakes the browser's GPU process, which may take this
+// thread's core then; that is no cost of a dispatch.
+honeWebGPU.counts = { createBuffer: 0, createBindGroup: 0, createComputePipeline: 0, dispatches: 0, replays: 0, copies: 0, encoding: 0, submitting: 0 };
 honeWebGPU.sources = new WeakMap(); // of shader modules
 
 // Takes all devices away, as a driver that fails does.

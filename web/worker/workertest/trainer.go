@@ -181,8 +181,8 @@ type Figures struct {
 	Memory int64 // bytes that Go has taken of the browser, which it never gives back
 	GPU    struct {
 		CreateBuffer, CreateBindGroup, CreateComputePipeline int
-		Dispatches, Replays                                  int
-		Encoding                                             float64 // milliseconds
+		Dispatches, Replays, Copies                          int
+		Encoding, Submitting                                 float64 // milliseconds
 	}
 }
 
