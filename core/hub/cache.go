@@ -34,7 +34,7 @@ func (e *environment) fetch(ctx context.Context, k kind, r reference) (Place, er
 	}
 	repo := &repository{e: e, c: c, k: k, reference: r,
 		dir: filepath.Join(e.home, "hub", r.hub, k.plural(), strings.ReplaceAll(r.id, "/", "--"))}
-	if sha1Shape.MatchString(r.revision) { // a commit never changes, so a whole copy needs no question
+	if sha1Shape(r.revision) { // a commit never changes, so a whole copy needs no question
 		if p, err := repo.cached(r.revision); err == nil {
 			return p, nil
 		}
@@ -70,8 +70,8 @@ func (r *repository) list(ctx context.Context) (l listing, err error) {
 	}
 	slices.SortFunc(l.Files, func(a, b file) int { return strings.Compare(a.Path, b.Path) })
 	switch {
-	case commitShape.MatchString(l.Commit):
-	case sha1Shape.MatchString(r.revision):
+	case commitShape(l.Commit):
+	case sha1Shape(r.revision):
 		l.Commit = r.revision
 	default: // a mirror that does not tell it: the content has to do
 		raw, err := json.Marshal(l.Files)

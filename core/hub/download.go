@@ -215,11 +215,11 @@ func (d *download) hash() string {
 		return "git:" + d.file.GitSHA1
 	case d.trail == nil || d.c.hub != HuggingFace:
 		return ""
-	case sha256Shape.MatchString(d.trail.linked):
+	case sha256Shape(d.trail.linked):
 		return "sha256:" + d.trail.linked
-	case sha256Shape.MatchString(d.trail.etag):
+	case sha256Shape(d.trail.etag):
 		return "sha256:" + d.trail.etag
-	case sha1Shape.MatchString(d.trail.etag):
+	case sha1Shape(d.trail.etag):
 		return "git:" + d.trail.etag
 	}
 	return ""

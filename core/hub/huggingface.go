@@ -3,7 +3,6 @@ package hub
 import (
 	"context"
 	"net/url"
-	"regexp"
 	"strings"
 )
 
@@ -21,11 +20,6 @@ type listing struct {
 	Commit string `json:"commit"`
 	Files  []file `json:"files"`
 }
-
-var (
-	sha256Shape = regexp.MustCompile(`^[0-9a-f]{64}$`)
-	sha1Shape   = regexp.MustCompile(`^[0-9a-f]{40}$`)
-)
 
 // listHuggingFace asks for /api/models/<id>/revision/<revision>?blobs=true: a "sha" and "siblings" with sizes and hashes.
 func (c *client) listHuggingFace(ctx context.Context, k kind, id, revision string) (listing, error) {
@@ -61,11 +55,11 @@ func (c *client) listHuggingFace(ctx context.Context, k kind, id, revision strin
 				f.Size = *s.LFS.Size
 			}
 			for _, sum := range []string{s.LFS.SHA256, strings.TrimPrefix(s.LFS.OID, "sha256:")} {
-				if sha256Shape.MatchString(sum) {
+				if sha256Shape(sum) {
 					f.SHA256 = sum
 				}
 			}
-		case sha1Shape.MatchString(s.BlobID):
+		case sha1Shape(s.BlobID):
 			f.GitSHA1 = s.BlobID
 		}
 		l.Files = append(l.Files, f)

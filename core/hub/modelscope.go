@@ -93,7 +93,7 @@ func (a *scopeFiles) listing() listing {
 	newest := int64(-1)
 	for _, f := range a.Files {
 		// The commit is not always named; then it is that of the file that changed last.
-		if newest < f.CommittedDate && a.LatestCommitter.Id == "" && sha1Shape.MatchString(f.Revision) {
+		if newest < f.CommittedDate && a.LatestCommitter.Id == "" && sha1Shape(f.Revision) {
 			newest, l.Commit = f.CommittedDate, f.Revision
 		}
 		if f.Type == "tree" {
@@ -103,7 +103,7 @@ func (a *scopeFiles) listing() listing {
 		if f.Size != nil {
 			g.Size = *f.Size
 		}
-		if sum := strings.ToLower(f.Sha256); sha256Shape.MatchString(sum) {
+		if sum := strings.ToLower(f.Sha256); sha256Shape(sum) {
 			g.SHA256 = sum
 		}
 		l.Files = append(l.Files, g)
@@ -113,7 +113,7 @@ func (a *scopeFiles) listing() listing {
 
 // modelScopeFile is the address of a file: /api/v1/models/<id>/repo?Revision=…&FilePath=….
 func (c *client) modelScopeFile(k kind, id, revision string, f file) string {
-	if sha1Shape.MatchString(f.Revision) {
+	if sha1Shape(f.Revision) {
 		revision = f.Revision // exactly what was listed, whatever is pushed meanwhile
 	}
 	q := url.Values{"Revision": {revision}, "FilePath": {f.Path}}

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 )
 
 // reference is one place to look: an id on a hub.
@@ -17,11 +18,19 @@ type reference struct {
 }
 
 var (
-	idShape       = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,95}(/[A-Za-z0-9][A-Za-z0-9._-]{0,95})?$`)
-	revisionShape = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._/-]{0,199}$`)
-	commitShape   = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`)
+	idShape       = shape(`[A-Za-z0-9][A-Za-z0-9._-]{0,95}(/[A-Za-z0-9][A-Za-z0-9._-]{0,95})?`)
+	revisionShape = shape(`[A-Za-z0-9][A-Za-z0-9._/-]{0,199}`)
+	commitShape   = shape(`[A-Za-z0-9][A-Za-z0-9._-]{0,99}`)
+	sha256Shape   = shape(`[0-9a-f]{64}`)
+	sha1Shape     = shape(`[0-9a-f]{40}`)
 	rowFiles      = map[string]bool{".json": true, ".jsonl": true, ".csv": true, ".tsv": true, ".parquet": true, ".txt": true, ".gz": true, ".zst": true, ".zip": true, ".arrow": true, ".xlsx": true}
 )
+
+// shape says whether a text is wholly of a form. The expression is compiled when it is first asked: a page starts sooner so.
+func shape(expression string) func(string) bool {
+	compiled := sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile("^(?:" + expression + ")$") })
+	return func(s string) bool { return compiled().MatchString(s) }
+}
 
 // parse takes [HF::|MS::]org/name[@revision][:part] apart. It says no to what can only be a path.
 func parse(k kind, s string) (reference, bool) {
@@ -44,7 +53,7 @@ func parse(k kind, s string) (reference, bool) {
 		}
 	}
 	s, revision, pinned := strings.Cut(s, "@")
-	if pinned && !validRevision(revision) || !idShape.MatchString(s) || strings.Contains(s, "..") {
+	if pinned && !validRevision(revision) || !idShape(s) || strings.Contains(s, "..") {
 		return r, false
 	}
 	if k == datasets && rowFiles[strings.ToLower(path.Ext(s))] && r.hub == "" {
@@ -55,7 +64,7 @@ func parse(k kind, s string) (reference, bool) {
 }
 
 func validRevision(s string) bool {
-	return revisionShape.MatchString(s) && !strings.Contains(s, "..") && !strings.Contains(s, "//") && !strings.HasSuffix(s, "/")
+	return revisionShape(s) && !strings.Contains(s, "..") && !strings.Contains(s, "//") && !strings.HasSuffix(s, "/")
 }
 
 // resolve lists where a name may be found, in the order in which to look: the id as it was written, then what the table knows

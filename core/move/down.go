@@ -8,16 +8,19 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 
 	"hone/core/checkpoint"
 	"hone/core/link"
 	"hone/core/wire"
 )
 
-var idShape = regexp.MustCompile(`^[^/\\\x00-\x1f]{1,200}/v[0-9]{1,9}-[0-9]{8}-[0-9]{6}$`)
+var idShape = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^[^/\\\x00-\x1f]{1,200}/v[0-9]{1,9}-[0-9]{8}-[0-9]{6}$`)
+})
 
 // IsID reports whether a name is the ID of a run, and no path that leads elsewhere.
-func IsID(id string) bool { return idShape.MatchString(id) && !strings.HasPrefix(id, ".") }
+func IsID(id string) bool { return idShape().MatchString(id) && !strings.HasPrefix(id, ".") }
 
 // Pull brings a run from a server to <outputDir>/<id> as of its last State, and says where it is and at which step. What is
 // here already is not brought again; a checkpoint gets its name when it is whole. The run can go on from there.

@@ -2,6 +2,7 @@ package tokenizer
 
 import (
 	"strings"
+	"sync"
 	"unicode/utf8"
 )
 
@@ -15,7 +16,7 @@ type byteLevel struct {
 var (
 	byteRunes [256]rune
 	runeBytes = map[rune]byte{}
-	gpt2      = mustCompile(gpt2Pattern)
+	gpt2      = sync.OnceValue(func() *pattern { return mustCompile(gpt2Pattern) }) // a page starts sooner without it
 )
 
 func init() {
@@ -42,7 +43,7 @@ func (l byteLevel) split(text string, first bool, yield func(string, bool)) {
 		give(text, first)
 		return
 	}
-	splitter{gpt2.find, "Isolated", false}.split(text, first, give)
+	splitter{gpt2().find, "Isolated", false}.split(text, first, give)
 }
 
 func (l byteLevel) growth() growth { return growth{1, 1}.then(growth{2, 0}) } // a space in front; each byte becomes up to two

@@ -111,6 +111,7 @@ func (t *Studio) Open(ctx context.Context, o Opening) {
 	t.ctx = ctx
 	t.s.Language, t.url, t.offers = words.Parse(o.Language), o.URL, o.Models
 	t.openShared(o.URL)
+	t.last = time.Now() // the server has drawn the page: what the host has comes with the first drawing, if it comes soon
 	t.mu.Unlock()
 	t.mark("opened")
 	go t.hello(true)
