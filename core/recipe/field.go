@@ -143,6 +143,14 @@ func readTags() []Field {
 // Fields lists all settings in the order in which help shows them.
 func Fields() []Field { return slices.Clone(fields) }
 
+// FieldOf is the setting of that name, if there is one.
+func FieldOf(name string) (Field, bool) {
+	if f := field(name); f != nil {
+		return *f, true
+	}
+	return Field{}, false
+}
+
 func field(name string) *Field {
 	for i := range fields {
 		if fields[i].Name == name {

@@ -5,7 +5,10 @@
 // Names follow the Hugging Face TrainingArguments and ms-swift 3, and so do the defaults where those have one.
 package recipe
 
-import "math"
+import (
+	"math"
+	"sync"
+)
 
 // AllLinear as the only target module stands for every linear layer but the language model's head.
 const AllLinear = "all-linear"
@@ -98,7 +101,9 @@ type Recipe struct {
 }
 
 // Default is the recipe in which nothing has been set.
-func Default() Recipe {
+func Default() Recipe { return defaults() }
+
+var defaults = sync.OnceValue(func() Recipe {
 	var r Recipe
 	for i := range fields {
 		f := &fields[i]
@@ -110,7 +115,7 @@ func Default() Recipe {
 		}
 	}
 	return r
-}
+})
 
 // Given reports whether the setting was set by a flag, by JSON or by Set, as against left at its default.
 func (r Recipe) Given(name string) bool { return r.given[name] }

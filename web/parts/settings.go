@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"hone/core/recipe"
 	"hone/core/wire"
@@ -25,7 +26,7 @@ type group struct {
 }
 
 // groups are the settings of the advanced view as the recipe groups them.
-func groups() []group {
+var groups = sync.OnceValue(func() []group {
 	var list []group
 	for _, f := range recipe.Fields() {
 		if slices.Contains(simple, f.Name) || slices.Contains(elsewhere, f.Name) {
@@ -38,13 +39,11 @@ func groups() []group {
 		g.Fields = append(g.Fields, f.Name)
 	}
 	return list
-}
+})
 
 func fieldOf(name string) recipe.Field {
-	for _, f := range recipe.Fields() {
-		if f.Name == name {
-			return f
-		}
+	if f, ok := recipe.FieldOf(name); ok {
+		return f
 	}
 	panic("parts: no setting of the recipe is called " + name)
 }
