@@ -259,6 +259,18 @@ func refused(err error) error {
 	return nil
 }
 
+// farewell is why a server is about to end the link, or nil.
+func farewell(f wire.Frame) error {
+	if f.Kind != wire.KindReply || f.ID != 0 || f.Error == "" {
+		return nil
+	}
+	var why wire.Farewell
+	if err := json.Unmarshal(f.Data, &why); err != nil {
+		return err
+	}
+	return websocket.CloseError{Code: websocket.StatusCode(why.Code), Reason: f.Error}
+}
+
 // connect opens one connection and serves it to its end.
 func (c *Client) connect() error {
 	ctx, cancel := context.WithCancel(c.ctx)
@@ -340,6 +352,9 @@ func (c *Client) readWelcome(ctx context.Context, conn *websocket.Conn) error {
 		if f.Kind != wire.KindReply || f.ID != 0 {
 			continue
 		}
+		if err := farewell(f); err != nil {
+			return err
+		}
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		return json.Unmarshal(f.Data, &c.welcome)
@@ -377,6 +392,9 @@ func (c *Client) read(ctx context.Context, conn *websocket.Conn) error {
 		}
 		f, err := wire.ParseFrame(raw)
 		if err != nil {
+			return err
+		}
+		if err := farewell(f); err != nil {
 			return err
 		}
 		switch f.Kind {

@@ -41,6 +41,12 @@ type Welcome struct {
 	Version string `json:"version"` // of the program
 }
 
+// Farewell stands in a reply without a request, before a server ends a link: why, as the code that the websocket is closed with,
+// beside the reply's Error. A page's program does not get to see the websocket's own words.
+type Farewell struct {
+	Code int `json:"code"`
+}
+
 // Carry asks for a run as of its last State; its files come over HTTP. Parts: Blobs, where the files are too many for one frame.
 // Reply: Carried, with the rest of them.
 type Carry struct {

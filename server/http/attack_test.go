@@ -73,6 +73,12 @@ func (i intruder) enters(token, frame string) (int, string) {
 	defer c.Close()
 	c.WriteMessage(websocket.TextMessage, []byte(frame))
 	_, said, err := c.ReadMessage()
+	var last struct{ Data wire.Farewell }
+	if err == nil && json.Unmarshal(said, &last) == nil && last.Data.Code != 0 { // a page reads it here, others at the close
+		if _, _, err = c.ReadMessage(); !websocket.IsCloseError(err, last.Data.Code) {
+			return 0, fmt.Sprintf("%s, but then %v", said, err)
+		}
+	}
 	if closed, ok := err.(*websocket.CloseError); ok {
 		return closed.Code, closed.Text
 	}

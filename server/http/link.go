@@ -134,6 +134,12 @@ func (s *socket) login(address string) *farewell {
 
 // bye tells the client why the link ends. The write goroutine is not running, or calls it itself.
 func (s *socket) bye(f *farewell) {
+	if data, err := json.Marshal(wire.Farewell{Code: f.code}); err == nil {
+		if raw, err := json.Marshal(wire.Frame{V: wire.Version, Kind: wire.KindReply, Data: data, Error: f.text}); err == nil {
+			s.conn.SetWriteDeadline(time.Now().Add(writeTime))
+			s.conn.WriteMessage(websocket.TextMessage, raw)
+		}
+	}
 	text := f.text
 	for len(text) > 120 { // a control frame holds 125 bytes
 		text = text[:len(text)-1]
