@@ -17,11 +17,12 @@ import (
 
 // loop is a run in progress.
 type loop struct {
-	j    *Job
-	sink func(wire.Event)
-	save func(step int, passing bool) (dir string, err error)
-	drop func(dir string) error // removes a checkpoint
-	log  func(line any) error
+	j     *Job
+	sink  func(wire.Event)
+	save  func(step int, passing bool) (dir string, err error)
+	drop  func(dir string) error // removes a checkpoint
+	prune func() error           // removes old ones beyond save_total_limit
+	log   func(line any) error
 
 	between func(context.Context) // what others ask of the run is done here, and pauses are waited for
 
@@ -152,9 +153,14 @@ func (l *loop) saveAs(passing bool) error {
 	}
 	l.sink(wire.Saved{Step: l.step, Directory: dir})
 	if old != "" && old != dir && !(l.best.Step > 0 && old == l.bestDir()) {
-		return l.drop(old)
+		if err := l.drop(old); err != nil {
+			return err
+		}
 	}
-	return nil
+	if passing { // which is beside those that were asked for, and takes the place of none
+		return nil
+	}
+	return l.prune()
 }
 
 // bestDir is where the checkpoint of the lowest held-out loss lies, if it was saved.

@@ -15,7 +15,7 @@ import (
 	"hone/core/tensor"
 )
 
-// save writes the checkpoint of a step and removes old ones beyond save_total_limit.
+// save writes the checkpoint of a step.
 func (s *session) save(step int, passing bool) (string, error) {
 	j, l := s.j, s.loop
 	caps := s.dev.Caps()
@@ -42,7 +42,7 @@ func (s *session) save(step int, passing bool) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	dir, err := checkpoint.Save(s.run.Dir, state, func(dir string) error {
+	return checkpoint.Save(s.run.Dir, state, func(dir string) error {
 		if err := s.writeTensors(dir); err != nil {
 			return err
 		}
@@ -53,15 +53,16 @@ func (s *session) save(step int, passing bool) (string, error) {
 		t.TotalFLOs = j.Plan.FLOPs * float64(step) / float64(max(j.Plan.Steps, 1))
 		return t.Write(dir)
 	})
-	if err != nil {
-		return "", err
+}
+
+// prune removes old checkpoints beyond save_total_limit.
+func (s *session) prune() error {
+	best := -1
+	if s.loop.best.Step > 0 {
+		best = s.loop.best.Step
 	}
-	keep := -1
-	if l.best.Step > 0 {
-		keep = l.best.Step
-	}
-	_, err = s.run.Prune(j.Recipe.SaveTotalLimit, keep)
-	return dir, err
+	_, err := s.run.Prune(s.j.Recipe.SaveTotalLimit, best)
+	return err
 }
 
 // writeTensors writes what was trained in the form that others load, and the moments.

@@ -223,7 +223,7 @@ func (s *session) train(ctx context.Context, state *checkpoint.State, from check
 	if err := j.trainer.Bind(s.states); err != nil {
 		return Result{}, err
 	}
-	l := &loop{j: j, sink: s.sink, log: s.run.AppendLog, save: s.save, drop: s.run.Remove, every: s.control.SaveEvery, between: func(ctx context.Context) { s.control.between(ctx, s) }}
+	l := &loop{j: j, sink: s.sink, log: s.run.AppendLog, save: s.save, drop: s.run.Remove, prune: s.prune, every: s.control.SaveEvery, between: func(ctx context.Context) { s.control.between(ctx, s) }}
 	s.loop = l
 	if state != nil {
 		l.step, l.micro, l.lastSaved, l.lastSavedDir = state.Step, state.MicroBatches, state.Step, from.Dir

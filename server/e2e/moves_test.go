@@ -73,7 +73,7 @@ func TestEndToEndMoves(t *testing.T) {
 	p.until(soon, "paused here", `/^Paused after step 20/.test(document.getElementById("state").textContent)`)
 	p.press("play")
 	at("the run is back")
-	p.until(3*time.Minute, "finished", `/^Finished/.test(document.getElementById("state").textContent)`)
+	p.finished(3 * time.Minute)
 	p.noFailure()
 	at("the end")
 
@@ -209,7 +209,7 @@ func TestEndToEndElsewhere(t *testing.T) {
 	p.until(soon, "a list of what leaves", `document.getElementById("place-leaves")`)
 	p.press("place-start")
 	p.until(soon, "at the server", fmt.Sprintf(`document.getElementById("place-is").textContent.includes(%q)`, strings.TrimPrefix(away, "http://")))
-	p.until(3*time.Minute, "finished", `/^Finished/.test(document.getElementById("state").textContent)`)
+	p.finished(3 * time.Minute)
 	p.press("place-back")
 	p.until(soon, "back", `document.getElementById("place-is").textContent.includes("this browser")`)
 	p.noFailure()

@@ -34,7 +34,7 @@ func TestScreens(t *testing.T) {
 		p.press("train-now")
 		p.until(3*time.Minute, "a curve", stepped(40))
 		p.pictures(dir, l, "2-training")
-		p.until(10*time.Minute, "the end of the run", `document.getElementById("save-adapter") && !document.getElementById("play")`)
+		p.finished(30 * time.Minute)
 		p.press("example-0")
 		p.press("ask-both")
 		p.until(2*time.Minute, "both answers", `!document.getElementById("ask-cancel") && document.getElementById("answer-tuned").textContent.trim()`)

@@ -65,6 +65,15 @@ func (p *tab) until(limit time.Duration, what, expression string) {
 	}
 }
 
+// finished waits until the run is over, and fails the test where it has not come to its end.
+func (p *tab) finished(limit time.Duration) {
+	p.t.Helper()
+	p.until(limit, "over", `document.getElementById("play")?.dataset.act === "start"`)
+	if workertest.Eval[bool](p.Page, `Boolean(document.querySelector("#resume, #bar .error"))`) {
+		p.t.Fatalf("the run did not come to its end; the page shows\n%s", p.shown())
+	}
+}
+
 // press clicks on what has the id, as soon as it can be clicked on.
 func (p *tab) press(id string) {
 	p.t.Helper()
