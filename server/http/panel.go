@@ -257,7 +257,7 @@ func (a *API) look(ctx context.Context, f panel.Frame) panel.View {
 	workers, err := a.Broker.Workers(ctx)
 	keep(err)
 	for _, w := range workers {
-		v.Workers = append(v.Workers, panel.Worker(w))
+		v.Workers = append(v.Workers, panel.Worker{Name: w.Name, Device: w.Device, Memory: w.Memory, Run: w.Run, Since: w.Since})
 	}
 	runs, err := a.Broker.All(ctx)
 	keep(err)
@@ -280,7 +280,7 @@ func (a *API) look(ctx context.Context, f panel.Frame) panel.View {
 }
 
 func runOf(r *jobs.Record) panel.Run {
-	return panel.Run{User: r.User, ID: r.ID, Status: r.Status, Reason: r.Reason, Worker: r.Worker, Step: r.Step, Steps: r.Steps, Attempts: r.Attempt, Bytes: r.State.Bytes()}
+	return panel.Run{User: r.User, ID: r.ID, Status: r.Status, Reason: r.Reason, Worker: r.Worker, Step: r.Now(), Steps: r.Steps, Attempts: r.Attempt, Bytes: r.State.Bytes()}
 }
 
 func (a *API) showLog(w http.ResponseWriter, r *http.Request, f panel.Frame) {

@@ -13,7 +13,12 @@ import (
 
 // All are the records of all users, the newest first.
 func (b *Broker) All(ctx context.Context) ([]*Record, error) {
+	workers, err := b.Workers(ctx)
+	if err != nil {
+		return nil, err
+	}
 	all, err := b.list(ctx, "*")
+	under(workers, all)
 	slices.SortFunc(all, func(x, y *Record) int {
 		if c := y.Created.Compare(x.Created); c != 0 {
 			return c

@@ -144,7 +144,7 @@ func (a *attempt) speak(ctx context.Context, r wire.Answer, part func(string, an
 		return wire.Answers{}, err
 	}
 	out, err := host.Speak(ctx, &a.control, r, part)
-	out.Step = int(a.newest.Load())
+	out.Step = int(a.w.newest.Load())
 	return out, err
 }
 

@@ -45,13 +45,12 @@ type attempt struct {
 	delay    time.Duration
 	finished *wire.Finished // told when all is stored
 
-	newest atomic.Int64 // step done by this attempt
-	asked  atomic.Int64 // checkpoints that the user has asked for and that are not saved yet
-	mu     sync.Mutex
-	timed  []int // checkpoints that neither the recipe nor the user asks for
-	steps  int
-	loss   float64
-	eval   float64
+	asked atomic.Int64 // checkpoints that the user has asked for and that are not saved yet
+	mu    sync.Mutex
+	timed []int // checkpoints that neither the recipe nor the user asks for
+	steps int
+	loss  float64
+	eval  float64
 
 	events   *eventQueue
 	uploader *uploader
@@ -266,7 +265,7 @@ func (a *attempt) hear(e wire.Event) {
 		a.loss = e.Loss
 		a.mu.Unlock()
 		step = e.Step
-		a.newest.Store(int64(step))
+		a.w.newest.Store(int64(step))
 	case wire.Evaluated:
 		a.mu.Lock()
 		if a.eval == 0 || e.EvalLoss < a.eval {
@@ -276,7 +275,7 @@ func (a *attempt) hear(e wire.Event) {
 		step = e.Step
 	case wire.Progress:
 		step, quiet = e.Step, true
-		a.newest.Store(int64(step))
+		a.w.newest.Store(int64(step))
 	case wire.Loading, wire.Downloading:
 		quiet = true
 	case wire.Saved:
@@ -363,7 +362,7 @@ func (a *attempt) saveNowAndThen(ctx context.Context) (stop func()) {
 			case <-ctx.Done():
 				return
 			case <-tick.C:
-				if a.newest.Load() == 0 {
+				if a.w.newest.Load() == 0 {
 					continue // no step yet
 				}
 				// Between two steps; an error is one of the disk, which the run's own saving meets too.

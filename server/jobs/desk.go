@@ -63,7 +63,11 @@ func (d *Desk) answer(ctx context.Context, r wire.Request, part func(string, jso
 	case wire.Hello:
 		return d.hello(ctx)
 	case wire.Runs:
-		runs, err := d.runs(ctx)
+		workers, err := b.Workers(ctx)
+		if err != nil {
+			return nil, err
+		}
+		runs, err := d.runs(ctx, workers)
 		return wire.RunList{Runs: runs}, err
 	case wire.Start:
 		id, err := b.Submit(ctx, user, r)
@@ -140,11 +144,12 @@ func (d *Desk) worker(ctx context.Context, id string, r wire.Request, part func(
 	return raw, nil
 }
 
-func (d *Desk) runs(ctx context.Context) ([]wire.Run, error) {
+func (d *Desk) runs(ctx context.Context, workers []Presence) ([]wire.Run, error) {
 	all, err := d.Broker.list(ctx, d.Who.User)
 	if err != nil {
 		return nil, err
 	}
+	under(workers, all)
 	runs := []wire.Run{}
 	for _, r := range all {
 		runs = append(runs, r.Wire())
@@ -159,11 +164,11 @@ func (d *Desk) runs(ctx context.Context) ([]wire.Run, error) {
 }
 
 func (d *Desk) hello(ctx context.Context) (wire.Host, error) {
-	runs, err := d.runs(ctx)
+	workers, err := d.Broker.Workers(ctx)
 	if err != nil {
 		return wire.Host{}, err
 	}
-	workers, err := d.Broker.Workers(ctx)
+	runs, err := d.runs(ctx, workers)
 	if err != nil {
 		return wire.Host{}, err
 	}

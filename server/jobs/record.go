@@ -51,6 +51,24 @@ type Record struct {
 	EvalLoss float64 `json:"eval_loss"`
 	State    *State  `json:"state,omitempty"`
 	Ending   *Ending `json:"ending,omitempty"` // the event that ends the run, written down before it is told
+
+	now int // the step that its worker said last; see under
+}
+
+// Now is the step that the run has come to, as far as is known: its worker says so every few seconds.
+func (r *Record) Now() int { return max(r.Step, r.now) }
+
+// under notes how far workers are with what they do.
+func under(workers []Presence, all []*Record) {
+	at := map[string]int{}
+	for _, p := range workers {
+		at[p.Run] = p.Step
+	}
+	for _, r := range all {
+		if !over(r.Status) {
+			r.now = at[r.User+"/"+r.ID]
+		}
+	}
 }
 
 // Ended is an attempt that came to nothing, or only so far.
@@ -87,7 +105,7 @@ type Ending struct {
 
 // Wire is the run as its user sees it.
 func (r *Record) Wire() wire.Run {
-	return wire.Run{ID: r.ID, Model: r.Model, Started: r.Created.Format(time.RFC3339), Step: r.Step, Steps: r.Steps, Loss: r.Loss, EvalLoss: r.EvalLoss,
+	return wire.Run{ID: r.ID, Model: r.Model, Started: r.Created.Format(time.RFC3339), Step: r.Now(), Steps: r.Steps, Loss: r.Loss, EvalLoss: r.EvalLoss,
 		Finished: r.Status == Done, Bytes: r.State.Bytes(), Note: r.Note, Recipe: r.Recipe, Status: r.Status, Reason: r.Reason, Attempts: r.Attempt}
 }
 

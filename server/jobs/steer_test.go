@@ -132,6 +132,15 @@ func TestSteered(t *testing.T) {
 	if err := s.ask(t, wire.Answer{Run: id, Prompt: "hello", Sides: "both", Tokens: 4}); Status(err) != 409 || !strings.Contains(err.Error(), "no tokenizer") {
 		t.Errorf("an answer of a model without a tokenizer: %v", err)
 	}
+	for end := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) { // its worker says so, whatever was stored
+		list, err := wire.Ask[wire.RunList](t.Context(), s.desk, wire.Runs{}, nil)
+		if err != nil || time.Now().After(end) {
+			t.Fatalf("the run is listed at step %d, and is at %d (%v)", list.Runs[0].Step, at+1, err)
+		}
+		if list.Runs[0].Step == at+1 {
+			break
+		}
+	}
 	if err := s.ask(t, wire.Steer{Run: id, Do: "dance"}); err == nil || !strings.Contains(err.Error(), "dance") {
 		t.Errorf("%v", err)
 	}

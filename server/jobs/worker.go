@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -27,7 +28,8 @@ type Worker struct {
 	Tries  int           // attempts in a row that store no State before a run is given up; 0: 5
 	Log    *slog.Logger
 
-	name string
+	name   string
+	newest atomic.Int64 // step of the run that is being worked on; 0 before its first
 }
 
 const (
@@ -42,6 +44,7 @@ type Presence struct {
 	Device string    `json:"device"`
 	Memory int64     `json:"memory"` // bytes that a run may take there; 0 where that is unknown
 	Run    string    `json:"run"`    // <user>/<id>; "" when it waits
+	Step   int       `json:"step"`   // of the run, a few seconds ago
 	Since  time.Time `json:"since"`
 }
 
@@ -137,6 +140,7 @@ func (w *Worker) work(ctx context.Context, m jetstream.Msg, p Presence) {
 	}
 	log := w.Log.With("user", t.User, "run", t.ID)
 	p.Run, p.Since = t.User+"/"+t.ID, time.Now().UTC()
+	w.newest.Store(0)
 	w.present(ctx, p)
 	beat := w.heartbeat(m, p)
 	defer beat()
@@ -213,7 +217,9 @@ func (w *Worker) heartbeat(m jetstream.Msg, p Presence) (stop func()) {
 				if err := m.InProgress(); err != nil {
 					w.Log.Warn("a heartbeat failed", "error", err)
 				}
-				if time.Since(shown) > workerTTL/3 {
+				step := int(w.newest.Load())
+				if since := time.Since(shown); since > workerTTL/3 || since > workerTTL/9 && step > p.Step {
+					p.Step = step
 					w.present(ctx, p)
 					shown = time.Now()
 				}
