@@ -36,7 +36,7 @@ var floors = []string{
 	"web/worker", "web/worker/workertest", "web/words", "web/parts", "web/studio", "web/studio/studiotest", "web/assets", "web/panel", "web", "web/webtest", "web/dist", "web/dist/pack",
 	// 7: the programs
 	"server/auth", "server/badnetwork", "server/jobs", "server/http", "server/cli", "server",
-	"wasm/spike", "wasm/trainer", "wasm/data",
+	"wasm/conformance", "wasm/trainer", "wasm/data",
 }
 
 // nativeOnly are the packages of core that need not exist in the browser: programs that only `make` runs. (The native

@@ -31,7 +31,7 @@ func TestBrowser(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewServer(site(t, program, "spike", "build", "./wasm/spike"))
+	server := httptest.NewServer(site(t, program, "conformance", "build", "./wasm/conformance"))
 	defer server.Close()
 
 	text := visit(t, chromium, server.URL)
@@ -125,7 +125,7 @@ func site(t *testing.T, sent []byte, name, command string, args ...string) http.
 		t.Fatal(err)
 	}
 	mux := http.NewServeMux()
-	mux.Handle("/", http.FileServer(http.Dir(filepath.Join(root, "wasm", "spike"))))
+	mux.Handle("/", http.FileServer(http.Dir(filepath.Join(root, "wasm", "conformance"))))
 	for name, file := range map[string]string{
 		"/" + name + ".wasm": wasm,
 		"/webgpu.js":         filepath.Join(root, "core", "device", "webgpu", "driver_js.js"),

@@ -1,6 +1,6 @@
 //go:build js
 
-// Command spike runs a program that it is sent on the browser's WebGPU and on the CPU device, and the devices'
+// Command conformance runs a program that it is sent on the browser's WebGPU and on the CPU device, and the devices'
 // conformance suite beside it. It is the proof that the graph, the device and the driver fit together in a dedicated
 // worker; the test that drives it is core/device/webgpu/browser_test.go.
 package main

@@ -1,12 +1,12 @@
-// A dedicated worker that starts a Go program, named in the query of this script's address: "spike" finds what it is
+// A dedicated worker that starts a Go program, named in the query of this script's address: "conformance" finds what it is
 // to run in `sent`; any other is a test binary, whose output and exit status are posted.
 importScripts("webgpu.js", "wasm_exec.js");
 
 (async () => {
-  const program = new URLSearchParams(location.search).get("program") || "spike";
+  const program = new URLSearchParams(location.search).get("program") || "conformance";
   const go = new Go();
   let output = "", status = 0;
-  if (program === "spike") {
+  if (program === "conformance") {
     globalThis.sent = await (await fetch("case.json")).text();
   } else {
     const decoder = new TextDecoder();
