@@ -268,7 +268,11 @@ func farewell(f wire.Frame) error {
 	if err := json.Unmarshal(f.Data, &why); err != nil {
 		return err
 	}
-	return websocket.CloseError{Code: websocket.StatusCode(why.Code), Reason: f.Error}
+	closed := websocket.CloseError{Code: websocket.StatusCode(why.Code), Reason: f.Error}
+	if refused(closed) == nil { // it may be better in a moment
+		return fmt.Errorf("the server says: %s", f.Error)
+	}
+	return closed
 }
 
 // connect opens one connection and serves it to its end.
