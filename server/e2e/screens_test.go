@@ -27,9 +27,8 @@ func TestScreens(t *testing.T) {
 		t.Fatal(err)
 	}
 	address, _ := serving(t)
-	browser := workertest.Start(t, noGPU...)
 	for _, l := range words.Languages {
-		p := open(t, browser, address+"/"+string(l)+"/")
+		p := open(t, workertest.Start(t, noGPU...), address+"/"+string(l)+"/")
 		p.pictures(dir, l, "1-opened")
 		p.press("train-now")
 		p.until(3*time.Minute, "a curve", stepped(40))
@@ -37,8 +36,9 @@ func TestScreens(t *testing.T) {
 		p.press("stop")
 		p.until(soon, "stopped", `document.getElementById("resume")`)
 		p.press("example-0")
+		p.until(soon, "asked the example", `document.getElementById("prompt").value`)
 		p.press("ask-both")
-		p.until(2*time.Minute, "both answers", `!document.getElementById("ask-cancel") && document.getElementById("answer-tuned").textContent.trim()`)
+		p.until(2*time.Minute, "both answers", `!document.getElementById("ask-cancel") && document.getElementById("answer-tuned")?.textContent.trim()`)
 		p.pictures(dir, l, "3-answered")
 		p.unfold()
 		p.pictures(dir, l, "4-unfolded")

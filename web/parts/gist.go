@@ -75,6 +75,9 @@ func (s *State) runsGist() string {
 	if len(s.Host.Runs) == 0 {
 		return s.T(words.RunsNone)
 	}
+	if len(s.Host.Runs) == 1 {
+		return s.T(words.RunsOne)
+	}
 	return s.T(words.RunsOf, len(s.Host.Runs))
 }
 

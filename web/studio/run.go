@@ -234,7 +234,7 @@ func (t *Studio) Told(f wire.Frame) {
 		t.mark("stepped")
 		t.compare()
 	}
-	if f.Name == "moved" {
+	if f.Name == "started" || f.Name == "moved" { // the list of runs has changed
 		go t.hello(false)
 	}
 	if finished {

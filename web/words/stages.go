@@ -69,6 +69,7 @@ var (
 
 // Runs.
 var (
+	RunsOne   = Text{"1 run", "1 条记录"}
 	RunsOf    = Text{"%d runs", "%d 条记录"}
 	RunsTable = Text{"All runs", "全部记录"}
 	RunActs   = Text{"Actions", "操作"}
