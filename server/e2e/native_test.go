@@ -39,7 +39,12 @@ func here(t testing.TB, args string) recipe.Recipe {
 // native runs a recipe of the page here, and gives the first n steps.
 func native(t testing.TB, args string, n int) []wire.Stepped {
 	t.Helper()
-	r := here(t, args)
+	return steppedHere(t, here(t, args), n)
+}
+
+// steppedHere runs a recipe on this machine's CPU, and gives the first n steps.
+func steppedHere(t testing.TB, r recipe.Recipe, n int) []wire.Stepped {
+	t.Helper()
 	dev := cpu.New(0)
 	defer dev.Close()
 	ctx, stop := context.WithCancel(t.Context())

@@ -101,6 +101,25 @@ func TestPanel(t *testing.T) {
 	if status, _ := b.does("/en/server/enter", url.Values{"token": {admin}}, "Origin", "https://evil.example"); status != 403 {
 		t.Errorf("entering from another site: %d", status)
 	}
+	state := func() string {
+		list, err := wire.Ask[wire.RunList](t.Context(), ada, wire.Runs{}, nil)
+		if err != nil || len(list.Runs) > 1 {
+			t.Fatalf("%+v, %v", list, err)
+		}
+		if len(list.Runs) == 0 {
+			return "gone"
+		}
+		return list.Runs[0].Status
+	}
+	becomes := func(want string) {
+		t.Helper()
+		for end := time.Now().Add(20 * time.Second); state() != want; time.Sleep(20 * time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatalf("the run is %s, not %s", state(), want)
+			}
+		}
+	}
+	becomes("running") // and so its worker has said that it is there
 	status, text := b.does("/en/server/enter", url.Values{"token": {admin}})
 	for _, want := range []string{run, "ada", "CPU", "This server", "root"} {
 		if status != 200 || !strings.Contains(text, want) {
@@ -124,25 +143,6 @@ func TestPanel(t *testing.T) {
 		t.Errorf("a form of another site: %d", status)
 	}
 
-	state := func() string {
-		list, err := wire.Ask[wire.RunList](t.Context(), ada, wire.Runs{}, nil)
-		if err != nil || len(list.Runs) > 1 {
-			t.Fatalf("%+v, %v", list, err)
-		}
-		if len(list.Runs) == 0 {
-			return "gone"
-		}
-		return list.Runs[0].Status
-	}
-	becomes := func(want string) {
-		t.Helper()
-		for end := time.Now().Add(20 * time.Second); state() != want; time.Sleep(20 * time.Millisecond) {
-			if time.Now().After(end) {
-				t.Fatalf("the run is %s, not %s", state(), want)
-			}
-		}
-	}
-	becomes("running")
 	for _, a := range []struct{ act, then string }{{"pause", "paused"}, {"continue", "running"}, {"stop", "stopped"}, {"resume", "running"}, {"kill", "stopped"}} {
 		if status, text := b.acts(a.act, "user", "ada", "run", run); status != 200 {
 			t.Fatalf("%s: %d %s", a.act, status, text)
