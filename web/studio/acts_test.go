@@ -120,10 +120,10 @@ func TestRefusedRows(t *testing.T) {
 	b.sees("data", "7 rows")
 	b.answer("look", func(r wire.Request) (any, error) {
 		files, columns := datasetOf(t, r.(wire.Look).Recipe)
-		if strings.Contains(strings.Join(files, " "), "mine") && !strings.Contains(columns, "frage") {
-			return wire.Preview{Refusal: "mine.jsonl, row 1: no column is understood", Columns: []string{"frage", "antwort"}}, nil
+		if strings.Contains(strings.Join(files, " "), "mine") && (!strings.Contains(columns, "frage") || !strings.Contains(columns, `"titel":""`)) {
+			return wire.Preview{Refusal: "mine.jsonl, row 1: no column is understood", Columns: []string{"titel", "frage", "antwort"}}, nil
 		}
-		return wire.Preview{Rows: wire.Rows{Read: 3}, Columns: []string{"frage", "antwort"}}, nil
+		return wire.Preview{Rows: wire.Rows{Read: 3}, Columns: []string{"titel", "frage", "antwort"}}, nil
 	})
 	b.do("set", "val_dataset_sample", "64")
 	b.do("put_done", "kind", "data", "base", "data/", "path", "data/mine.jsonl")

@@ -80,6 +80,15 @@ func (t *Studio) paste(rows string) {
 // columns says which columns ask and answer.
 func (t *Studio) columns(query, response string) {
 	names := map[string]string{}
+	t.mu.Lock()
+	if t.s.Preview != nil && query != "" && response != "" { // who names both means nothing else: a table has more than that
+		for _, c := range t.s.Preview.Columns {
+			if c != query && c != response && c != "system" && c != "history" {
+				names[c] = ""
+			}
+		}
+	}
+	t.mu.Unlock()
 	if query != "" && query != "query" {
 		names[query] = "query"
 	}

@@ -102,7 +102,7 @@ var (
 	DataTokens       = Text{"What the model sees", "模型看到的内容"}
 	DataRow          = Text{"Row %d: %d tokens, %d learnt", "第 %d 行：%d 个词元，学习 %d 个"}
 	DataColumns      = Text{"Columns", "列"}
-	DataColumnsTo    = Text{"Name the column that asks and the one that answers, if they have other names.", "如果列名不同，请指出哪一列是问题、哪一列是回答。"}
+	DataColumnsTo    = Text{"Name the column that asks and the one that answers, if they have other names. All others but system and history are then left out.", "如果列名不同，请指出哪一列是问题、哪一列是回答；除 system 和 history 外，其余各列不再使用。"}
 	DataQuery        = Text{"Question", "问题"}
 	DataResponse     = Text{"Answer", "回答"}
 	DataAsNamed      = Text{"as they are named", "按原列名"}
