@@ -35,7 +35,7 @@
 #ifdef VEC4_C
 
 fn store(row: u32, col: u32, sum: vec4f) {
-    if (row >= p.m || col >= p.end_col) {
+    if (row >= p.end_row || col >= p.end_col) {
         return;
     }
     let at = (row + p.c_first) * (p.n / 4u) + col / 4u;
@@ -52,7 +52,7 @@ fn store(row: u32, col: u32, sum: vec4f) {
 #else
 
 fn store_one(row: u32, col: u32, sum: f32) {
-    if (row >= p.m || col >= p.end_col) {
+    if (row >= p.end_row || col >= p.end_col) {
         return;
     }
     let at = (row + p.c_first) * p.n + col;
@@ -117,7 +117,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
     let depth = 0u;
 #ifdef TILED
 #else
-    if (upper_row >= p.m || left_col >= p.end_col) {
+    if (upper_row >= p.end_row || left_col >= p.end_col) {
         return;
     }
 #endif

@@ -2,7 +2,7 @@
 // read from rows that are inside it (their products are thrown away), but has zeros beyond k, which is summed over.
 //
 // A dispatch may see some rows of W only, because W lies in several buffers or is taken a piece at a time: they belong to
-// a range of the terms k or, transposed, of the columns.
+// a range of the terms k or, transposed, of the columns. It may see some rows of C only, for the same reasons.
 //
 // TRANSPOSE_A, TRANSPOSE_W: the matrix lies as [k, m], [n, k].
 // VEC4_A, VEC4_W: its rows, as they lie, are a multiple of four long.
@@ -19,7 +19,8 @@ struct Params {
     end_col: u32,
     w_first: u32,   // the term or column to which row 0 of the buffer of W belongs; it may be negative, and wraps
     w_origin: u32,  // the element of the whole of W with which its buffer begins
-    c_first: u32,   // the row of the buffer of C with which C begins
+    c_first: u32,   // the row of the buffer of C with which C begins; it may be negative, and wraps
+    end_row: u32,
 }
 
 @group(0) @binding(0) var<uniform> p: Params;

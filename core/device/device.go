@@ -57,7 +57,7 @@ type Exec interface {
 	Cost() Cost
 	// Bind gives the program its states. A device may lay a frozen weight out anew; the buffer keeps its values.
 	Bind(state map[string]Buffer) error
-	// Run feeds the program, runs it, and gives back its outputs.
+	// Run feeds the program, runs it, and gives back its outputs. They belong to the program, whose next run writes over them.
 	Run(ctx context.Context, feeds map[string]tensor.Host) (map[string]tensor.Host, error)
 	Close() error
 }

@@ -35,7 +35,7 @@ type Generator struct {
 // program is what a program does: it reads so many tokens, chunk or 1, and gives the greatest logits behind them, or all.
 type program struct{ tokens, top int }
 
-// logits are what a program gives: all of them, or some with their tokens, as op.TopK has them.
+// logits are what a program gives, until it runs again: all of them, or some with their tokens, as op.TopK has them.
 type logits struct{ values, tokens []float32 }
 
 // New compiles a generator for sequences of at most capacity tokens. trace begins a trace of the model with its weights
@@ -143,7 +143,7 @@ func (g *Generator) ReadOn(ctx context.Context, prompt []int32) (logits []float3
 // was read before it.
 func (g *Generator) Read(ctx context.Context, ids []int32) ([]float32, error) {
 	l, err := g.append(ctx, ids, 0)
-	return l.values, err
+	return slices.Clone(l.values), err
 }
 
 // append is Read, which reads back the greatest logits, or all where top is 0.

@@ -84,6 +84,21 @@ func (g *Graph) String() string {
 	return sb.String()
 }
 
+// NewOutputs is memory for what a run gives back.
+func (g *Graph) NewOutputs() map[string]tensor.Host {
+	out := map[string]tensor.Host{}
+	for name, v := range g.Outputs {
+		h := tensor.Host{Type: g.Nodes[v].Type}
+		if h.Type.DType == tensor.I32 {
+			h.I32 = make([]int32, h.Type.Elements())
+		} else {
+			h.F32 = make([]float32, h.Type.Elements())
+		}
+		out[name] = h
+	}
+	return out
+}
+
 // prune drops the nodes that no output and no assignment depends on, and renumbers the rest.
 // Feeds and states stay, so that what a program accepts does not hang on what it happens to use.
 func (g *Graph) prune() {

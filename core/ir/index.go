@@ -10,7 +10,12 @@ import (
 
 // Indices are the feeds of a program that hold numbers of rows, and what each use of them allows. A device checks them
 // before it runs: kernels trust them.
-type Indices map[string][]boundedUse
+type Indices []boundedFeed // by name
+
+type boundedFeed struct {
+	name string
+	uses []boundedUse
+}
 
 type boundedUse struct {
 	op string
@@ -23,7 +28,7 @@ func IndicesOf(g *Graph) Indices {
 	for name, v := range g.Feeds {
 		feeds[v] = name
 	}
-	list := Indices{}
+	uses := map[string][]boundedUse{}
 	for _, n := range g.Nodes {
 		if Source(n.Op) {
 			continue
@@ -41,20 +46,24 @@ func IndicesOf(g *Graph) Indices {
 			types = append(types, t)
 		}
 		use := boundedUse{n.Op, d.Index(n.Attrs, types)}
-		if name, ok := feeds[n.In[use.Operand]]; ok && !slices.Contains(list[name], use) {
-			list[name] = append(list[name], use)
+		if name, ok := feeds[n.In[use.Operand]]; ok && !slices.Contains(uses[name], use) {
+			uses[name] = append(uses[name], use)
 		}
+	}
+	var list Indices
+	for _, name := range slices.Sorted(maps.Keys(uses)) {
+		list = append(list, boundedFeed{name, uses[name]})
 	}
 	return list
 }
 
 // Check reads what is to be fed and reports the first number that some operator cannot take.
 func (x Indices) Check(feeds map[string]tensor.Host) error {
-	for _, name := range slices.Sorted(maps.Keys(x)) {
-		for i, v := range feeds[name].I32 {
-			for _, use := range x[name] {
+	for _, f := range x {
+		for i, v := range feeds[f.name].I32 {
+			for _, use := range f.uses {
 				if int(v) >= use.Below || v < 0 && use.Missing != 0 && v != use.Missing {
-					return fmt.Errorf("feed %q: number %d is %d, and operator %s wants it below %d%s", name, i, v, use.op, use.Below, use.negative())
+					return fmt.Errorf("feed %q: number %d is %d, and operator %s wants it below %d%s", f.name, i, v, use.op, use.Below, use.negative())
 				}
 			}
 		}

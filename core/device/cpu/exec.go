@@ -3,8 +3,6 @@ package cpu
 import (
 	"context"
 	"fmt"
-	"maps"
-	"slices"
 	"time"
 
 	"hone/core/device"
@@ -27,7 +25,8 @@ type exec struct {
 	flops   int64
 	feedLen int64
 	indices ir.Indices
-	times   []time.Duration // of each step of the last run, where they are asked for
+	out     map[string]tensor.Host // made by the first run
+	times   []time.Duration        // of each step of the last run, where they are asked for
 }
 
 // operand is a value in memory and, for a weight, how it lies there.
@@ -232,15 +231,18 @@ func (e *exec) Run(ctx context.Context, feeds map[string]tensor.Host) (map[strin
 			e.times[i] = time.Since(start)
 		}
 	}
-	out := map[string]tensor.Host{}
-	for name, v := range maps.All(e.g.Outputs) {
-		out[name] = tensor.Host{Type: e.vals[v].Type, F32: slices.Clone(e.vals[v].F), I32: slices.Clone(e.vals[v].I)}
+	if e.out == nil {
+		e.out = e.g.NewOutputs()
+	}
+	for name, v := range e.g.Outputs {
+		copy(e.out[name].F32, e.vals[v].F)
+		copy(e.out[name].I32, e.vals[v].I)
 	}
 	for _, a := range e.plan.Copies {
 		copy(e.states[a.State].f, e.vals[a.Value].F)
 		copy(e.states[a.State].i, e.vals[a.Value].I)
 	}
-	return out, nil
+	return e.out, nil
 }
 
 // Close forgets the states.
@@ -249,7 +251,7 @@ func (e *exec) Close() error {
 		return nil
 	}
 	e.closed = true
-	e.states, e.vals, e.steps = nil, nil, nil
+	e.states, e.vals, e.steps, e.out = nil, nil, nil, nil
 	if e.d.programs--; e.d.programs == 0 {
 		e.d.temps, e.d.sizes = nil, device.Pool{}
 	}

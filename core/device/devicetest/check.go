@@ -86,13 +86,13 @@ func run(ctx context.Context, d device.Device, exec device.Exec, c Case) (Result
 	if err := exec.Bind(states); err != nil {
 		return nil, err
 	}
-	var out Results
+	out := Results{}
 	for range runs {
 		got, err := exec.Run(ctx, c.Feeds)
 		if err != nil {
 			return nil, err
 		}
-		out = got
+		maps.Copy(out, got)
 	}
 	for _, a := range c.Graph.Assigns {
 		var buf bytes.Buffer

@@ -7,8 +7,9 @@ import (
 	"hone/core/op"
 )
 
-// trainedCases are what happens to an embedding that is trained: both of its gradients are added to the sum of those before,
-// and the update goes over it. It is large beside all else, and where kernels see only a part of it, lies in several buffers.
+// trainedCases are what happens to a matrix that is trained, an embedding, a head or one within the layers: its gradients are added to
+// the sum of those before, and the update goes over it. It is large beside all else, and where kernels see only a part of it, lies in
+// several buffers.
 func trainedCases() []Case {
 	var cases []Case
 	for _, s := range []struct{ vocab, n, rows int }{{1, 1, 1}, {131, 24, 7}, {301, 33, 9}, {1030, 64, 5}} {
@@ -32,6 +33,14 @@ func trainedCases() []Case {
 		tied("linear_cross_entropy", func(d *draft, table ir.Value) ir.Value { return loss(d, d.feeds(s.rows, s.n), table) })
 		tied("embedding and linear_cross_entropy", func(d *draft, table ir.Value) ir.Value {
 			return loss(d, op.Embedding(d.Builder, table, d.ints(ids(d))), table)
+		})
+		tied("matmul with the transposed", func(d *draft, table ir.Value) ir.Value {
+			y := op.Linear(d.Builder, d.feeds(s.rows, s.n), table)
+			return op.Sum(d.Builder, op.MatMul(d.Builder, y, d.feeds(s.vocab, 1), ir.None, op.Orientation{}, 0.5))
+		})
+		tied("matmul", func(d *draft, table ir.Value) ir.Value {
+			y := op.MatMul(d.Builder, d.feeds(s.rows, s.vocab), table, ir.None, op.Orientation{}, 0.5)
+			return op.Sum(d.Builder, op.Linear(d.Builder, y, d.feeds(3, s.n)))
 		})
 		cases = append(cases, newCase(fmt.Sprintf("update of a table of %dx%d", s.vocab, s.n), 2*sumTolerance, func(d *draft) {
 			p, m, v := d.state("p", 1, s.vocab, s.n), d.state("m", 1, s.vocab, s.n), d.state("v", 0, s.vocab, s.n)

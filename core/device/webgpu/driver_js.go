@@ -198,7 +198,7 @@ func (d *browserDriver) write(id bufferID, offset int64, p []byte) error {
 }
 
 func (d *browserDriver) record(r recording) (programID, error) {
-	if err := d.check(r); err != nil {
+	if err := d.check(&r); err != nil {
 		return 0, err
 	}
 	d.words = d.words[:0]
@@ -238,7 +238,7 @@ func (d *browserDriver) replay(_ context.Context, id programID, feed, out []byte
 	if r == nil {
 		return 0, fmt.Errorf("webgpu: there is no program %d", id)
 	}
-	if err := d.check(*r); err != nil {
+	if err := d.check(r); err != nil {
 		return 0, err
 	}
 	scratch := d.helper.Call("scratch", max(r.feedLen, r.outLen))

@@ -25,6 +25,7 @@ import (
 // callers would see each other's errors.
 type nativeDriver struct {
 	calls    chan func()
+	done     chan struct{} // the call has returned; there is one caller at a time
 	ended    chan struct{}
 	instance *wgpu.Instance
 	gpu      *wgpu.Adapter
@@ -34,6 +35,20 @@ type nativeDriver struct {
 	begun   map[pipelineID]bool // have run
 	pending int64               // bytes written since the last submission: the implementation holds a copy of them
 	gone    error
+	now     replaying
+}
+
+// replaying is one replay: what goes in, and what comes out. It is kept here, and so is the function that runs it, because a replay
+// makes no objects of its own.
+type replaying struct {
+	run       func()
+	ctx       context.Context
+	id        programID
+	feed, out []byte
+	longest   time.Duration
+	err       error
+	mapped    wgpu.BufferMapAsyncStatus
+	onMapped  wgpu.BufferMapCallback
 }
 
 // waitLimit is how long a submission may take before the device counts as lost. Watchdogs of real GPUs are much quicker.
@@ -60,11 +75,14 @@ func openDriver(_ context.Context, realGPU bool) (driver, error) {
 	if realGPU && !hasCard() {
 		return nil, errors.New("webgpu: this machine has no graphics card (none of " + strings.Join(cards, ", ") + ")")
 	}
-	d := &nativeDriver{calls: make(chan func()), ended: make(chan struct{}), begun: map[pipelineID]bool{}}
+	d := &nativeDriver{calls: make(chan func()), done: make(chan struct{}), ended: make(chan struct{}), begun: map[pipelineID]bool{}}
+	d.now.run = d.replayNow
+	d.now.onMapped = func(s wgpu.BufferMapAsyncStatus) { d.now.mapped = s }
 	go func() {
 		defer close(d.ended)
 		for f := range d.calls {
 			f()
+			d.done <- struct{}{}
 		}
 	}()
 	var err error
@@ -78,9 +96,8 @@ func openDriver(_ context.Context, realGPU bool) (driver, error) {
 
 // do runs f in the owner goroutine.
 func (d *nativeDriver) do(f func()) {
-	done := make(chan struct{})
-	d.calls <- func() { defer close(done); f() }
-	<-done
+	d.calls <- f
+	<-d.done
 }
 
 func (d *nativeDriver) open(realGPU bool) error {
@@ -251,7 +268,7 @@ func (d *nativeDriver) wait() error {
 
 func (d *nativeDriver) record(r recording) (id programID, err error) {
 	d.do(func() {
-		if err = d.check(r); err == nil {
+		if err = d.check(&r); err == nil {
 			id = programID(d.programs.add(r))
 		}
 	})
@@ -261,21 +278,25 @@ func (d *nativeDriver) record(r recording) (id programID, err error) {
 func (d *nativeDriver) forget(id programID) { d.do(func() { d.programs.take(int32(id)) }) }
 
 func (d *nativeDriver) replay(ctx context.Context, id programID, feed, out []byte) (longest time.Duration, err error) {
-	d.do(func() { longest, err = d.replayNow(ctx, id, feed, out) })
-	return longest, d.failed(err)
+	d.now.ctx, d.now.id, d.now.feed, d.now.out, d.now.longest = ctx, id, feed, out, 0
+	d.do(d.now.run)
+	d.now.ctx, d.now.feed, d.now.out = nil, nil, nil
+	return d.now.longest, d.failed(d.now.err)
 }
 
-func (d *nativeDriver) replayNow(ctx context.Context, id programID, feed, out []byte) (longest time.Duration, err error) {
-	r := d.programs.get(int32(id))
+func (d *nativeDriver) replayNow() { d.now.err = d.replayProgram() }
+
+func (d *nativeDriver) replayProgram() error {
+	r := d.programs.get(int32(d.now.id))
 	if r == nil {
-		return 0, fmt.Errorf("webgpu: there is no program %d", id)
+		return fmt.Errorf("webgpu: there is no program %d", d.now.id)
 	}
-	if err := d.check(*r); err != nil {
-		return 0, err
+	if err := d.check(r); err != nil {
+		return err
 	}
 	if r.feedLen > 0 {
-		if err := d.writeNow(r.feed, 0, feed[:r.feedLen]); err != nil {
-			return 0, err
+		if err := d.writeNow(r.feed, 0, d.now.feed[:r.feedLen]); err != nil {
+			return err
 		}
 	}
 	for rest := r.commands; len(rest) > 0; {
@@ -288,22 +309,22 @@ func (d *nativeDriver) replayNow(ctx context.Context, id programID, feed, out []
 		}
 		start := time.Now()
 		if err := d.encode(rest[:n]); err != nil {
-			return 0, err
+			return err
 		}
 		if !fresh {
-			longest = max(longest, time.Since(start))
+			d.now.longest = max(d.now.longest, time.Since(start))
 		}
 		if rest = rest[n:]; len(rest) > 0 && rest[0].kind == cut {
 			rest = rest[1:]
-			if err := ctx.Err(); err != nil {
-				return 0, err
+			if err := d.now.ctx.Err(); err != nil {
+				return err
 			}
 		}
 	}
-	if r.outLen > 0 {
-		err = d.read(r.out, out[:r.outLen])
+	if r.outLen == 0 {
+		return nil
 	}
-	return longest, err
+	return d.read(r.out, d.now.out[:r.outLen])
 }
 
 // begin reports whether a pipeline is about to run for the first time.
@@ -333,15 +354,6 @@ func (d *nativeDriver) submitPart(commands []command) (err error) {
 	}
 	defer enc.Release()
 	var pass *wgpu.ComputePassEncoder
-	end := func() error {
-		if pass == nil {
-			return nil
-		}
-		err := pass.End()
-		pass.Release()
-		pass = nil
-		return err
-	}
 	for _, c := range commands {
 		if c.kind == dispatch {
 			if pass == nil {
@@ -352,15 +364,16 @@ func (d *nativeDriver) submitPart(commands []command) (err error) {
 			pass.DispatchWorkgroups(c.groups[0], c.groups[1], c.groups[2])
 			continue
 		}
-		if err := end(); err != nil {
+		if err := end(pass); err != nil {
 			return err
 		}
+		pass = nil
 		from, to := d.buffers.get(int32(c.from.buffer)), d.buffers.get(int32(c.to.buffer))
 		if err := enc.CopyBufferToBuffer(from.Buffer, uint64(c.from.offset), to.Buffer, uint64(c.to.offset), uint64(c.from.bytes)); err != nil {
 			return err
 		}
 	}
-	if err := end(); err != nil {
+	if err := end(pass); err != nil {
 		return err
 	}
 	work, err := enc.Finish(nil)
@@ -373,22 +386,32 @@ func (d *nativeDriver) submitPart(commands []command) (err error) {
 	return nil
 }
 
+// end ends a pass, if there is one.
+func end(pass *wgpu.ComputePassEncoder) error {
+	if pass == nil {
+		return nil
+	}
+	defer pass.Release()
+	return pass.End()
+}
+
 // read maps a readback buffer, whose contents are there already, and copies its start.
 func (d *nativeDriver) read(id bufferID, p []byte) error {
 	b, err := d.buffer(id)
 	if err != nil {
 		return err
 	}
-	defer holdCollector()()
-	status := wgpu.BufferMapAsyncStatusUnknown
-	if err := b.MapAsync(wgpu.MapModeRead, 0, uint64(len(p)), func(s wgpu.BufferMapAsyncStatus) { status = s }); err != nil {
+	holdCollector()
+	defer letCollector()
+	d.now.mapped = wgpu.BufferMapAsyncStatusUnknown
+	if err := b.MapAsync(wgpu.MapModeRead, 0, uint64(len(p)), d.now.onMapped); err != nil {
 		return err
 	}
 	if err := d.wait(); err != nil {
 		return err
 	}
-	if status != wgpu.BufferMapAsyncStatusSuccess {
-		return fmt.Errorf("webgpu: reading back %d bytes: %v", len(p), status)
+	if d.now.mapped != wgpu.BufferMapAsyncStatusSuccess {
+		return fmt.Errorf("webgpu: reading back %d bytes: %v", len(p), d.now.mapped)
 	}
 	copy(p, b.GetMappedRange(0, uint(len(p))))
 	return b.Unmap()
@@ -401,9 +424,9 @@ var collector struct {
 	limit          int64
 }
 
-// holdCollector keeps the garbage collector off until the returned function is called. MapAsync hands C a pointer to a
-// Go heap cell that nothing in Go refers to; the callback reads through it.
-func holdCollector() (release func()) {
+// holdCollector keeps the garbage collector off until letCollector is called. MapAsync hands C a pointer to a Go heap cell that
+// nothing in Go refers to; the callback reads through it.
+func holdCollector() {
 	c := &collector
 	c.Lock()
 	defer c.Unlock()
@@ -411,13 +434,15 @@ func holdCollector() (release func()) {
 		c.percent = debug.SetGCPercent(-1) // waits for a collection under way
 		c.limit = debug.SetMemoryLimit(math.MaxInt64)
 	}
-	return func() {
-		c.Lock()
-		defer c.Unlock()
-		if c.holds--; c.holds == 0 {
-			debug.SetMemoryLimit(c.limit)
-			debug.SetGCPercent(c.percent)
-		}
+}
+
+func letCollector() {
+	c := &collector
+	c.Lock()
+	defer c.Unlock()
+	if c.holds--; c.holds == 0 {
+		debug.SetMemoryLimit(c.limit)
+		debug.SetGCPercent(c.percent)
 	}
 }
 

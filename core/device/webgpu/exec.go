@@ -29,6 +29,7 @@ type exec struct {
 	readback bufferID
 	hostIn   []byte
 	hostOut  []byte
+	out      map[string]tensor.Host
 
 	groups  []groupID
 	replay  programID
@@ -127,18 +128,17 @@ func (e *exec) Run(ctx context.Context, feeds map[string]tensor.Host) (map[strin
 		toBytes(e.hostIn[e.p.feeds.at[v]:], h)
 	}
 	if len(e.p.graph.Assigns) > 0 {
-		ctx = context.WithoutCancel(ctx) // a program that changes states is never left half-way
+		ctx = context.Background() // a program that changes states is never left half-way
 	}
 	longest, err := e.d.drv.replay(ctx, e.replay, e.hostIn, e.hostOut)
 	if err != nil {
 		return nil, err
 	}
 	e.adapt(longest)
-	out := map[string]tensor.Host{}
 	for name, v := range e.p.graph.Outputs {
-		out[name] = fromBytes(e.hostOut[e.p.outputs.at[v]:], e.p.graph.Nodes[v].Type)
+		fromBytes(e.out[name], e.hostOut[e.p.outputs.at[v]:])
 	}
-	return out, nil
+	return e.out, nil
 }
 
 func toBytes(dst []byte, h tensor.Host) {
@@ -150,20 +150,13 @@ func toBytes(dst []byte, h tensor.Host) {
 	}
 }
 
-func fromBytes(src []byte, t tensor.Type) tensor.Host {
-	h := tensor.Host{Type: t}
-	if t.DType == tensor.I32 {
-		h.I32 = make([]int32, t.Elements())
-		for i := range h.I32 {
-			h.I32[i] = int32(binary.LittleEndian.Uint32(src[4*i:]))
-		}
-		return h
-	}
-	h.F32 = make([]float32, t.Elements())
+func fromBytes(h tensor.Host, src []byte) {
 	for i := range h.F32 {
 		h.F32[i] = math.Float32frombits(binary.LittleEndian.Uint32(src[4*i:]))
 	}
-	return h
+	for i := range h.I32 {
+		h.I32[i] = int32(binary.LittleEndian.Uint32(src[4*i:]))
+	}
 }
 
 // prepare makes what a replay needs and is not there, or not any more.
@@ -191,6 +184,7 @@ func (e *exec) prepare() error {
 
 // makeOwn makes the buffers of this program alone and fills those that never change.
 func (e *exec) makeOwn() error {
+	e.out = e.p.graph.NewOutputs()
 	e.hostIn, e.hostOut = make([]byte, e.p.feeds.bytes), make([]byte, e.p.outputs.bytes)
 	constants := make([]byte, e.p.constants.bytes)
 	for v, at := range e.p.constants.at {

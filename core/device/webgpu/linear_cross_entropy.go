@@ -51,7 +51,7 @@ func (l *loss) columns(f func(first, n, shard int, s shard)) {
 func (l *loss) product(first, n, number int, s shard) kernel {
 	p := product{m: l.rows, k: l.n, n: n, tw: true, alpha: 1, a: l.c.in[0], c: l.logits, d: ir.None, w: l.c.in[1], weight: l.weight,
 		vec4a: l.n%4 == 0}
-	return l.c.d.part(p, number, piece{endK: l.n, endCol: n, wFirst: s.first - first, wOrigin: s.first * l.n})
+	return l.c.d.part(p, piece{endRow: l.rows, endK: l.n, endCol: n, wShard: number, wFirst: s.first - first, wOrigin: s.first * l.n})
 }
 
 func lowerLinearCrossEntropy(c *call) ([]kernel, error) {
@@ -87,20 +87,15 @@ func lowerLinearCrossEntropyGrad(c *call) ([]kernel, error) {
 		if first > 0 {
 			dh.d = dh.c
 		}
-		list = append(list, c.d.part(dh, number, piece{endK: n, endCol: l.n, wFirst: s.first - first, wOrigin: s.first * l.n}))
+		list = append(list, c.d.part(dh, piece{endRow: l.rows, endK: n, endCol: l.n, wShard: number, wFirst: s.first - first, wOrigin: s.first * l.n}))
 		if len(c.out) > 2 {
 			dw := product{m: n, k: l.rows, n: l.n, ta: true, alpha: 1, a: l.logits, c: c.out[2], d: ir.None, w: c.in[0],
 				weight: tensor.Of(tensor.F32, l.rows, l.n), vec4a: n%4 == 0}
 			if c.has(5) {
 				dw.d = dw.c
 			}
-			k := c.d.part(dw, 0, piece{endK: l.rows, endCol: l.n, cFirst: first - s.first})
-			for i, o := range k.storage {
-				if o.value == dw.c { // it lies in as many buffers as the weight
-					k.storage[i].shard = number
-				}
-			}
-			list = append(list, k)
+			// It lies in as many buffers as the weight.
+			list = append(list, c.d.part(dw, piece{endRow: n, endK: l.rows, endCol: l.n, cShard: number, cFirst: first - s.first}))
 		}
 	})
 	return list, nil

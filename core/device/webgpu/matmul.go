@@ -11,7 +11,7 @@ import (
 
 func init() {
 	lowerings["matmul"] = lowerMatMul
-	takesShards["matmul"] = true
+	takesShards["matmul"], givesShards["matmul"] = true, true
 }
 
 // product is C [m, n] = alpha · op(A) · op(W) + D as the kernel sees it.
@@ -31,6 +31,9 @@ func lowerMatMul(c *call) ([]kernel, error) {
 	types := c.types(c.in)
 	p := product{ta: c.attrs["transpose_a"] != 0, tw: c.attrs["transpose_b"] != 0, alpha: float32(c.attrs["alpha"]),
 		a: c.in[0], w: c.in[1], c: c.out[0], d: ir.None, weight: types[1], vec4a: types[0].Shape[1]%4 == 0}
+	if len(c.d.shardsOf(types[0])) > 1 {
+		return nil, fmt.Errorf("its first operand, %v, is more than the %d bytes of a buffer that a kernel of %s sees", types[0], c.d.about.maxBinding, c.d.about.name)
+	}
 	p.m, p.k, p.n = op.MatMulDims(c.attrs, types)
 	switch {
 	case c.overwrites(2):
@@ -41,38 +44,45 @@ func lowerMatMul(c *call) ([]kernel, error) {
 	return c.d.multiply(p), nil
 }
 
-// multiply gives a kernel for each buffer that W lies in. Transposed, these are ranges of the columns of C; otherwise of
-// the terms of its sums, and each but the first adds to what those before it left.
+// multiply gives a kernel for each buffer that C lies in, as the gradient of a large weight does in rows, and of these one for each
+// that W lies in. Transposed, the latter are ranges of the columns of C; otherwise of the terms of its sums, and each but the first
+// adds to what those before it left.
 func (d *Device) multiply(p product) []kernel {
 	var kernels []kernel
-	for i, s := range d.shardsOf(p.weight) {
-		part := piece{endK: p.k, endCol: p.n, wFirst: s.first, wOrigin: s.first * p.weight.Shape[1]}
-		if p.tw {
-			part.firstCol, part.endCol = s.first, s.first+s.rows
-		} else {
-			part.firstK, part.endK = s.first, s.first+s.rows
-			if i > 0 {
-				p.d = p.c
+	for j, c := range d.shardsOf(tensor.Of(tensor.F32, p.m, p.n)) {
+		p := p
+		for i, w := range d.shardsOf(p.weight) {
+			part := piece{firstRow: c.first, endRow: c.first + c.rows, endK: p.k, endCol: p.n, wFirst: w.first, wOrigin: w.first * p.weight.Shape[1],
+				cFirst: -c.first, cShard: j, wShard: i}
+			if p.tw {
+				part.firstCol, part.endCol = w.first, w.first+w.rows
+			} else {
+				part.firstK, part.endK = w.first, w.first+w.rows
+				if i > 0 {
+					p.d = p.c
+				}
 			}
+			kernels = append(kernels, d.part(p, part))
 		}
-		kernels = append(kernels, d.part(p, i, part))
 	}
 	return kernels
 }
 
-// piece is what one kernel does of a product: terms from firstK to endK, columns from firstCol to endCol. Row 0 of the
-// buffer of W belongs to term or column wFirst, and is element wOrigin of the whole. C begins with row cFirst of its buffer.
-type piece struct{ firstK, endK, firstCol, endCol, wFirst, wOrigin, cFirst int }
+// piece is what one kernel does of a product: rows from firstRow to endRow, terms from firstK to endK, columns from firstCol to endCol.
+// Row 0 of the buffer of W, which is number wShard, belongs to term or column wFirst, and is element wOrigin of the whole. Row 0 of C
+// would be row cFirst of its buffer, which is number cShard.
+type piece struct{ firstRow, endRow, firstK, endK, firstCol, endCol, wShard, wFirst, wOrigin, cShard, cFirst int }
 
-// part is the kernel of a piece for which W lies in the numbered buffer.
-func (d *Device) part(p product, shard int, of piece) kernel {
+// part is the kernel of a piece.
+func (d *Device) part(p product, of piece) kernel {
 	form := d.matmulForm(p)
-	k := kernel{shader: "matmul", variant: p.variant(form), storage: []operand{in(p.a), {value: p.w, access: reads, shard: shard}, out(p.c)}}
+	k := kernel{shader: "matmul", variant: p.variant(form), storage: []operand{in(p.a), {value: p.w, access: reads, shard: of.wShard},
+		{value: p.c, access: writes, shard: of.cShard}}}
 	if p.weight.DType == tensor.NF4 {
 		k.storage = append(k.storage, operand{value: p.w, access: reads, scales: true})
 	}
 	if p.d != ir.None && p.d != p.c {
-		k.storage = append(k.storage, in(p.d))
+		k.storage = append(k.storage, operand{value: p.d, access: reads, shard: of.cShard})
 	}
 	k.grids = p.grids(form, of, d.submissionFLOPs, d.about.maxGroups)
 	return k
@@ -118,7 +128,7 @@ func (p product) variant(form matmulForm) shaders.Variant {
 // far as a workgroup is not more than that by itself.
 func (p product) grids(form matmulForm, of piece, budget int64, maxGroups int) []grid {
 	high1, wide1 := form.rows*form.down, matmulCols*form.across // elements of a workgroup
-	down, across := ceilDiv(p.m, high1), ceilDiv(of.endCol-of.firstCol, wide1)
+	down, across := ceilDiv(of.endRow-of.firstRow, high1), ceilDiv(of.endCol-of.firstCol, wide1)
 	work := 2 * int64(of.endK-of.firstK) * int64(high1) * int64(wide1)
 	most := int(max(1, min(budget/work, int64(maxGroups))))
 	wide := min(across, most)
@@ -132,7 +142,7 @@ func (p product) grids(form matmulForm, of piece, budget int64, maxGroups int) [
 			h, w := min(high, down-y), min(wide, across-x)
 			grids = append(grids, grid{
 				groups: [3]uint32{uint32(w), uint32(h), 1},
-				params: params(p.m, p.n, p.k, y*high1, of.firstCol+x*wide1, p.alpha, of.firstK, of.endK, of.endCol, of.wFirst, of.wOrigin, of.cFirst),
+				params: params(p.m, p.n, p.k, of.firstRow+y*high1, of.firstCol+x*wide1, p.alpha, of.firstK, of.endK, of.endCol, of.wFirst, of.wOrigin, of.cFirst, of.endRow),
 				flops:  work * int64(h) * int64(w),
 			})
 		}

@@ -135,13 +135,16 @@ func (o *objects) releaseGroup(id groupID) {
 }
 
 // check asks that all that a program names is alive.
-func (o *objects) check(r recording) error {
-	var ids []bufferID
+func (o *objects) check(r *recording) error {
 	if r.feedLen > 0 {
-		ids = append(ids, r.feed)
+		if _, err := o.buffer(r.feed); err != nil {
+			return err
+		}
 	}
 	if r.outLen > 0 {
-		ids = append(ids, r.out)
+		if _, err := o.buffer(r.out); err != nil {
+			return err
+		}
 	}
 	for _, c := range r.commands {
 		switch c.kind {
@@ -150,12 +153,12 @@ func (o *objects) check(r recording) error {
 				return fmt.Errorf("webgpu: a program names a pipeline (%d) or bind group (%d) that is not there", c.pipeline, c.group)
 			}
 		case copyRange:
-			ids = append(ids, c.from.buffer, c.to.buffer)
-		}
-	}
-	for _, id := range ids {
-		if _, err := o.buffer(id); err != nil {
-			return err
+			if _, err := o.buffer(c.from.buffer); err != nil {
+				return err
+			}
+			if _, err := o.buffer(c.to.buffer); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -48,7 +49,7 @@ func TestShards(t *testing.T) {
 		}
 	}
 	t.Logf("weights in several buffers: %v; trained: %d", cut, updated)
-	if updated < 16 {
+	if updated < 24 {
 		t.Errorf("only %d trained tensors lay in several buffers", updated)
 	}
 	for _, dt := range []tensor.DType{tensor.F32, tensor.F16, tensor.BF16, tensor.NF4} {
@@ -72,6 +73,24 @@ func TestBigEmbedding(t *testing.T) {
 			j.steps = 2
 			j.trainBig(t, 8191, 96, 1<<20)
 		})
+	}
+}
+
+// TestBigLayers trains all weights of models where those of the layers too, and with them their gradients and moments, lie in several
+// buffers.
+func TestBigLayers(t *testing.T) {
+	for name, m := range map[string]struct {
+		config string
+		limit  int64
+	}{
+		"llama": {llamaConfig(192, 301), 100 << 10},
+		"gpt2":  {`{"model_type":"gpt2","n_embd":192,"n_layer":2,"n_head":3,"n_positions":64,"vocab_size":301}`, 200 << 10},
+	} {
+		for _, paged := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, paged %v", name, paged), func(t *testing.T) {
+				job{config: m.config, steps: 2, paged: paged}.trainBig(t, 301, 192, m.limit)
+			})
+		}
 	}
 }
 
