@@ -54,7 +54,7 @@ soak: build ## the long property and chaos runs, of which `make test` runs a fix
 bench: build ## operators and steps of a 25M Llama beside what the device does at most, on DEVICE=cpu or webgpu
 	bin/hone bench --device $(DEVICE) --method lora --batch 2 --layers 4 --steps 3 --operators 1
 	bin/hone bench --device $(DEVICE) --method qlora --batch 2 --layers 4 --steps 3 --operators 1
-	@[ $(DEVICE) != webgpu ] || HONE_BENCH=1 HONE_REQUIRE_WEBGPU=1 go test -count=1 -run '^TestBestShape$$' -v ./core/device/webgpu
+	@[ $(DEVICE) != webgpu ] || HONE_BENCH=1 HONE_REQUIRE_WEBGPU=1 go test -count=1 -run '^Test(BestShape|LoRABranch)$$' -v ./core/device/webgpu
 
 bench-cpu: build ## CPU kernels, and the step of a 25M Llama beside PyTorch's
 	@.ci/bench-cpu.sh
