@@ -105,15 +105,15 @@ func New(o Options) *Studio {
 		cancel: map[string]context.CancelFunc{}, turn: map[string]int{}, overlay: map[string][]wire.Stepped{}}
 }
 
-// Open greets the page: it asks the host what there is and draws everything. ctx ends all that the studio asks for.
+// Open greets the page: it asks the host what there is and draws everything, once: until then the page is as the server has drawn it.
+// ctx ends all that the studio asks for.
 func (t *Studio) Open(ctx context.Context, o Opening) {
 	t.mu.Lock()
 	t.ctx = ctx
 	t.s.Language, t.url, t.offers = words.Parse(o.Language), o.URL, o.Models
 	t.openShared(o.URL)
-	t.last = time.Now() // the server has drawn the page: what the host has comes with the first drawing, if it comes soon
+	t.marked["opened"], t.marks = true, append(t.marks, "opened")
 	t.mu.Unlock()
-	t.mark("opened")
 	go t.hello(true)
 }
 

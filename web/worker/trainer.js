@@ -64,12 +64,13 @@ importScripts("opfs.js", "webgpu.js", "wasm_exec.js");
   };
 
   const mounted = fs.mount();
+  const program = WebAssembly.compileStreaming(fetch("trainer.wasm"));
   const start = async () => {
-    await mounted;
     const go = new Go();
     go.argv = ["trainer"];
     go.env = { HOME: "/", TMPDIR: "/tmp", HONE_HOME: "/" };
-    const { instance } = await WebAssembly.instantiateStreaming(fetch("trainer.wasm"), go.importObject);
+    const instance = await WebAssembly.instantiate(await program, go.importObject);
+    await mounted;
     globalThis.wasm = { instance }; // the WebGPU binding looks for it there
     await go.run(instance);
     throw new Error("the trainer ended: " + last.join("\n"));
