@@ -40,6 +40,13 @@ type Planner interface {
 	Planner() Device
 }
 
+// Warmer is a device that takes long to compile kernels, and can do so before they are asked for.
+type Warmer interface {
+	// Warm compiles the kernels of all programs that the planner, which is its own, has compiled: Compile finds them done. The planner
+	// may be in use.
+	Warm(planner Device) error
+}
+
 // Chooser is a device that has several kernels for the same operators and chooses among them when it is first used.
 type Chooser interface {
 	// Choose takes the kernels of that name (Caps.Variant) for all that is compiled from now on: those that a run began with.

@@ -25,6 +25,8 @@ type room struct {
 
 	mu    sync.Mutex
 	about device.Caps // of the last device that was opened
+
+	forecasts int // so far
 }
 
 // known is what the last device was that was opened; the zero value where there was none.
@@ -101,6 +103,30 @@ func (d *room) caps(ctx context.Context) (device.Caps, error) {
 		return device.Caps{}, err
 	}
 	return dev.Caps(), nil
+}
+
+// restTime is how long nothing has to be asked before kernels are compiled ahead of a run.
+const restTime = time.Second
+
+// warm compiles the kernels of a forecast once the user rests, so that the run begins sooner: browsers take seconds. A run that begins
+// meanwhile waits for what it needs anyway.
+func (d *room) warm(planner device.Device, of choice) {
+	d.mu.Lock()
+	d.forecasts++
+	mine := d.forecasts
+	d.mu.Unlock()
+	time.AfterFunc(restTime, func() {
+		d.mu.Lock()
+		last := d.forecasts == mine
+		d.mu.Unlock()
+		if !last || !d.busy.TryLock() {
+			return
+		}
+		defer d.busy.Unlock()
+		if w, ok := d.dev.(device.Warmer); ok && d.kept == of {
+			_ = w.Warm(planner) // what fails will fail in the run, which says so
+		}
+	})
 }
 
 // name is that of the last device that was opened.

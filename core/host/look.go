@@ -62,6 +62,7 @@ func (h *Host) forecast(ctx context.Context, r wire.Forecast, part parts) (wire.
 			return err
 		}
 		reply.Plan, reply.Rows, reply.Budget = j.Plan, j.Rows, j.Budget()
+		h.device.warm(dev, choiceOf(rec))
 		return j.Close()
 	})
 	var large *run.TooLarge

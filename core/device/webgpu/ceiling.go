@@ -69,7 +69,7 @@ func (d *Device) Measure(ctx context.Context) (device.Ceilings, error) {
 // rate is the most that a kernel does a second, over buffers of so many bytes. of gives a dispatch for a size, from one up,
 // how often a submission has it, and what the submission does; sizes double until one takes long enough to be timed.
 func (d *Device) rate(ctx context.Context, k kernel, bytes int64, of func(size int) (g grid, times int, work float64)) (float64, error) {
-	id, err := d.pipeline(k)
+	ids, err := d.pipelinesOf([]kernel{k})
 	if err != nil {
 		return 0, err
 	}
@@ -88,7 +88,7 @@ func (d *Device) rate(ctx context.Context, k kernel, bytes int64, of func(size i
 	}
 	var group groupID
 	err = d.drv.scope(func() (err error) {
-		group, err = d.drv.createGroup(id, bindings)
+		group, err = d.drv.createGroup(ids[0], bindings)
 		return err
 	})
 	if err != nil {
@@ -101,7 +101,7 @@ func (d *Device) rate(ctx context.Context, k kernel, bytes int64, of func(size i
 		if err := d.drv.write(bindings[0].buffer, 0, g.params); err != nil {
 			return 0, err
 		}
-		p, err := d.drv.record(recording{commands: slices.Repeat([]command{{kind: dispatch, pipeline: id, group: group, groups: g.groups}}, times)})
+		p, err := d.drv.record(recording{commands: slices.Repeat([]command{{kind: dispatch, pipeline: ids[0], group: group, groups: g.groups}}, times)})
 		if err != nil {
 			return 0, err
 		}

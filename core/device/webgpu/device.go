@@ -7,6 +7,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"hone/core/device"
 	"hone/core/ir"
@@ -82,30 +84,60 @@ func (d *Device) Compile(ctx context.Context, g *ir.Graph) (device.Exec, error) 
 	return newExec(d, p), nil
 }
 
-// pipeline compiles a kernel, or finds it compiled.
-func (d *Device) pipeline(k kernel) (pipelineID, error) {
-	key := k.shader + " " + k.variant.Key()
-	if id, ok := d.pipelines[key]; ok {
-		return id, nil
+// kernelSource is what a pipeline is made of.
+type kernelSource struct {
+	wgsl    string
+	storage []access
+}
+
+// pipelinesOf gives a pipeline for each kernel, and compiles those that are not compiled yet.
+func (d *Device) pipelinesOf(kernels []kernel) ([]pipelineID, error) {
+	keys, missing := make([]string, len(kernels)), map[string]kernelSource{}
+	for i, k := range kernels {
+		keys[i] = k.shader + " " + k.variant.Key()
+		if _, seen := missing[keys[i]]; seen || d.pipelines[keys[i]] != 0 {
+			continue
+		}
+		source, err := shaders.Source(k.shader, k.variant)
+		if err != nil {
+			return nil, fmt.Errorf("webgpu: %w", err)
+		}
+		s := kernelSource{source, make([]access, len(k.storage))}
+		for j, o := range k.storage {
+			s.storage[j] = o.access
+		}
+		missing[keys[i]] = s
 	}
-	source, err := shaders.Source(k.shader, k.variant)
-	if err != nil {
-		return 0, fmt.Errorf("webgpu: %w", err)
+	if err := d.compile(missing); err != nil {
+		return nil, err
 	}
-	kinds := make([]access, len(k.storage))
-	for i, o := range k.storage {
-		kinds[i] = o.access
+	ids := make([]pipelineID, len(kernels))
+	for i, key := range keys {
+		ids[i] = d.pipelines[key]
 	}
-	var id pipelineID
-	err = d.drv.scope(func() (err error) {
-		id, err = d.drv.createPipeline(key, source, kinds)
-		return err
+	return ids, nil
+}
+
+// compile makes the pipelines of kernels, by their names, that are not there yet, in one scope.
+func (d *Device) compile(kernels map[string]kernelSource) error {
+	made := map[string]pipelineID{}
+	maps.DeleteFunc(kernels, func(key string, _ kernelSource) bool { return d.pipelines[key] != 0 })
+	if len(kernels) == 0 {
+		return nil
+	}
+	err := d.drv.scope(func() (err error) {
+		for _, key := range slices.Sorted(maps.Keys(kernels)) {
+			if made[key], err = d.drv.createPipeline(key, kernels[key].wgsl, kernels[key].storage); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	if err != nil {
-		return 0, fmt.Errorf("%w (kernel %s)", err, key)
+		return err
 	}
-	d.pipelines[key] = id
-	return id, nil
+	maps.Copy(d.pipelines, made)
+	return nil
 }
 
 // roomError says that memory is short: on the device, or within what the run may use.

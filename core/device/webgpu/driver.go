@@ -17,7 +17,8 @@ type driver interface {
 	write(b bufferID, offset int64, p []byte) error
 
 	// createPipeline compiles a kernel whose entry point is main, with a uniform at binding 0 and the given storage
-	// buffers from binding 1 on. Pipelines live as long as the driver.
+	// buffers from binding 1 on. It is compiled, or was refused, when the scope ends: those of one scope may be compiled at the same
+	// time. Pipelines live as long as the driver.
 	createPipeline(label, wgsl string, storage []access) (pipelineID, error)
 	createGroup(p pipelineID, bindings []binding) (groupID, error)
 	releaseGroup(groupID)

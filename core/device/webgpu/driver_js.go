@@ -24,8 +24,7 @@ type browserDriver struct {
 	helper js.Value
 	about  adapter
 	objects
-	words  []byte             // of a program being recorded
-	module *wgpu.ShaderModule // that was made last in this scope
+	words []byte // of a program being recorded
 }
 
 func openDriver(_ context.Context, realGPU bool) (driver, error) {
@@ -111,7 +110,6 @@ func (d *browserDriver) orLost(err error) error {
 // scope catches what WebGPU reports out of band, and the exceptions that syscall/js turns into panics.
 func (d *browserDriver) scope(f func() error) error {
 	d.helper.Call("push")
-	d.module = nil
 	err := caught(f)
 	refused, popErr := await(d.helper.Call("pop"))
 	switch {
@@ -122,11 +120,6 @@ func (d *browserDriver) scope(f func() error) error {
 	case refused.String() != "":
 		if err := d.lost(); err != nil {
 			return err
-		}
-		if d.module != nil { // the browser's own words name a shader module; these say where in it
-			if text, err := await(d.helper.Call("explain", value(d.module))); err == nil && text.String() != "" {
-				return fmt.Errorf("webgpu: %s", text.String())
-			}
 		}
 		return fmt.Errorf("webgpu: %s", refused.String())
 	}
@@ -160,12 +153,10 @@ func (d *browserDriver) releaseBuffer(id bufferID) {
 }
 
 func (d *browserDriver) createPipeline(label, wgsl string, kinds []access) (pipelineID, error) {
-	id, err := d.objects.createPipeline(label, wgsl, kinds)
-	if err == nil {
-		d.module = d.pipelines.get(int32(id)).module
-		d.helper.Call("put", "pipelines", int(id), value(d.pipelines.get(int32(id)).ComputePipeline))
-	}
-	return id, err
+	return d.objects.createPipeline(label, wgsl, kinds, func(id pipelineID, p *gpuPipeline) error {
+		d.helper.Call("compile", int(id), label, value(p.module), value(p.pipes))
+		return nil
+	})
 }
 
 func (d *browserDriver) createGroup(p pipelineID, bindings []binding) (groupID, error) {

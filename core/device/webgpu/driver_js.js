@@ -20,6 +20,7 @@ globalThis.honeWebGPU = async () => {
   const buffers = new Map(), pipelines = new Map(), groups = new Map(), programs = new Map();
   const tables = { buffers, pipelines, groups, programs };
   let scratch = new Uint8Array(1 << 20);
+  const compiling = []; // kernels, as promises of what is wrong with them
   let lost = "", stray = "", longest = 0;
   devices.add(device);
   device.lost.then((info) => {
@@ -30,7 +31,7 @@ globalThis.honeWebGPU = async () => {
 
   // What was made and done, for who measures: a step that is replayed makes nothing.
   const counts = honeWebGPU.counts;
-  for (const name of ["createBuffer", "createBindGroup", "createComputePipeline"]) {
+  for (const name of ["createBuffer", "createBindGroup", "createComputePipelineAsync"]) {
     const make = device[name].bind(device);
     device[name] = (descriptor) => {
       counts[name]++;
@@ -46,11 +47,21 @@ globalThis.honeWebGPU = async () => {
 
   const push = () => filters.forEach((f) => device.pushErrorScope(f));
   const pop = async () => {
-    const errors = await Promise.all(filters.map(() => device.popErrorScope()));
-    const first = errors.find((e) => e);
-    const message = first ? first.constructor.name + ": " + first.message : stray;
+    const [errors, refused] = await Promise.all([Promise.all(filters.map(() => device.popErrorScope())), Promise.all(compiling.splice(0))]);
+    const first = errors.find((e) => e), kernel = refused.find((text) => text);
+    const message = kernel || (first ? first.constructor.name + ": " + first.message : stray);
     stray = "";
     return message;
+  };
+
+  // What the compiler says of a shader module: the place, the line and the message of each error.
+  const explain = async (module) => {
+    const { messages } = await module.getCompilationInfo();
+    const source = honeWebGPU.sources.get(module) || "";
+    return messages.filter((m) => m.type === "error").map((m) => {
+      const line = source.split("\n")[m.lineNum - 1];
+      return `line ${m.lineNum}, column ${m.linePos}: ${m.message}` + (line === undefined ? "" : `\n    ${line.trim()}`);
+    }).join("\n");
   };
 
   // Reads commands as driver_js.go writes them: a kind, then words that name objects by their numbers.
@@ -152,14 +163,12 @@ globalThis.honeWebGPU = async () => {
     push,
     pop,
 
-    // What the compiler says of a shader module: the place, the line and the message of each error.
-    explain: async (module) => {
-      const { messages } = await module.getCompilationInfo();
-      const source = honeWebGPU.sources.get(module) || "";
-      return messages.filter((m) => m.type === "error").map((m) => {
-        const line = source.split("\n")[m.lineNum - 1];
-        return `line ${m.lineNum}, column ${m.linePos}: ${m.message}` + (line === undefined ? "" : `\n    ${line.trim()}`);
-      }).join("\n");
+    // Begins to compile a kernel. The scope that is open ends when that is done, and tells if it could not be: browsers compile several
+    // at the same time, and drivers take long.
+    compile: (id, label, module, layout) => {
+      compiling.push(device.createComputePipelineAsync({ label, layout, compute: { module, entryPoint: "main" } }).then(
+        (pipeline) => { pipelines.set(id, pipeline); return ""; },
+        async (e) => `kernel ${label}: ` + (await explain(module).catch(() => "") || e.message)));
     },
 
     // Runs a program on the feedLen bytes in scratch; leaves outLen bytes of the buffer `out` there.
@@ -188,7 +197,7 @@ globalThis.honeWebGPU = async () => {
 // Since the worker began: objects made, dispatches, replays of programs that compute and of those that only copy (a download),
 // and the milliseconds that encoding and handing over took. A submission wakes the browser's GPU process, which may take this
 // thread's core then; that is no cost of a dispatch.
-honeWebGPU.counts = { createBuffer: 0, createBindGroup: 0, createComputePipeline: 0, dispatches: 0, replays: 0, copies: 0, encoding: 0, submitting: 0 };
+honeWebGPU.counts = { createBuffer: 0, createBindGroup: 0, createComputePipelineAsync: 0, dispatches: 0, replays: 0, copies: 0, encoding: 0, submitting: 0 };
 honeWebGPU.sources = new WeakMap(); // of shader modules
 
 // Takes all devices away, as a driver that fails does.

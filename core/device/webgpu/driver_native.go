@@ -203,7 +203,12 @@ func (d *nativeDriver) releaseBuffer(id bufferID) {
 }
 
 func (d *nativeDriver) createPipeline(label, wgsl string, kinds []access) (id pipelineID, err error) {
-	d.do(func() { id, err = d.objects.createPipeline(label, wgsl, kinds) })
+	compile := func(_ pipelineID, p *gpuPipeline) (err error) {
+		p.ComputePipeline, err = d.dev.CreateComputePipeline(&wgpu.ComputePipelineDescriptor{Layout: p.pipes,
+			Compute: wgpu.ProgrammableStageDescriptor{Module: p.module, EntryPoint: "main"}})
+		return err
+	}
+	d.do(func() { id, err = d.objects.createPipeline(label, wgsl, kinds, compile) })
 	return id, d.failed(err)
 }
 

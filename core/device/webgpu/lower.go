@@ -140,6 +140,7 @@ func (d *Device) lower(g *ir.Graph) (*program, error) {
 	}
 	p.room.first = len(p.plan.Slots)
 	uniformAt := map[string]int64{}
+	var all []kernel
 	for i, n := range g.Nodes {
 		v := ir.Value(i)
 		if err := holds(n); err != nil {
@@ -178,9 +179,7 @@ func (d *Device) lower(g *ir.Graph) (*program, error) {
 			if err := d.fits(p.plan, k); err != nil {
 				return nil, fmt.Errorf("webgpu: operator %s (node %d): %w", n.Op, i, err)
 			}
-			if s.pipeline, err = d.pipeline(k); err != nil {
-				return nil, fmt.Errorf("operator %s (node %d): %w", n.Op, i, err)
-			}
+			all = append(all, k)
 			for _, grid := range k.grids {
 				at, ok := uniformAt[string(grid.params)]
 				if !ok {
@@ -199,6 +198,13 @@ func (d *Device) lower(g *ir.Graph) (*program, error) {
 		if def.FLOPs != nil {
 			p.flops += def.FLOPs(n.Attrs, c.types(c.in), c.types(c.out))
 		}
+	}
+	pipelines, err := d.pipelinesOf(all)
+	if err != nil {
+		return nil, err
+	}
+	for i, id := range pipelines {
+		p.steps[i].pipeline = id
 	}
 	p.plan.Slots = append(p.plan.Slots, p.room.bytes...)
 	if err := d.see(p.plan.Slots); err != nil {

@@ -58,13 +58,14 @@ func (o *objects) releaseBuffer(id bufferID) {
 	}
 }
 
-// createPipeline leaves half-made objects to nobody: on an error all are released.
-func (o *objects) createPipeline(label, wgsl string, kinds []access) (_ pipelineID, err error) {
+// createPipeline makes what compile makes a pipeline of. It leaves half-made objects to nobody: on an error all are released.
+func (o *objects) createPipeline(label, wgsl string, kinds []access, compile func(id pipelineID, p *gpuPipeline) error) (id pipelineID, err error) {
 	var p gpuPipeline
 	defer func() {
 		if err != nil {
 			p.release()
-			err = fmt.Errorf("webgpu: kernel %s: %w", label, err)
+			o.pipelines.take(int32(id))
+			id, err = 0, fmt.Errorf("webgpu: kernel %s: %w", label, err)
 		}
 	}()
 	if p.module, err = o.dev.CreateShaderModule(&wgpu.ShaderModuleDescriptor{Label: label, WGSLDescriptor: &wgpu.ShaderModuleWGSLDescriptor{Code: wgsl}}); err != nil {
@@ -87,10 +88,8 @@ func (o *objects) createPipeline(label, wgsl string, kinds []access) (_ pipeline
 	if p.pipes, err = o.dev.CreatePipelineLayout(&wgpu.PipelineLayoutDescriptor{Label: label, BindGroupLayouts: []*wgpu.BindGroupLayout{p.layout}}); err != nil {
 		return 0, err
 	}
-	if p.ComputePipeline, err = o.dev.CreateComputePipeline(&wgpu.ComputePipelineDescriptor{Layout: p.pipes, Compute: wgpu.ProgrammableStageDescriptor{Module: p.module, EntryPoint: "main"}}); err != nil {
-		return 0, err
-	}
-	return pipelineID(o.pipelines.add(p)), nil
+	id = pipelineID(o.pipelines.add(p))
+	return id, compile(id, o.pipelines.get(int32(id)))
 }
 
 func (p *gpuPipeline) release() {

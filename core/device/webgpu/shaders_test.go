@@ -82,7 +82,7 @@ func matmulKernels() []kernel {
 func TestPermutations(t *testing.T) {
 	d := open(t)
 	for _, k := range permutations() {
-		if _, err := d.pipeline(k); err != nil {
+		if _, err := d.pipelinesOf([]kernel{k}); err != nil {
 			t.Errorf("%s %s: %v", k.shader, k.variant.Key(), err)
 		}
 	}
