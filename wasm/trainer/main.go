@@ -27,7 +27,7 @@ import (
 const saveEvery = 20 * time.Second
 
 func main() {
-	direct := http.DefaultTransport
+	direct := http.RoundTripper(fetching{http.DefaultTransport})
 	http.DefaultTransport = &hub.Roundabout{Direct: direct, Server: address("../../hub/")}
 	http.DefaultClient.Transport = http.DefaultTransport
 	gpu := &graphics{}

@@ -32,8 +32,10 @@ type Repo struct {
 // Request is what somebody asked for.
 type Request struct {
 	CDN                               bool // of the other host
+	Method                            string
 	Path, Query, Range, Authorization string
 	Cookie                            string
+	Origin                            string // of the page that asks; empty for a program
 }
 
 // Server is the hub. Its fields may be changed between requests.
@@ -41,11 +43,13 @@ type Server struct {
 	URL, CDN string
 	Token    string // who sends it may see everything
 	Large    int    // files of so many bytes lie on the other host; 0: none
+	Pages    bool   // pages of other origins may read what both hosts say, and ask for it as plainly as a page can: without a preflight
 
 	// Misbehaviour. Each is called for every answer with a file's content.
 	Status  func(r Request) (code int, retryAfter string) // 0 or 200: none
 	Cut     func(r Request) int                           // bytes after which the connection breaks; negative: none
 	Content func(path string, data []byte) []byte         // what is sent instead
+	Cutting func(r Request)                               // before it breaks, once what comes before is sent
 	Pause   func(r Request) time.Duration                 // before the second half
 	NoRange bool                                          // ranges are ignored
 	List    func(path string, size int64) (string, int64) // what the listing says instead
@@ -59,12 +63,28 @@ type Server struct {
 // New starts a hub that ends with the test.
 func New(t testing.TB) *Server {
 	s := &Server{Large: 1 << 10}
-	hub := httptest.NewServer(http.HandlerFunc(s.hub))
-	cdn := httptest.NewServer(http.HandlerFunc(s.cdn))
+	hub := httptest.NewServer(s.toPages(s.hub))
+	cdn := httptest.NewServer(s.toPages(s.cdn))
 	t.Cleanup(hub.Close)
 	t.Cleanup(cdn.Close)
 	s.URL, s.CDN = hub.URL, strings.Replace(cdn.URL, "127.0.0.1", "localhost", 1)
 	return s
+}
+
+// toPages says whether pages of other origins may read an answer. What of it they may read beyond its body is what Hugging Face lets
+// them: of a file on the other host no more than its length and its kind.
+func (s *Server) toPages(next http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if s.Pages {
+			w.Header().Set("Access-Control-Allow-Origin", "*")
+		}
+		if r.Method == http.MethodOptions {
+			s.note(r, false)
+			w.WriteHeader(http.StatusMethodNotAllowed)
+			return
+		}
+		next(w, r)
+	}
 }
 
 // Environ is what a program needs to use the hub for both protocols, with an empty cache.
@@ -100,7 +120,7 @@ func (s *Server) Requests(part string) []Request {
 }
 
 func (s *Server) note(r *http.Request, cdn bool) Request {
-	q := Request{cdn, r.URL.Path, r.URL.RawQuery, r.Header.Get("Range"), r.Header.Get("Authorization"), r.Header.Get("Cookie")}
+	q := Request{cdn, r.Method, r.URL.Path, r.URL.RawQuery, r.Header.Get("Range"), r.Header.Get("Authorization"), r.Header.Get("Cookie"), r.Header.Get("Origin")}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.requests = append(s.requests, q)
@@ -340,6 +360,9 @@ func (s *Server) send(w http.ResponseWriter, r *http.Request, q Request, name st
 		if n := s.Cut(q); n >= 0 && n < len(body) {
 			w.Write(body[:n])
 			w.(http.Flusher).Flush()
+			if s.Cutting != nil {
+				s.Cutting(q)
+			}
 			panic(http.ErrAbortHandler)
 		}
 	}

@@ -1,0 +1,174 @@
+//go:build !js
+
+package e2e_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"hone/core/bundle"
+	"hone/core/hub/hubtest"
+	"hone/core/recipe"
+	"hone/web/worker/workertest"
+)
+
+// little is a small Llama for the tokenizer of the bundled model.
+const little = `{"architectures":["LlamaForCausalLM"],"model_type":"llama","hidden_size":64,"intermediate_size":128,"num_hidden_layers":2,"num_attention_heads":4,
+"vocab_size":%d,"max_position_embeddings":512,"tie_word_embeddings":true}`
+
+// newModel makes a model with weights of its own in a folder, and gives its files.
+func newModel(t testing.TB, dir string, seed int) map[string][]byte {
+	t.Helper()
+	with := t.TempDir()
+	if err := bundle.WriteTo(with); err != nil {
+		t.Fatal(err)
+	}
+	tokenizer := filesIn(t, filepath.Join(with, "model"))
+	var config struct {
+		VocabSize int `json:"vocab_size"`
+	}
+	if err := json.Unmarshal(tokenizer["config.json"], &config); err != nil {
+		t.Fatal(err)
+	}
+	output(t, with, "init", "--config", write(t, filepath.Join(with, "config.json"), fmt.Sprintf(little, config.VocabSize)), "--seed", fmt.Sprint(seed), dir)
+	for _, name := range []string{"tokenizer.json", "tokenizer_config.json"} {
+		write(t, filepath.Join(dir, name), string(tokenizer[name]))
+	}
+	return filesIn(t, dir)
+}
+
+// filesIn reads all files of a folder.
+func filesIn(t testing.TB, dir string) map[string][]byte {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := map[string][]byte{}
+	for _, e := range entries {
+		if files[e.Name()], err = os.ReadFile(filepath.Join(dir, e.Name())); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return files
+}
+
+const weights = "model.safetensors"
+
+// standIn starts a hub with a model, and gives the folder where the model lies on this machine, too.
+func standIn(t testing.TB, id string) (*hubtest.Server, string) {
+	t.Helper()
+	hub, dir := hubtest.New(t), filepath.Join(t.TempDir(), "model")
+	hub.Add("models", id, newModel(t, dir, 1))
+	return hub, dir
+}
+
+// fetchModel asks for a model by its name.
+func (p *tab) fetchModel(id, hub string) {
+	p.t.Helper()
+	p.fill("hub-name", id)
+	p.fill("hub-which", hub)
+	p.press("fetch")
+}
+
+// uses waits until a model is the one in use, and known from the inside.
+func (p *tab) uses(name string) {
+	p.t.Helper()
+	p.until(soon, name+" in use", fmt.Sprintf(`document.querySelector("#model .card.chosen h3")?.textContent === %q && document.getElementById("model-facts")`, name))
+}
+
+// trains does a few steps with the rows that come with the page, and compares them with the same recipe on this machine's CPU.
+func (p *tab) trains(model, dir string) {
+	t := p.t
+	t.Helper()
+	p.fill("set-max_steps", "3")
+	p.fill("set-per_device_train_batch_size", "4")
+	p.fill("set-val_dataset_sample", "4")
+	p.press("play")
+	p.until(soon, "begun", `document.getElementById("stop")`)
+	p.finished(3 * time.Minute)
+	_, logged, args := p.newest()
+	r := here(t, args)
+	if asked, err := recipe.FromJSON(json.RawMessage(args)); err != nil || asked.Model != model {
+		t.Errorf("trained was %q (%v), want %q", asked.Model, err, model)
+	}
+	r.Model = dir
+	same(t, logged, steppedHere(t, r, 3), 2e-4)
+	p.noFailure()
+}
+
+// has waits until the page has stored so many bytes of a file.
+func (p *tab) has(name string, bytes int64) {
+	p.t.Helper()
+	p.until(soon, fmt.Sprintf("%d bytes of %s are stored", bytes, name), fmt.Sprintf(`(async () => {
+		const size = async (d) => {
+			let found = 0;
+			for await (const h of d.values()) {
+				if (h.kind === "directory") found = Math.max(found, await size(h));
+				else if (h.name === %q) found = (await h.getFile()).size;
+			}
+			return found;
+		};
+		return await size(await navigator.storage.getDirectory()) >= %d;
+	})()`, name, bytes))
+}
+
+// rangeOf is where a request begins to ask; 0 is the beginning.
+func rangeOf(q hubtest.Request) (from int) {
+	fmt.Sscanf(q.Range, "bytes=%d-", &from) // without one it stays 0
+	return from
+}
+
+// A model by its name, from a mirror that the user typed and that lets pages read its files, as Hugging Face does. The mirror stops
+// sending in the middle of the weights, and the user cancels; then the connection breaks. Each time only the rest is asked for again.
+func TestEndToEndHubMirror(t *testing.T) {
+	const id, first, second = "little/mirrored", 100_000, 150_000
+	hub, dir := standIn(t, id)
+	hub.Pages = true
+	cuts := map[int]int{0: first, first: second - first}
+	goOn := map[int]chan struct{}{0: make(chan struct{}), first: make(chan struct{})}
+	ofWeights := func(q hubtest.Request) bool { return q.CDN && strings.HasSuffix(q.Path, weights) }
+	hub.Cut = func(q hubtest.Request) int {
+		if n, ok := cuts[rangeOf(q)]; ok && ofWeights(q) {
+			return n
+		}
+		return -1
+	}
+	hub.Cutting = func(q hubtest.Request) { <-goOn[rangeOf(q)] }
+	address, _ := serving(t, "--connect", hub.URL, "--connect", hub.CDN)
+	p := open(t, workertest.Start(t, noGPU...), address+"/en/")
+	defer p.Close()
+	p.fill("hub-mirror", hub.URL)
+	p.fetchModel(id, "hf")
+	p.has(weights+".partial", first)
+	p.press("fetch-cancel")
+	p.until(soon, "cancelled", `!document.getElementById("fetch-cancel")`)
+	close(goOn[0])
+	p.press("fetch")
+	p.has(weights+".partial", second)
+	close(goOn[first])
+	p.uses(id)
+
+	var from []int
+	for _, q := range hub.Requests("") {
+		if q.Origin == "" {
+			t.Errorf("the server of the page asked for %s, and not the page", q.Path)
+		}
+		if q.Method != "GET" {
+			t.Errorf("the page asked for leave: %s %s", q.Method, q.Path)
+		}
+		if ofWeights(q) {
+			from = append(from, rangeOf(q))
+		}
+	}
+	if want := []int{0, first, second}; !slices.Equal(from, want) {
+		t.Errorf("the weights are asked for from %d, want %d", from, want)
+	}
+	p.trains(id, dir)
+}
