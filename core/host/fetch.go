@@ -73,6 +73,9 @@ func (h *Host) fetch(ctx context.Context, r wire.Fetch, part parts) (any, error)
 	m.Path = r.Of
 	if p.Hub != "" {
 		m.Name = p.ID
+		if !strings.Contains(r.Of, "@") { // so that it is this hub's from now on, too
+			m.Path = hub.NameOf(p.Dir)
+		}
 	}
 	return m, err
 }

@@ -91,16 +91,16 @@ func (h *Host) cached() []wire.Model {
 	found, _ := filepath.Glob(filepath.Join(quoted(home), "hub", "*", "models", "*", "*", "config.json"))
 	for _, f := range found {
 		dir := filepath.Dir(f)
-		id := hub.IDOf(dir)
-		if id == "" || seen[id] {
+		id, name := hub.IDOf(dir), hub.NameOf(dir)
+		if id == "" || seen[name] {
 			continue
 		}
 		m, err := h.describe(dir)
 		if err != nil { // half of one, whose download goes on when it is asked for again
 			continue
 		}
-		seen[id] = true
-		m.Path, m.Name = id, id
+		seen[name] = true
+		m.Path, m.Name = name, id
 		out = append(out, m)
 	}
 	return out
@@ -213,7 +213,7 @@ func (h *Host) deletable(name string) (string, error) {
 	if home, err := hub.Home(); err == nil {
 		found, _ := filepath.Glob(filepath.Join(quoted(home), "hub", "*", "models", "*", "*"))
 		for _, dir := range found {
-			if hub.IDOf(dir) == name {
+			if hub.NameOf(dir) == name {
 				return filepath.Dir(dir), nil
 			}
 		}

@@ -49,6 +49,20 @@ func IDOf(dir string) string {
 	return strings.Replace(filepath.Base(filepath.Dir(abs)), "--", "/", 1)
 }
 
+// NameOf is a name that means a model of the cache, by its directory: its id, with its hub where ids are not looked for there first.
+func NameOf(dir string) string {
+	id := IDOf(dir)
+	e, err := newEnvironment(Options{})
+	if id == "" || err != nil {
+		return id
+	}
+	hub := filepath.Base(filepath.Dir(filepath.Dir(filepath.Dir(dir))))
+	if e.hubs[0] == hub {
+		return id
+	}
+	return strings.ToUpper(hub) + "::" + id
+}
+
 // byHand tells how to get along without the hub.
 func (e *environment) byHand(k kind, refs []reference) string {
 	r := refs[0]

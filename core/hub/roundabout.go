@@ -44,7 +44,7 @@ func (r *Roundabout) RoundTrip(q *http.Request) (*http.Response, error) {
 		return nil, err
 	case refused != nil && (a.StatusCode == http.StatusNotFound || a.StatusCode == http.StatusForbidden || a.StatusCode == http.StatusMethodNotAllowed):
 		a.Body.Close()
-		return nil, fmt.Errorf("%w (it may not let pages read its files, and this page's server does not pass them on)", refused)
+		return nil, fmt.Errorf("%w (it may not let pages read its files, and this page's server does not pass them on: it does for the well-known hubs, and for one that HF_ENDPOINT or MODELSCOPE_ENDPOINT names when it is started)", refused)
 	case a.StatusCode < 500:
 		r.mu.Lock()
 		if r.only == nil {

@@ -37,7 +37,7 @@ func serve(e env, args []string) error {
 	var address string
 	var open, verbose bool
 	var j jobFlags
-	o := http.Options{Hubs: hub.Endpoints()}
+	o := http.Options{Hubs: hub.Endpoints(), Mirrors: hub.Mirrors()}
 	flag := func(p *bool) func(string) error {
 		return func(v string) (err error) { *p, err = strconv.ParseBool(v); return err }
 	}
@@ -85,7 +85,7 @@ func serve(e env, args []string) error {
 }
 
 func site(e env, args []string) error {
-	o := http.Options{Hubs: hub.Endpoints()}
+	o := http.Options{Hubs: hub.Endpoints(), Mirrors: hub.Mirrors()}
 	positional, help, err := e.parse(args, []recipe.Flag{connectFlag(&o)}, "site DIR [flags]\n\nWrites the page as files: they work on any web host, below any path, and after the first visit without a network.")
 	if err != nil || help {
 		return err

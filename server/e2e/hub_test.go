@@ -3,6 +3,7 @@
 package e2e_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -11,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/chromedp/chromedp"
 
 	"hone/core/bundle"
 	"hone/core/hub/hubtest"
@@ -171,4 +174,82 @@ func TestEndToEndHubMirror(t *testing.T) {
 		t.Errorf("the weights are asked for from %d, want %d", from, want)
 	}
 	p.trains(id, dir)
+}
+
+// Hubs that do not let pages read their files, which whoever started the page's server has named: they are asked by the page without a
+// word of its user, through that server. The tab is reloaded in the middle of the weights; only the rest is asked for again. A file
+// that is not what the hub says is refused and not kept. ModelScope is another hub: a model of the same name there is another model.
+func TestEndToEndHubThroughServer(t *testing.T) {
+	const id, first = "little/passed-on", 100_000
+	hub, dir := standIn(t, id)
+	hub.Large = 0
+	scope, dirScope := hubtest.New(t), filepath.Join(t.TempDir(), "model")
+	scope.Add("models", id, newModel(t, dirScope, 2))
+	scope.Large = 0
+	t.Setenv("HF_ENDPOINT", hub.URL)
+	t.Setenv("MODELSCOPE_ENDPOINT", scope.URL)
+	ofWeights := func(q hubtest.Request) bool { return strings.HasSuffix(q.Path, weights) }
+	hub.Cut = func(q hubtest.Request) int {
+		if ofWeights(q) && q.Range == "" {
+			return first
+		}
+		return -1
+	}
+	reloaded := make(chan struct{})
+	hub.Cutting = func(hubtest.Request) { <-reloaded }
+	address, _ := serving(t)
+	p := open(t, workertest.Start(t, noGPU...), address+"/en/")
+	defer p.Close()
+	p.Expect("has been blocked by CORS policy") // what a browser says when a page may not read
+	p.fetchModel(id, "hf")
+	p.has(weights+".partial", first)
+	if err := chromedp.Do(p.Context(), chromedp.Reload()); err != nil {
+		t.Fatal(err)
+	}
+	close(reloaded)
+	p.ready()
+	p.fetchModel(id, "hf")
+	p.uses(id)
+	var from []int
+	for _, q := range hub.Requests(weights) {
+		if q.Origin == "" { // from the page's server
+			from = append(from, rangeOf(q))
+		}
+	}
+	if want := []int{0, first}; !slices.Equal(from, want) {
+		t.Errorf("the weights are asked for from %d, want %d", from, want)
+	}
+
+	hub.Content = func(path string, data []byte) []byte {
+		if path != weights {
+			return data
+		}
+		data = bytes.Clone(data)
+		data[len(data)-1] ^= 1
+		return data
+	}
+	hub.Cut = nil
+	const damaged = "little/damaged"
+	hub.Add("models", damaged, filesIn(t, dir))
+	p.fetchModel(damaged, "hf")
+	p.until(soon, "refused", `document.querySelector("#fetch-model .error")`)
+	said := workertest.Eval[string](p.Page, `document.querySelector("#fetch-model .error").textContent`)
+	for _, want := range []string{damaged, weights, "hash", "nothing of it is kept"} {
+		if !strings.Contains(said, want) {
+			t.Errorf("the page does not say %q of a damaged file: %s", want, said)
+		}
+	}
+	for _, path := range p.storedFiles() {
+		if strings.Contains(path, "damaged") && strings.Contains(path, weights) {
+			t.Errorf("of the damaged file there is %s", path)
+		}
+	}
+
+	p.fetchModel(id, "ms")
+	p.until(soon, "the other hub's model in use", `document.getElementById("command-line").textContent.includes("--model MS::`+id+` ")`)
+	p.uses(id)
+	p.trains("MS::"+id, dirScope)
+	if from := scope.Requests(weights); len(from) != 1 || from[0].Origin != "" {
+		t.Errorf("ModelScope is asked for %+v", from)
+	}
 }

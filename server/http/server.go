@@ -23,9 +23,10 @@ import (
 type Options struct {
 	Release *dist.Release // files of the page
 	Page    Page
-	Connect []string   // origins beside this one and the hubs that the page may speak with
-	Hubs    []*url.URL // hubs of the user's own beside the well-known ones; these may be in a private network
-	Models  string     // directory of models to give out, or ""
+	Connect []string          // origins beside this one and the hubs that the page may speak with
+	Hubs    []*url.URL        // hubs of the user's own beside the well-known ones; these may be in a private network
+	Mirrors map[string]string // those that the page asks in the place of the well-known ones, see hub.Mirrors
+	Models  string            // directory of models to give out, or ""
 	Log     *slog.Logger
 	API     *API // jobs for users elsewhere; nil: none
 }

@@ -21,10 +21,11 @@ import (
 
 // Place says where a page stands.
 type Place struct {
-	Language string // "en", "zh"
-	Assets   string // address of the folder of the release's files, relative to the page
-	Models   bool   // whether the server gives out models
-	Policy   string // content security policy, for where no header can say it; or ""
+	Language string            // "en", "zh"
+	Assets   string            // address of the folder of the release's files, relative to the page
+	Models   bool              // whether the server gives out models
+	Mirrors  map[string]string // hubs that are asked in the place of the well-known ones, see hub.Mirrors
+	Policy   string            // content security policy, for where no header can say it; or ""
 }
 
 // Page writes the page, a whole document.
@@ -72,7 +73,7 @@ func renderSite(o Options, policy string) (*site, error) {
 	}
 	for _, tag := range Languages {
 		var b bytes.Buffer
-		if err := o.Page(context.Background(), &b, Place{Language: tag.String(), Assets: "../" + s.assets, Policy: policy, Models: o.Models != ""}); err != nil {
+		if err := o.Page(context.Background(), &b, Place{Language: tag.String(), Assets: "../" + s.assets, Policy: policy, Models: o.Models != "", Mirrors: o.Mirrors}); err != nil {
 			return nil, fmt.Errorf("rendering the page in %s: %w", tag, err)
 		}
 		if err := add(tag.String()+"/", "index.html", b.Bytes()); err != nil {

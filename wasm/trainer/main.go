@@ -5,6 +5,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -65,6 +66,12 @@ func (t *tab) take(text string) {
 	}
 	switch m.Type {
 	case "open":
+		t.mirrors = m.Mirrors
+		for name, value := range m.Mirrors {
+			if os.Getenv(name) == "" { // otherwise the user has named another one before
+				os.Setenv(name, value)
+			}
+		}
 		t.page.Open(context.Background(), m.Opening)
 	case "act":
 		t.page.Act(m.Act)
@@ -77,7 +84,7 @@ func (t *tab) take(text string) {
 		t.frame(f)
 	case "env": // where hubs are, and their tokens
 		for name, value := range m.Env {
-			os.Setenv(name, value)
+			os.Setenv(name, cmp.Or(value, t.mirrors[name]))
 		}
 	case "measure":
 		runtime.GC()

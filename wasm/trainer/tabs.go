@@ -23,8 +23,9 @@ type tab struct {
 	options host.Options
 	page    *studio.Studio
 	channel js.Value
-	me      string      // among the tabs
-	raw     atomic.Bool // the page speaks in frames
+	me      string            // among the tabs
+	mirrors map[string]string // see studio.Opening
+	raw     atomic.Bool       // the page speaks in frames
 
 	mu       sync.Mutex
 	host     *host.Host // of this tab; nil: another one has the workspace

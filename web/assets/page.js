@@ -216,4 +216,4 @@ for (const e of document.querySelectorAll("[data-remember]")) {
 // A page that is out of sight may be gone without a word: the worker saves the run.
 document.addEventListener("visibilitychange", () => { if (document.hidden) send({ type: "hidden" }); });
 
-send({ type: "open", language: root.lang, url: location.href, models: "models" in document.body.dataset });
+send({ type: "open", language: root.lang, url: location.href, models: "models" in document.body.dataset, mirrors: JSON.parse(document.body.dataset.mirrors) });

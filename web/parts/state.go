@@ -20,8 +20,9 @@ type State struct {
 
 	Settings map[string]string // of the recipe, by name, written as flags' values; what is not here has its default
 	Advanced bool
-	Model    *wire.Model  // that Settings names
-	Offers   []wire.Model // of the page's server
+	Model    *wire.Model       // that Settings names
+	Offers   []wire.Model      // of the page's server
+	Mirrors  map[string]string // hubs that the page asks by itself in the place of the well-known ones, by HF_ENDPOINT and MODELSCOPE_ENDPOINT
 	Preview  *wire.Preview
 	Notes    []string // on how the rows were taken out of a table
 	Forecast *wire.Forecasted

@@ -30,9 +30,10 @@ type Options struct {
 
 // Opening is what a page says of itself when it opens.
 type Opening struct {
-	Language string `json:"language"`
-	URL      string `json:"url"`
-	Models   bool   `json:"models"` // its server gives out models
+	Language string            `json:"language"`
+	URL      string            `json:"url"`
+	Models   bool              `json:"models"`  // its server gives out models
+	Mirrors  map[string]string `json:"mirrors"` // hubs that it asks in the place of the well-known ones, by HF_ENDPOINT and MODELSCOPE_ENDPOINT
 }
 
 // Act is something that the user did.
@@ -110,7 +111,7 @@ func New(o Options) *Studio {
 func (t *Studio) Open(ctx context.Context, o Opening) {
 	t.mu.Lock()
 	t.ctx = ctx
-	t.s.Language, t.url, t.offers = words.Parse(o.Language), o.URL, o.Models
+	t.s.Language, t.url, t.offers, t.s.Mirrors = words.Parse(o.Language), o.URL, o.Models, o.Mirrors
 	t.openShared(o.URL)
 	t.marked["opened"], t.marks = true, append(t.marks, "opened")
 	t.mu.Unlock()

@@ -24,8 +24,8 @@ var (
 	ModelInside  = Text{"What is inside %s", "%s 的内部结构"}
 	ModelOffered = Text{"On this page's server", "在本页的服务器上"}
 	HubMore      = Text{"A mirror, or a token", "镜像与访问令牌"}
-	HubMirror    = Text{"Address of a mirror of Hugging Face (kept in this browser)", "Hugging Face 镜像地址（保存在本浏览器）"}
-	HubToken     = Text{"Access token for models that ask for one (forgotten with this page)", "需要授权的模型的访问令牌（关闭页面即忘记）"}
+	HubMirror    = Text{"Address of %s, if you use another (kept in this browser)", "%s 的其他地址或镜像（保存在本浏览器）"}
+	HubToken     = Text{"Access token of %s for models that ask for one (forgotten with this page)", "%s 的访问令牌，用于需要授权的模型（关闭页面即忘记）"}
 	ModelShape   = Text{"Its shape", "规格"}
 )
 

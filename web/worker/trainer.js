@@ -2,7 +2,7 @@
 // Go's wasm_exec.js, the program, and bundle/ with what comes with it. The messages, all objects:
 //
 //	page to worker
-//	  {type: "open", language, url}         first: the page is there (web/studio Opening)
+//	  {type: "open", language, url, models, mirrors} first: the page is there (web/studio Opening)
 //	  {type: "act", name, values}           what the user did (web/studio Act)
 //	  {type: "frame", frame}                a request of core/wire, raw
 //	  {type: "put", id, path, blob}         stores a file; a "reply" with the id comes back, with an error where it could not be

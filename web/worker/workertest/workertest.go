@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -134,6 +135,7 @@ type Page struct {
 	cancel context.CancelFunc
 	mu     sync.Mutex
 	errors []string
+	known  []string
 }
 
 // Open opens the page that starts a worker script. The page's errors, violations of the policy among them, fail the test.
@@ -177,12 +179,22 @@ func (p *Page) Close() {
 	p.cancel()
 }
 
+// Expect lets errors pass that contain a text: the browser writes some of them for what the page gets over by itself.
+func (p *Page) Expect(text string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.known = append(p.known, text)
+}
+
 // Check fails the test for errors on the console.
 func (p *Page) Check() {
 	p.t.Helper()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, e := range p.errors {
+		if slices.ContainsFunc(p.known, func(text string) bool { return strings.Contains(e, text) }) {
+			continue
+		}
 		p.t.Errorf("on the page's console: %s", e)
 	}
 	p.errors = nil
