@@ -34,7 +34,7 @@ func (h *Host) hello(ctx context.Context, soon bool) (wire.Host, error) {
 	}
 	reply.Storage = h.storage(ctx)
 	h.mu.Lock()
-	if h.going != nil {
+	if h.going != nil && !h.going.over.Load() { // one that has told its end is asked about then, and only tidies up
 		select {
 		case <-h.going.begun:
 			reply.Going = h.going.name()
@@ -185,6 +185,10 @@ func (h *Host) delete(ctx context.Context, r wire.Delete) (wire.Storage, error) 
 	h.mu.Lock()
 	g := h.going
 	h.mu.Unlock()
+	if g != nil && g.over.Load() { // it only tidies up
+		<-g.done
+		g = nil
+	}
 	if g != nil && at == filepath.Join(h.dir, runsDir, filepath.FromSlash(g.name())) {
 		return wire.Storage{}, fmt.Errorf("the run %s is going on; stop it before it is deleted", g.name())
 	}

@@ -26,7 +26,7 @@ worker.onmessage = ({ data }) => {
 };
 worker.onerror = (e) => fail(e.message || "");
 
-function update({ fragments = [], charts = [], title, language, url, text, marks: reached = [] }) {
+function update({ fragments = [], charts = [], title, language, url, text, keep, marks: reached = [] }) {
   for (const { id, html } of fragments) {
     const old = $(id), template = document.createElement("template");
     template.innerHTML = html;
@@ -36,6 +36,7 @@ function update({ fragments = [], charts = [], title, language, url, text, marks
   if (title) document.title = title;
   if (language) root.lang = language;
   if (url && url !== location.href) history.replaceState(null, "", url);
+  if (keep) own.persist();
   if (text) save(new Blob([text.body], { type: text.mime }), text.name);
   for (const mark of reached) marks[mark] ??= performance.now();
   if (fragments.length > 0) inSight();
@@ -100,10 +101,7 @@ async function put(kind, files) {
 // What the page does by itself, by data-page.
 const own = {
   reload: () => location.reload(),
-  persist: async () => {
-    await navigator.storage.persist();
-    act("storage");
-  },
+  persist: async () => act("storage", { kept: [String(await navigator.storage.persist())] }),
   copy: async (e) => {
     await navigator.clipboard.writeText($(e.dataset.of).textContent);
     toast($("toast").dataset.copied);

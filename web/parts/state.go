@@ -35,6 +35,7 @@ type State struct {
 	Try     Try
 	File    *wire.File // that was made to be saved
 	Chosen  map[string]bool
+	NotKept bool   // the browser was asked to keep the files for good, and does not promise it
 	Delete  string // the path that is about to be deleted, if the user says so again
 
 	Busy   map[string]string // by stage: what is going on there

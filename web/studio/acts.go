@@ -11,7 +11,7 @@ import (
 var acts = map[string]func(*Studio, Act){
 	"language": func(t *Studio, a Act) { t.language(a.value("language")) },
 	"share":    func(t *Studio, a Act) { t.share() },
-	"storage":  func(t *Studio, a Act) { t.storage() },
+	"storage":  func(t *Studio, a Act) { t.storage(a.value("kept")) },
 
 	"use_model":    func(t *Studio, a Act) { t.useModel(a.value("path")) },
 	"fetch_model":  func(t *Studio, a Act) { go t.fetchModel(a.value("of"), a.value("hub")) },
@@ -116,10 +116,22 @@ func (t *Studio) language(l string) {
 	t.examples()
 }
 
-func (t *Studio) storage() {
+// storage is told what the browser says to keeping the files.
+func (t *Studio) storage(kept string) {
 	if t.o.Storage == nil {
 		return
 	}
 	now := t.o.Storage()
-	t.change(func(s *parts.State) { s.Host.Storage = now })
+	t.change(func(s *parts.State) { s.Host.Storage, s.NotKept = now, kept == "false" && !now.Persistent })
+}
+
+// askToKeep lets the browser be asked, once, to keep the files for good: something is about to be stored that its user would miss.
+func (t *Studio) askToKeep() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.o.Storage == nil || t.kept || t.s.Host.Storage.Persistent {
+		return
+	}
+	t.keep, t.kept = true, true
+	t.redraw()
 }

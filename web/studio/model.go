@@ -71,6 +71,7 @@ func (t *Studio) fetchModel(of, hub string) {
 		}
 	}
 	t.mu.Unlock()
+	t.askToKeep()
 	ctx, done := t.begin("fetch", words.Working)
 	m, err := wire.Ask[wire.Model](ctx, t.o.Link, wire.Fetch{What: "model", Of: of, Hub: hub}, func(name string, data json.RawMessage) { t.downloading("fetch", data) })
 	if !done() {
@@ -98,6 +99,7 @@ func (t *Studio) downloading(stage string, data json.RawMessage) {
 
 // stored is told that files of the user are on the host.
 func (t *Studio) stored(a Act) {
+	t.askToKeep()
 	t.hello(false)
 	t.change(func(s *parts.State) {
 		delete(s.Errors, putOf(a))

@@ -89,6 +89,7 @@ func (t *Studio) loading(name string, data json.RawMessage) {
 
 // beginRun shows that a run is about to begin. The events of the run, which may come before the reply, say the rest.
 func (t *Studio) beginRun(id string, ask func() (wire.RunName, error)) {
+	t.askToKeep()
 	t.end("method")
 	t.end("data")
 	t.change(func(s *parts.State) {

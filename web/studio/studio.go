@@ -24,7 +24,7 @@ type Options struct {
 	Store func(path string, content []byte) error
 	// Deliver hands a file of the host to the user.
 	Deliver func(wire.File)
-	// Persist asks whether the host's files are kept for good; nil: there is no such thing.
+	// Storage tells the space for files, and whether they are kept for good; nil: there is no such thing.
 	Storage func() wire.Storage
 }
 
@@ -58,6 +58,7 @@ type Update struct {
 	Title     string     `json:"title,omitempty"`
 	Language  string     `json:"language,omitempty"`
 	URL       string     `json:"url,omitempty"`
+	Keep      bool       `json:"keep,omitempty"`  // the browser is to be asked to keep the files for good
 	Marks     []string   `json:"marks,omitempty"` // moments that are worth measuring
 }
 
@@ -90,6 +91,8 @@ type Studio struct {
 	marked  map[string]bool
 	text    *Text
 	setURL  string
+	keep    bool                          // the browser is to be asked
+	kept    bool                          // it was asked
 	offers  bool                          // the page's server gives out models
 	cancel  map[string]context.CancelFunc // of what is going on, by stage
 	turn    map[string]int                // counts what was begun, so that an old answer does not overwrite a new one
@@ -218,6 +221,7 @@ func (t *Studio) draw() {
 	}
 	u.Text, t.text = t.text, nil
 	u.URL, t.setURL = t.setURL, ""
+	u.Keep, t.keep = t.keep, false
 	u.Marks, t.marks = t.marks, nil
 	if len(t.drawn) == len(u.Fragments) {
 		u.Language, u.Title = string(t.s.Language), words.Title.In(t.s.Language)

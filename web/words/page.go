@@ -25,6 +25,7 @@ var (
 	WhyCPU   = Text{"Why not on the graphics card, and what to do", "为什么没用显卡，怎么办"}
 	Storage  = Text{"%s of %s used in this browser", "本浏览器已用 %s，共可用 %s"}
 	Keep     = Text{"Keep these files", "长期保留这些文件"}
+	NotKept  = Text{"This browser does not promise to keep these files: it may clear them when space runs short. Save what you would miss. It often promises it for a page that has a bookmark or is installed: then press again.", "浏览器没有承诺长期保留这些文件，空间不足时可能会清除它们。重要的结果请另存到电脑上。把本页加入书签或安装为应用后再按一次，浏览器往往会同意。"}
 	Kept     = Text{"This browser keeps the files.", "浏览器会长期保留这些文件。"}
 )
 
