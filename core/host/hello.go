@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"hone/core/chat"
@@ -53,7 +55,8 @@ func (h *Host) hello(ctx context.Context, soon bool) (wire.Host, error) {
 		m.Path = h.name(dir)
 		reply.Models = append(reply.Models, m)
 	}
-	reply.Models = append(reply.Models, h.cached()...)
+	cached, halves := h.cached()
+	reply.Models, reply.Halves = append(reply.Models, cached...), append(halves, h.begun()...)
 	files, err := os.ReadDir(filepath.Join(h.dir, dataDir))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return reply, err
@@ -80,15 +83,14 @@ func modelDirs(dir string) []string {
 	return out
 }
 
-// cached are the models that were brought from hubs.
-func (h *Host) cached() []wire.Model {
+// cached are the models that were brought from hubs, and those that cannot be used as they are: their download was cut off.
+func (h *Host) cached() (out, halves []wire.Model) {
 	home, err := hub.Home()
 	if err != nil {
-		return nil
+		return nil, nil
 	}
-	var out []wire.Model
-	seen := map[string]bool{}
-	found, _ := filepath.Glob(filepath.Join(quoted(home), "hub", "*", "models", "*", "*", "config.json"))
+	seen, half := map[string]bool{}, map[string]wire.Model{}
+	found, _ := filepath.Glob(filepath.Join(quoted(home), "hub", "*", "models", "*", "*", ".listing"))
 	for _, f := range found {
 		dir := filepath.Dir(f)
 		id, name := hub.IDOf(dir), hub.NameOf(dir)
@@ -96,14 +98,35 @@ func (h *Host) cached() []wire.Model {
 			continue
 		}
 		m, err := h.describe(dir)
-		if err != nil { // half of one, whose download goes on when it is asked for again
+		if err != nil {
+			half[name] = wire.Model{Path: name, Name: id, Bytes: used(dir)}
 			continue
 		}
 		seen[name] = true
 		m.Path, m.Name = name, id
 		out = append(out, m)
 	}
-	return out
+	for _, name := range slices.Sorted(maps.Keys(half)) {
+		if !seen[name] { // of another revision there is all
+			halves = append(halves, half[name])
+		}
+	}
+	return out, halves
+}
+
+// begun are the models of the page's server of which not all is here.
+func (h *Host) begun() (halves []wire.Model) {
+	dir := filepath.Join(h.dir, modelsDir)
+	for _, pattern := range []string{"*", "*/*"} {
+		found, _ := filepath.Glob(filepath.Join(quoted(dir), filepath.FromSlash(pattern), ".*"+partSuffix)) // the pattern is well formed
+		for _, f := range found {
+			if at := filepath.Dir(f); isMissing(filepath.Join(at, "config.json")) {
+				name := strings.TrimPrefix(h.name(at), modelsDir+"/")
+				halves = append(halves, wire.Model{Path: fromServer + name, Name: name, Bytes: used(at)})
+			}
+		}
+	}
+	return halves
 }
 
 // inspect describes one model.
@@ -221,6 +244,9 @@ func (h *Host) deletable(name string) (string, error) {
 				return filepath.Dir(dir), nil
 			}
 		}
+	}
+	if half, ok := strings.CutPrefix(name, fromServer); ok {
+		name = modelsDir + "/" + half
 	}
 	at, err := h.path(name)
 	if err != nil {

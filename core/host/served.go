@@ -78,7 +78,7 @@ func (h *Host) offered(ctx context.Context) (wire.Offers, error) {
 		if bad != nil {
 			continue
 		}
-		if _, err := os.Stat(filepath.Join(dir, "config.json")); err != nil {
+		if isMissing(filepath.Join(dir, "config.json")) {
 			reply.Models = append(reply.Models, wire.Model{Path: fromServer + m.Name, Name: m.Name, Bytes: m.bytes()})
 		}
 	}
@@ -138,7 +138,7 @@ func (d *serverFile) run(ctx context.Context) error {
 	if err := os.MkdirAll(filepath.Dir(d.path), 0o777); err != nil {
 		return err
 	}
-	part := filepath.Join(filepath.Dir(d.path), "."+filepath.Base(d.path)+".part")
+	part := filepath.Join(filepath.Dir(d.path), "."+filepath.Base(d.path)+partSuffix)
 	f, err := os.OpenFile(part, os.O_RDWR|os.O_CREATE, 0o666)
 	if err != nil {
 		return err
@@ -168,8 +168,10 @@ func (d *serverFile) run(ctx context.Context) error {
 	return os.Rename(part, d.path)
 }
 
-// etag ends the name of the file that says of what a part is the beginning.
-const etag = ".etag"
+const (
+	partSuffix = ".part" // ends the name of what has come of a file
+	etag       = ".etag" // behind it, of the file that says of what it is the beginning
+)
 
 // more asks for what is missing behind have bytes of what has the tag, and gives how many there are then.
 func (d *serverFile) more(ctx context.Context, f *os.File, have int64, tag string) (int64, error) {

@@ -10,6 +10,7 @@ type Host struct {
 	Reason  string  `json:"reason"` // why it is not WebGPU, with what to do; empty where it is
 	Storage Storage `json:"storage"`
 	Models  []Model `json:"models"`
+	Halves  []Model `json:"halves,omitempty"` // models of which some files are here: Fetch of their path brings the rest
 	Data    []Data  `json:"data"`
 	Runs    []Run   `json:"runs"`
 	Going   string  `json:"going"` // the run that is going on

@@ -153,7 +153,7 @@ func TestEndToEndHubMirror(t *testing.T) {
 	p.press("fetch-cancel")
 	p.until(soon, "cancelled", `!document.getElementById("fetch-cancel")`)
 	close(goOn[0])
-	p.press("fetch")
+	p.press("rest-" + id)
 	p.has(weights+".partial", second)
 	close(goOn[first])
 	p.uses(id)
@@ -208,7 +208,7 @@ func TestEndToEndHubThroughServer(t *testing.T) {
 	}
 	close(reloaded)
 	p.ready()
-	p.fetchModel(id, "hf")
+	p.press("rest-" + id)
 	p.uses(id)
 	var from []int
 	for _, q := range hub.Requests(weights) {
@@ -244,6 +244,8 @@ func TestEndToEndHubThroughServer(t *testing.T) {
 			t.Errorf("of the damaged file there is %s", path)
 		}
 	}
+
+	p.frees(damaged, int64(len(filesIn(t, dir)["tokenizer.json"])))
 
 	p.fetchModel(id, "ms")
 	p.until(soon, "the other hub's model in use", `document.getElementById("command-line").textContent.includes("--model MS::`+id+` ")`)

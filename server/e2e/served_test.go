@@ -93,7 +93,7 @@ func TestEndToEndModelsOfTheServer(t *testing.T) {
 	}
 	close(s.free)
 	p.ready()
-	p.press("fetch-" + name)
+	p.press("rest-server:" + name)
 	p.uses(name)
 	if card := workertest.Eval[bool](p.Page, fmt.Sprintf(`document.getElementById("fetch-%s") !== null`, name)); card {
 		t.Error("what is here is still offered")

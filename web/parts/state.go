@@ -4,6 +4,7 @@ package parts
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -132,6 +133,16 @@ func (s *State) DataFiles() []string {
 		return nil
 	}
 	return strings.Split(s.Settings["dataset"], ",")
+}
+
+// offers are the models of the page's server of which nothing is here.
+func (s *State) offers() (list []wire.Model) {
+	for _, m := range s.Offers {
+		if !slices.ContainsFunc(s.Host.Halves, func(half wire.Model) bool { return half.Path == m.Path }) {
+			list = append(list, m)
+		}
+	}
+	return list
 }
 
 // UsesData reports whether the recipe names a file.

@@ -78,8 +78,8 @@ func (t *Studio) fetchModel(of, hub string) {
 		return
 	}
 	t.trouble("fetch", err)
+	t.hello(false) // a part of it may be here, too
 	if err == nil {
-		t.hello(false)
 		t.useModel(m.Path)
 	}
 }

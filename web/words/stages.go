@@ -23,6 +23,8 @@ var (
 	ModelOther   = Text{"Another model: by its name, or from your disk", "换一个模型：按名字下载，或从本机选择"}
 	ModelInside  = Text{"What is inside %s", "%s 的内部结构"}
 	ModelOffered = Text{"On this page's server", "在本页的服务器上"}
+	ModelHalf    = Text{"%s of it are here so far", "目前已下载 %s"}
+	ModelRest    = Text{"Download the rest", "继续下载"}
 	HubMore      = Text{"A mirror, or a token", "镜像与访问令牌"}
 	HubMirror    = Text{"Address of %s, if you use another (kept in this browser)", "%s 的其他地址或镜像（保存在本浏览器）"}
 	HubToken     = Text{"Access token of %s for models that ask for one (forgotten with this page)", "%s 的访问令牌，用于需要授权的模型（关闭页面即忘记）"}
