@@ -226,6 +226,9 @@ func again(err error, failures int) (time.Duration, bool) {
 	if !errors.As(err, &b) {
 		return 0, false
 	}
+	if errors.As(err, new(*noWay)) {
+		return 0, false
+	}
 	var dns *net.DNSError
 	if errors.As(err, &dns) && dns.IsNotFound {
 		return wait, failures < 1 // a host that does not exist, or no network at all

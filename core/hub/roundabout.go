@@ -16,6 +16,15 @@ type Roundabout struct {
 	only map[string]bool // hosts that have only answered this way
 }
 
+// noWay is a host that this page cannot ask, now or later.
+type noWay struct{ refused error }
+
+func (n *noWay) Error() string {
+	return fmt.Sprintf("%v (it may not let pages read its files, or this page may not speak with it; and this page's server does not pass them on. It does for the well-known hubs, and for one that HF_ENDPOINT or MODELSCOPE_ENDPOINT names when it is started)", n.refused)
+}
+
+func (n *noWay) Unwrap() error { return n.refused }
+
 // RoundTrip is the method of http.RoundTripper.
 func (r *Roundabout) RoundTrip(q *http.Request) (*http.Response, error) {
 	here, err := url.Parse(r.Server)
@@ -44,7 +53,7 @@ func (r *Roundabout) RoundTrip(q *http.Request) (*http.Response, error) {
 		return nil, err
 	case refused != nil && (a.StatusCode == http.StatusNotFound || a.StatusCode == http.StatusForbidden || a.StatusCode == http.StatusMethodNotAllowed):
 		a.Body.Close()
-		return nil, fmt.Errorf("%w (it may not let pages read its files, and this page's server does not pass them on: it does for the well-known hubs, and for one that HF_ENDPOINT or MODELSCOPE_ENDPOINT names when it is started)", refused)
+		return nil, &noWay{refused}
 	case a.StatusCode < 500:
 		r.mu.Lock()
 		if r.only == nil {

@@ -128,7 +128,7 @@ func rangeOf(q hubtest.Request) (from int) {
 	return from
 }
 
-// A model by its name, from a mirror that the user typed and that lets pages read its files, as Hugging Face does. The mirror stops
+// A model by its name, from a mirror that the user typed, that the page's server lets it ask (--connect) and that lets pages read its files, as Hugging Face does. The mirror stops
 // sending in the middle of the weights, and the user cancels; then the connection breaks. Each time only the rest is asked for again.
 func TestEndToEndHubMirror(t *testing.T) {
 	const id, first, second = "little/mirrored", 100_000, 150_000
@@ -147,8 +147,13 @@ func TestEndToEndHubMirror(t *testing.T) {
 	address, _ := serving(t, "--connect", hub.URL, "--connect", hub.CDN)
 	p := open(t, workertest.Start(t, noGPU...), address+"/en/")
 	defer p.Close()
-	p.fill("hub-mirror", hub.URL)
+	other := hubtest.New(t)
+	p.Expect("Fetch API cannot load " + other.URL) // what a browser says when the policy does not let a page ask
+	p.fill("hub-mirror", other.URL)
 	p.fetchModel(id, "hf")
+	p.until(soon, "a mirror that the page may not ask is refused", `document.querySelector("#fetch-model .error")?.textContent.includes("HF_ENDPOINT")`)
+	p.fill("hub-mirror", hub.URL)
+	p.press("fetch")
 	p.has(weights+".partial", first)
 	p.press("fetch-cancel")
 	p.until(soon, "cancelled", `!document.getElementById("fetch-cancel")`)
