@@ -72,6 +72,14 @@ func standIn(t testing.TB, id string) (*hubtest.Server, string) {
 	return hub, dir
 }
 
+// held waits until something is let go, at the latest with the end of the test.
+func held(t testing.TB, free <-chan struct{}) {
+	select {
+	case <-free:
+	case <-t.Context().Done():
+	}
+}
+
 // fetchModel asks for a model by its name.
 func (p *tab) fetchModel(id, hub string) {
 	p.t.Helper()
@@ -143,7 +151,7 @@ func TestEndToEndHubMirror(t *testing.T) {
 		}
 		return -1
 	}
-	hub.Cutting = func(q hubtest.Request) { <-goOn[rangeOf(q)] }
+	hub.Cutting = func(q hubtest.Request) { held(t, goOn[rangeOf(q)]) }
 	address, _ := serving(t, "--connect", hub.URL, "--connect", hub.CDN)
 	p := open(t, workertest.Start(t, noGPU...), address+"/en/")
 	defer p.Close()
@@ -201,7 +209,7 @@ func TestEndToEndHubThroughServer(t *testing.T) {
 		return -1
 	}
 	reloaded := make(chan struct{})
-	hub.Cutting = func(hubtest.Request) { <-reloaded }
+	hub.Cutting = func(hubtest.Request) { held(t, reloaded) }
 	address, _ := serving(t)
 	p := open(t, workertest.Start(t, noGPU...), address+"/en/")
 	defer p.Close()

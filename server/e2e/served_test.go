@@ -43,7 +43,7 @@ func (s *slow) before(t testing.TB, address string) string {
 			s.asked = append(s.asked, r.Header.Get("Range"))
 			s.mu.Unlock()
 			if r.Header.Get("Range") == "" {
-				w = &held{ResponseWriter: w, s: s}
+				w = &heldBack{ResponseWriter: w, s: s, t: t}
 			}
 		}
 		pass.ServeHTTP(w, r)
@@ -52,14 +52,15 @@ func (s *slow) before(t testing.TB, address string) string {
 	return front.URL
 }
 
-// held is an answer that is held back.
-type held struct {
+// heldBack is an answer that is held back.
+type heldBack struct {
 	http.ResponseWriter
+	t    testing.TB
 	s    *slow
 	sent int
 }
 
-func (h *held) Write(p []byte) (int, error) {
+func (h *heldBack) Write(p []byte) (int, error) {
 	n := min(len(p), max(0, h.s.bytes-h.sent))
 	k, err := h.ResponseWriter.Write(p[:n])
 	h.sent += k
@@ -67,12 +68,12 @@ func (h *held) Write(p []byte) (int, error) {
 		return k, err
 	}
 	http.NewResponseController(h.ResponseWriter).Flush()
-	<-h.s.free
+	held(h.t, h.s.free)
 	m, err := h.ResponseWriter.Write(p[n:])
 	return k + m, err
 }
 
-func (h *held) Unwrap() http.ResponseWriter { return h.ResponseWriter }
+func (h *heldBack) Unwrap() http.ResponseWriter { return h.ResponseWriter }
 
 // Models that the page's server gives out are cards; one is brought here and trained. The tab is reloaded in the middle of its
 // weights: what is missing is still offered, and only the rest is asked for again.
