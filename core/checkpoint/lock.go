@@ -17,7 +17,7 @@ func RunOf(path string) (Run, error) {
 	if err != nil {
 		return Run{}, err
 	}
-	if _, ok := stepOf(filepath.Base(abs)); ok {
+	if _, ok := StepOf(filepath.Base(abs)); ok {
 		abs = filepath.Dir(abs)
 	}
 	return Run{abs}, nil

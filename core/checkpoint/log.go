@@ -49,15 +49,21 @@ func (l LogLine) MarshalJSON() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// AppendLog adds one object to logging.jsonl. A line that does not fit on the disk is taken back whole.
-func (r Run) AppendLog(line any) error {
+// LogPath is where logging.jsonl lies.
+func (r Run) LogPath() string { return filepath.Join(r.Dir, LogFile) }
+
+// AppendLog adds one object to logging.jsonl, and to h if it is given. A line that does not fit on the disk is taken back whole.
+func (r Run) AppendLog(line any, h *History) error {
 	data, err := json.Marshal(line)
 	if err != nil {
 		return fmt.Errorf("log line: %w", err)
 	}
-	path := filepath.Join(r.Dir, LogFile)
+	path := r.LogPath()
 	if err := appendWhole(path, append(data, '\n')); err != nil {
 		return fmt.Errorf("writing to %s: %w", path, explain(err))
+	}
+	if h != nil {
+		h.Add(data)
 	}
 	return nil
 }
@@ -93,7 +99,7 @@ func (r Run) ReadLog() ([]json.RawMessage, error) {
 // CutLog takes the lines of steps after step out of logging.jsonl, and with them every line that is no object: a resumed run
 // writes them again. It returns how many lines went.
 func (r Run) CutLog(step int) (int, error) {
-	path := filepath.Join(r.Dir, LogFile)
+	path := r.LogPath()
 	var kept bytes.Buffer
 	later := 0
 	torn, err := r.eachLine(func(raw []byte, at float64) error {
@@ -114,7 +120,7 @@ func (r Run) CutLog(step int) (int, error) {
 // eachLine calls f with every whole line and its step; a line without one belongs to the step before it. It returns the number
 // of lines that are no objects. The last line counts as torn when no line end follows it, whatever it looks like.
 func (r Run) eachLine(f func(raw []byte, step float64) error) (torn int, err error) {
-	path := filepath.Join(r.Dir, LogFile)
+	path := r.LogPath()
 	file, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return 0, nil

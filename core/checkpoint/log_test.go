@@ -26,7 +26,7 @@ func TestLog(t *testing.T) {
 		LogLine{{"eval_loss", 0.5}},
 		LogLine{{"step", 3.0}},
 	} {
-		if err := run.AppendLog(line); err != nil {
+		if err := run.AppendLog(line, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -34,11 +34,11 @@ func TestLog(t *testing.T) {
 	if got, _ := os.ReadFile(path); string(got) != all {
 		t.Errorf("the log is\n%s", got)
 	}
-	if err := run.AppendLog(LogLine{{"bad", func() {}}}); err == nil {
+	if err := run.AppendLog(LogLine{{"bad", func() {}}}, nil); err == nil {
 		t.Error("a function is logged")
 	}
 	failAt(t, 0, false, syscall.ENOSPC)
-	if err := run.AppendLog(LogLine{{"step", 9}}); err == nil || !strings.Contains(err.Error(), "free some space") {
+	if err := run.AppendLog(LogLine{{"step", 9}}, nil); err == nil || !strings.Contains(err.Error(), "free some space") {
 		t.Errorf("a full disk: %v", err)
 	}
 	heal()

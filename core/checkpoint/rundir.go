@@ -110,7 +110,7 @@ func Find(path string) (Run, Checkpoint, error) {
 	if err != nil {
 		return Run{}, Checkpoint{}, err
 	}
-	if step, ok := stepOf(filepath.Base(abs)); ok {
+	if step, ok := StepOf(filepath.Base(abs)); ok {
 		run := Run{filepath.Dir(abs)}
 		if err := Clean(run.Dir); err != nil {
 			return Run{}, Checkpoint{}, fmt.Errorf("resuming from %s: %w", path, err)
@@ -145,7 +145,7 @@ func (r Run) Checkpoints() ([]Checkpoint, error) {
 	}
 	var out []Checkpoint
 	for _, e := range entries {
-		step, ok := stepOf(e.Name())
+		step, ok := StepOf(e.Name())
 		dir := filepath.Join(r.Dir, e.Name())
 		if !ok {
 			continue
@@ -218,7 +218,7 @@ func (r Run) Prune(limit, best int) ([]int, error) {
 
 // Remove removes one checkpoint.
 func (r Run) Remove(dir string) error {
-	step, ok := stepOf(filepath.Base(dir))
+	step, ok := StepOf(filepath.Base(dir))
 	if !ok || filepath.Dir(dir) != r.Dir {
 		return fmt.Errorf("%s is no checkpoint of %s", dir, r.Dir)
 	}

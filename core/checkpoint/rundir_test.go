@@ -122,7 +122,7 @@ func TestFindAndRewind(t *testing.T) {
 		save(t, run.Dir, step, 1)
 	}
 	for i := 1; i <= 17; i++ {
-		if err := run.AppendLog(LogLine{{"step", i}, {"loss", 0.5}}); err != nil {
+		if err := run.AppendLog(LogLine{{"step", i}, {"loss", 0.5}}, nil); err != nil {
 			t.Fatal(err)
 		}
 	}

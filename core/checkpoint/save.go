@@ -157,7 +157,7 @@ func Clean(runDir string) error {
 }
 
 func isName(name string) bool {
-	_, ok := stepOf(name)
+	_, ok := StepOf(name)
 	return ok
 }
 
@@ -169,8 +169,8 @@ func isLeftover(name string) bool {
 	return ok && (isName(rest) || rest == ArgsFile || rest == ManifestFile || rest == LogFile)
 }
 
-// stepOf reads the number in checkpoint-<step>.
-func stepOf(name string) (int, bool) {
+// StepOf reads the number in checkpoint-<step>.
+func StepOf(name string) (int, bool) {
 	digits, ok := strings.CutPrefix(name, namePrefix)
 	n, err := strconv.Atoi(digits)
 	return n, ok && err == nil && n >= 0 && strconv.Itoa(n) == digits

@@ -17,7 +17,7 @@ type TrainerState struct {
 	IsHyperParamSearch  bool              `json:"is_hyper_param_search"`
 	IsLocalProcessZero  bool              `json:"is_local_process_zero"`
 	IsWorldProcessZero  bool              `json:"is_world_process_zero"`
-	LogHistory          []json.RawMessage `json:"log_history"` // the lines of logging.jsonl
+	LogHistory          []json.RawMessage `json:"log_history"` // lines of logging.jsonl, see History
 	LoggingSteps        int               `json:"logging_steps"`
 	MaxSteps            int               `json:"max_steps"` // of the whole run, also when epochs decide
 	NumInputTokensSeen  int64             `json:"num_input_tokens_seen"`

@@ -38,17 +38,13 @@ func (s *session) save(step int, passing bool) (string, error) {
 			break
 		}
 	}
-	history, err := s.run.ReadLog()
-	if err != nil {
-		return "", err
-	}
 	return checkpoint.Save(s.run.Dir, state, func(dir string) error {
 		if err := s.writeTensors(dir); err != nil {
 			return err
 		}
 		t := checkpoint.NewTrainerState(state, s.run.Dir)
 		t.Epoch, t.EvalSteps, t.LoggingSteps, t.SaveSteps = epoch, j.Recipe.EvalSteps, j.Recipe.LoggingSteps, j.Recipe.SaveSteps
-		t.LogHistory, t.MaxSteps, t.TrainBatchSize = history, j.Plan.Steps, j.Recipe.PerDeviceTrainBatchSize
+		t.LogHistory, t.MaxSteps, t.TrainBatchSize = s.history.Lines(), j.Plan.Steps, j.Recipe.PerDeviceTrainBatchSize
 		t.NumTrainEpochs = int(math.Ceil(j.Recipe.NumTrainEpochs))
 		t.TotalFLOs = j.Plan.FLOPs * float64(step) / float64(max(j.Plan.Steps, 1))
 		return t.Write(dir)

@@ -150,6 +150,7 @@ type session struct {
 	seconds    float64 // spent before this session
 	tokens     int64
 	loop       *loop
+	history    *checkpoint.History // of the log
 	control    *Control
 	rate       float64         // learning_rate as it was changed on the way; 0: as in the recipe
 	voices     map[bool]*Voice // that have been asked, by whether they are the base
@@ -223,7 +224,10 @@ func (s *session) train(ctx context.Context, state *checkpoint.State, from check
 	if err := j.trainer.Bind(s.states); err != nil {
 		return Result{}, err
 	}
-	l := &loop{j: j, sink: s.sink, log: s.run.AppendLog, save: s.save, drop: s.run.Remove, prune: s.prune, every: s.control.SaveEvery, between: func(ctx context.Context) { s.control.between(ctx, s) }}
+	if s.history, err = s.run.ReadHistory(); err != nil {
+		return Result{}, err
+	}
+	l := &loop{j: j, sink: s.sink, log: func(line any) error { return s.run.AppendLog(line, s.history) }, save: s.save, drop: s.run.Remove, prune: s.prune, every: s.control.SaveEvery, between: func(ctx context.Context) { s.control.between(ctx, s) }}
 	s.loop = l
 	if state != nil {
 		l.step, l.micro, l.lastSaved, l.lastSavedDir = state.Step, state.MicroBatches, state.Step, from.Dir
