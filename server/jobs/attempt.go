@@ -5,12 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
-	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -51,6 +48,8 @@ type attempt struct {
 	steps int
 	loss  float64
 	eval  float64
+
+	begins int64 // how often the run has begun or gone on: then its log may have been cut
 
 	events   *eventQueue
 	uploader *uploader
@@ -150,110 +149,6 @@ func resumed(r recipe.Recipe, dir string) (recipe.Recipe, error) {
 	return out, err
 }
 
-// fetchPlaces brings what the recipe names to this machine and says where it stands.
-func (a *attempt) fetchPlaces(ctx context.Context) (map[string]string, error) {
-	places := map[string]string{}
-	for i, p := range a.record.Places {
-		dir := filepath.Join(a.dir, "places", strconv.Itoa(i))
-		path := filepath.Join(dir, label(recipe.Recipe{Model: p.Name}))
-		for _, f := range p.Files {
-			to := filepath.Join(path, filepath.FromSlash(f.Path))
-			if !p.Folder {
-				to = filepath.Join(dir, filepath.Base(filepath.FromSlash(f.Path)))
-				path = to
-			}
-			if !localPath(f.Path) {
-				return nil, fmt.Errorf("%q cannot be the path of a file", f.Path)
-			}
-			if err := a.fetchFile(ctx, f, to); err != nil {
-				return nil, err
-			}
-		}
-		places[p.Name] = path
-	}
-	return places, nil
-}
-
-// fetchFile brings a user's file here, or links the copy that an earlier job has brought.
-func (a *attempt) fetchFile(ctx context.Context, f wire.Blob, to string) error {
-	kept := filepath.Join(a.w.Dir, "files", f.SHA256)
-	if st, err := os.Stat(kept); err != nil || st.Size() != f.Size {
-		get, cancel := context.WithTimeout(ctx, transferTime(f.Size))
-		defer cancel()
-		o, err := a.b.files.Get(get, f.SHA256)
-		if err != nil {
-			return fmt.Errorf("the file %s: %w", f.Path, err)
-		}
-		err = receive(o, kept)
-		o.Close()
-		if err != nil {
-			return fmt.Errorf("the file %s: %w", f.Path, err)
-		}
-	}
-	if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
-		return err
-	}
-	if os.Link(kept, to) == nil {
-		return nil
-	}
-	in, err := os.Open(kept) // another file system has no links to it
-	if err != nil {
-		return err
-	}
-	defer in.Close()
-	return receive(in, to)
-}
-
-// receive writes a file that gets its name when it is whole. The engine's reader ends with an error where the bytes are not
-// those that were stored.
-func receive(in io.Reader, path string) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return err
-	}
-	f, err := os.CreateTemp(filepath.Dir(path), ".receiving-*")
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(f, in)
-	err = errors.Join(err, f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		os.Remove(f.Name())
-	}
-	return err
-}
-
-// fetchState brings the run directory as of the last State.
-func (a *attempt) fetchState(ctx context.Context) error {
-	r := a.record
-	if r.State == nil {
-		return nil
-	}
-	a.timed = slices.Clone(r.State.Timed)
-	a.runDir = filepath.Join(a.dir, "output", filepath.FromSlash(r.ID))
-	for _, f := range r.State.Files {
-		if !localPath(f.Path) {
-			return fmt.Errorf("%q cannot be the path of a file", f.Path)
-		}
-		get, cancel := context.WithTimeout(ctx, transferTime(f.Size))
-		in, err := a.b.open(get, r.User, r.ID, f.SHA256)
-		if err != nil {
-			cancel()
-			return err
-		}
-		err = receive(in, filepath.Join(a.runDir, filepath.FromSlash(f.Path)))
-		in.Close()
-		cancel()
-		if err != nil {
-			return fmt.Errorf("%s of run %s: %w", f.Path, r.ID, err)
-		}
-		a.uploader.has(f)
-	}
-	return nil
-}
-
 // hear takes the events of the run, in the run's own goroutine.
 func (a *attempt) hear(e wire.Event) {
 	step, quiet := 0, false
@@ -303,6 +198,7 @@ func (a *attempt) hear(e wire.Event) {
 
 // began learns where the run stands, and lets it write down the user's own output_dir in the place of this worker's.
 func (a *attempt) began(e wire.Started) {
+	a.begins++
 	first := a.runDir == ""
 	a.runDir, a.steps = e.Directory, e.TotalSteps
 	pairs := []string{a.runDir, "runs/" + a.record.ID}
@@ -386,7 +282,7 @@ func (a *attempt) saved(e wire.Saved) {
 	a.mu.Unlock()
 	for _, step := range old {
 		if step != e.Step {
-			os.RemoveAll(filepath.Join(a.runDir, fmt.Sprintf("checkpoint-%d", step))) // what stays is only a checkpoint more
+			os.RemoveAll(filepath.Join(a.runDir, checkpointName(step))) // what stays is only a checkpoint more
 		}
 	}
 	a.capture()

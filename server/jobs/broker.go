@@ -7,10 +7,12 @@
 //	stream EVENTS   events.<user>.<run>     what happened, one message an event; the run's only journal
 //	bucket runs     <user>.<run>            the Record of a run; whoever works on it writes it, fenced by its attempt
 //	bucket wanted   <user>.<run>            what its user wants of it: pause, stop
+//	bucket checkpoints <user>.<run>.<step>  the files of a checkpoint
 //	bucket owned    <user>.<sha256>         which files a user has sent
 //	bucket workers  <worker>                who is there
 //	objects files   <sha256>                models and data, by content
-//	objects states  <user>.<run>.<sha256>   the files of run directories
+//	objects states  <user>.<run>.<sha256>   the files of a run itself: its recipe, its log
+//	objects states  <user>.<run>.<step>.<sha256>  those of its checkpoints
 //
 // <run> in a subject or key is the run's id in base64, since ids hold names of models.
 package jobs
@@ -27,6 +29,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -57,9 +60,12 @@ type Broker struct {
 
 	jobs, events        jetstream.Stream
 	runs, wanted, owned jetstream.KeyValue
+	checkpoints         jetstream.KeyValue
 	workers             jetstream.KeyValue
 	files, states       jetstream.ObjectStore
 	consumers           [priorities]jetstream.Consumer
+
+	deleting sync.Mutex // one run at a time
 }
 
 const (
@@ -218,7 +224,7 @@ func (b *Broker) prepare(ctx context.Context) error {
 		to   *jetstream.KeyValue
 		name string
 		ttl  time.Duration
-	}{{&b.runs, "runs", 0}, {&b.wanted, "wanted", 0}, {&b.owned, "owned", 0}, {&b.workers, "workers", workerTTL}} {
+	}{{&b.runs, "runs", 0}, {&b.wanted, "wanted", 0}, {&b.checkpoints, "checkpoints", 0}, {&b.owned, "owned", 0}, {&b.workers, "workers", workerTTL}} {
 		*kv.to, err = b.js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: kv.name, History: 1, TTL: kv.ttl})
 		keep(err)
 	}

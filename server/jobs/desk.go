@@ -99,22 +99,7 @@ func (d *Desk) answer(ctx context.Context, r wire.Request, part func(string, jso
 		})
 		return nil, err
 	case wire.Carry:
-		rec, _, err := b.get(ctx, user, r.Run)
-		if err != nil {
-			return nil, err
-		}
-		if rec.State == nil {
-			return nil, refuse(409, "Run %s has no State yet; wait until its first step is saved.", r.Run)
-		}
-		files := rec.State.Files
-		for ; part != nil && len(files) > blobsInFrame; files = files[blobsInFrame:] {
-			raw, err := json.Marshal(wire.Blobs{Files: files[:blobsInFrame]})
-			if err != nil {
-				return nil, err
-			}
-			part("blobs", raw)
-		}
-		return wire.Carried{Run: rec.ID, Step: rec.State.Step, Files: files, Recipe: rec.Recipe, Places: rec.Places}, nil
+		return b.carry(ctx, user, r.Run, part)
 	case wire.Delete:
 		if sha, ok := strings.CutPrefix(r.Path, "files/"); ok && hashShape.MatchString(sha) {
 			return nil, b.forget(ctx, user, sha)

@@ -18,6 +18,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"hone/core/checkpoint"
 	"hone/core/wire"
 )
 
@@ -284,16 +285,26 @@ func (b *Broker) forget(ctx context.Context, user, sha string) error {
 	return nil
 }
 
-// stateObject is the name of a file of a run directory.
+// stateObject is the name of a file of a run itself.
 func stateObject(user, id, sha string) string { return keyOf(user, id) + "." + sha }
 
-// open reads a file of a run.
-func (b *Broker) open(ctx context.Context, user, id, sha string) (io.ReadCloser, error) {
-	o, err := b.states.Get(ctx, stateObject(user, id, sha))
+// open reads an object of a run.
+func (b *Broker) open(ctx context.Context, id, object string) (io.ReadCloser, error) {
+	o, err := b.states.Get(ctx, object)
 	if err != nil {
-		return nil, fmt.Errorf("jobs: a file of run %s (%.12s…): %w", id, sha, err)
+		return nil, fmt.Errorf("jobs: a file of run %s (…%.12s…): %w", id, object[strings.LastIndexByte(object, '.')+1:], err)
 	}
 	return o, nil
+}
+
+// openOwn reads a file of the run itself.
+func (b *Broker) openOwn(ctx context.Context, r *Record, f wire.Blob) (io.ReadCloser, error) {
+	if f.Path != checkpoint.LogFile || len(r.State.Log) == 0 {
+		return b.open(ctx, r.ID, stateObject(r.User, r.ID, f.SHA256))
+	}
+	return &inPieces{ctx: ctx, left: r.State.Log, open: func(ctx context.Context, p piece) (io.ReadCloser, error) {
+		return b.open(ctx, r.ID, stateObject(r.User, r.ID, p.SHA256))
+	}}, nil
 }
 
 // Open reads a file of a user's run directory as of its last State.
@@ -302,12 +313,30 @@ func (f *Files) Open(ctx context.Context, user, id, path string) (wire.Blob, io.
 	if err != nil {
 		return wire.Blob{}, nil, err
 	}
-	if r.State != nil {
-		for _, blob := range r.State.Files {
+	named := func(files []wire.Blob) (wire.Blob, bool) {
+		for _, blob := range files {
 			if blob.Path == path {
-				rc, err := f.b.open(ctx, user, id, blob.SHA256)
-				return blob, rc, err
+				return blob, true
 			}
+		}
+		return wire.Blob{}, false
+	}
+	if step, ok := checkpointOf(path); ok && r.State != nil && step <= r.State.Step {
+		k, err := f.b.checkpoint(ctx, user, id, step)
+		if err != nil {
+			return wire.Blob{}, nil, err
+		}
+		if k != nil {
+			if blob, ok := named(k.Files); ok {
+				in, err := f.b.open(ctx, id, k.object(user, id, blob.SHA256))
+				return blob, in, err
+			}
+		}
+	}
+	if r.State != nil {
+		if blob, ok := named(r.State.Files); ok {
+			in, err := f.b.openOwn(ctx, r, blob)
+			return blob, in, err
 		}
 	}
 	return wire.Blob{}, nil, &NotFound{id + "/" + path}

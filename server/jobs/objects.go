@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -55,4 +56,27 @@ func (b *Broker) present(ctx context.Context, in jetstream.ObjectStore, name str
 		return false, err
 	}
 	return state.State.Subjects[pieces] == uint64(info.Chunks), nil
+}
+
+// erase removes an object without a trace. Delete would leave a note of its name for ever, and the engine holds each name in
+// memory: a run that saves every minute has had thousands after a day.
+func (b *Broker) erase(ctx context.Context, in jetstream.ObjectStore, name string) error {
+	info, err := in.GetInfo(ctx, name, jetstream.GetObjectInfoShowDeleted())
+	if errors.Is(err, jetstream.ErrObjectNotFound) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("jobs: removing %s: %w", name, err)
+	}
+	stream, err := b.js.Stream(ctx, "OBJ_"+info.Bucket)
+	// The pieces first: if this is cut short, whoever removes or writes the object next finds its name and makes up for it.
+	for _, subject := range []string{"C." + info.NUID, "M." + base64.URLEncoding.EncodeToString([]byte(name))} {
+		if err == nil {
+			err = stream.Purge(ctx, jetstream.WithPurgeSubject("$O."+info.Bucket+"."+subject))
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("jobs: removing %s: %w", name, err)
+	}
+	return nil
 }

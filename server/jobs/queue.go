@@ -1,12 +1,10 @@
 package jobs
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"path"
 	"regexp"
 	"strings"
@@ -14,7 +12,6 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"hone/core/checkpoint"
 	"hone/core/data"
 	"hone/core/hub"
 	"hone/core/recipe"
@@ -55,7 +52,7 @@ func (b *Broker) Submit(ctx context.Context, user string, s wire.Start) (string,
 		if err := b.checkFrom(ctx, user, s.From); err != nil {
 			return "", err
 		}
-		rec.Step, rec.State = s.From.Step, &State{Step: s.From.Step, Files: s.From.Files}
+		rec.Step, rec.State = s.From.Step, &State{Step: s.From.Step}
 	}
 	if err := b.create(ctx, &rec, s.From); err != nil {
 		return "", err
@@ -119,28 +116,6 @@ func (b *Broker) checkPlaces(ctx context.Context, user string, r recipe.Recipe, 
 	return nil
 }
 
-// checkFrom looks at a run that is brought from elsewhere.
-func (b *Broker) checkFrom(ctx context.Context, user string, c *wire.Carried) error {
-	if !idShape.MatchString(c.Run) || c.Step < 0 {
-		return refuse(400, "%.100q at step %d is no run; ids are like my-model/v0-20260131-120000.", c.Run, c.Step)
-	}
-	if err := b.checkBlobs(ctx, user, "run "+c.Run, c.Files); err != nil {
-		return err
-	}
-	need := map[string]bool{checkpoint.ArgsFile: false, fmt.Sprintf("checkpoint-%d/%s", c.Step, checkpoint.StateFile): false}
-	for _, f := range c.Files {
-		if _, ok := need[f.Path]; ok {
-			need[f.Path] = true
-		}
-	}
-	for name, ok := range need {
-		if !ok {
-			return refuse(400, "Run %s at step %d has no %s; it cannot go on without.", c.Run, c.Step, name)
-		}
-	}
-	return nil
-}
-
 // create gives a run its id and writes its record, and of one that was brought the files and what happened before.
 func (b *Broker) create(ctx context.Context, r *Record, from *wire.Carried) error {
 	now := r.Created
@@ -174,99 +149,6 @@ func (b *Broker) create(ctx context.Context, r *Record, from *wire.Carried) erro
 		}
 	}
 	return b.say(ctx, r.User, r.ID, wire.Queued{Step: r.Step})
-}
-
-// takeBack is for a run that was here before, went away and comes again: its record goes on with the State that it brings.
-func (b *Broker) takeBack(ctx context.Context, r *Record) error {
-	made, err := b.update(ctx, r.User, r.ID, func(old *Record) error {
-		if !over(old.Status) {
-			return refuse(409, "Run %s is %s on this server; stop it there before it goes on from elsewhere.", r.ID, old.Status)
-		}
-		attempt, past, note := old.Attempt, old.Past, old.Note
-		*old = *r
-		old.Attempt, old.Past, old.Note = attempt, past, note
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	*r = *made
-	if err := b.wanted.Purge(ctx, keyOf(r.User, r.ID)); err != nil {
-		return err
-	}
-	if err := b.tellPast(ctx, r); err != nil {
-		return err
-	}
-	return b.say(ctx, r.User, r.ID, wire.Queued{Step: r.Step})
-}
-
-// adopt takes the files of a run that was brought over to where those of runs are.
-func (b *Broker) adopt(ctx context.Context, r *Record, from *wire.Carried) error {
-	for _, f := range from.Files {
-		if err := b.put(ctx, b.states, stateObject(r.User, r.ID, f.SHA256), f.Size, func(ctx context.Context) (io.ReadCloser, error) {
-			return b.files.Get(ctx, f.SHA256)
-		}); err != nil {
-			return fmt.Errorf("jobs: taking over %s of run %s: %w", f.Path, r.ID, err)
-		}
-	}
-	return nil
-}
-
-// tellPast makes events of the log of a run that was brought, as far as nobody has told them: its curves begin at its beginning.
-func (b *Broker) tellPast(ctx context.Context, r *Record) error {
-	told, err := b.toldOf(ctx, r.User, r.ID)
-	if err != nil {
-		return err
-	}
-	for _, f := range r.State.Files {
-		if f.Path != checkpoint.LogFile {
-			continue
-		}
-		in, err := b.open(ctx, r.User, r.ID, f.SHA256)
-		if err != nil {
-			return err
-		}
-		var log bytes.Buffer
-		_, err = log.ReadFrom(in)
-		in.Close()
-		if err != nil {
-			return err
-		}
-		for line := range bytes.Lines(log.Bytes()) {
-			name, e, step := pastEvent(line)
-			if name == "" || step > r.State.Step || !told.fresh(name, step) {
-				continue
-			}
-			if err := b.say(ctx, r.User, r.ID, e); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// pastEvent is what a line of logging.jsonl tells.
-func pastEvent(line []byte) (string, wire.Event, int) {
-	var head struct {
-		Loss *float64 `json:"loss"`
-		Eval *float64 `json:"eval_loss"`
-	}
-	if json.Unmarshal(line, &head) != nil {
-		return "", nil, 0
-	}
-	if head.Loss != nil {
-		var s wire.Stepped
-		if json.Unmarshal(line, &s) == nil {
-			return wire.Name(s), s, s.Step
-		}
-	}
-	if head.Eval != nil {
-		var e wire.Evaluated
-		if json.Unmarshal(line, &e) == nil {
-			return wire.Name(e), e, e.Step
-		}
-	}
-	return "", nil, 0
 }
 
 // byKey finds the run that a request has made before.
@@ -382,36 +264,20 @@ func (b *Broker) wants(ctx context.Context, user, id string) (string, error) {
 	return string(e.Value()), nil
 }
 
-// Delete removes a run that nobody works on, with its files and events.
-func (b *Broker) Delete(ctx context.Context, user, id string) error {
-	r, _, err := b.get(ctx, user, id)
-	if err != nil {
-		return err
-	}
-	if !over(r.Status) {
-		return refuse(409, "Run %s is %s; stop it first.", id, r.Status)
-	}
-	if err := b.runs.Purge(ctx, keyOf(user, id)); err != nil {
-		return err
-	}
-	if r.State != nil {
-		for _, f := range r.State.Files {
-			if err := b.states.Delete(ctx, stateObject(user, id, f.SHA256)); err != nil && !errors.Is(err, jetstream.ErrObjectNotFound) {
-				return err
-			}
-		}
-	}
-	return b.events.Purge(ctx, jetstream.WithPurgeSubject(subjectOf(user, id)))
-}
-
-// Sweep puts runs back into the queue whose message was lost between two writes when a process died. A server does it at
-// start and then from time to time.
+// Sweep puts runs back into the queue whose message was lost between two writes when a process died, and goes on with deletions that
+// were cut short. A server does it at start and then from time to time.
 func (b *Broker) Sweep(ctx context.Context) error {
-	all, err := b.list(ctx, "*")
+	all, err := b.records(ctx, "*")
 	if err != nil {
 		return err
 	}
 	for _, r := range all {
+		if r.Going {
+			if err := b.deleteRest(ctx, r); err != nil {
+				return err
+			}
+			continue
+		}
 		if over(r.Status) {
 			continue
 		}

@@ -6,10 +6,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"hone/core/checkpoint"
 	"hone/core/wire"
 )
 
@@ -51,6 +53,7 @@ type Record struct {
 	EvalLoss float64 `json:"eval_loss"`
 	State    *State  `json:"state,omitempty"`
 	Ending   *Ending `json:"ending,omitempty"` // the event that ends the run, written down before it is told
+	Going    bool    `json:"going,omitempty"`  // it is being deleted: for its user it is not there any more
 
 	now int // the step that its worker said last; see under
 }
@@ -80,21 +83,39 @@ type Ended struct {
 	At      time.Time `json:"at"`
 }
 
-// State is a run directory as of a checkpoint; its files are objects.
+// State is a run directory as of a checkpoint. The files of checkpoints stand in entries of their own, see kept: the record has the
+// same size however many there are.
 type State struct {
 	Step  int         `json:"step"`
-	Files []wire.Blob `json:"files"`
+	Files []wire.Blob `json:"files"`           // the run's own; in records of the first form those of its checkpoints as well
+	Log   []piece     `json:"log,omitempty"`   // what the log among the files is put together from; none: it is one object
+	Kept  int64       `json:"kept,omitempty"`  // bytes of the checkpoints in entries
 	Timed []int       `json:"timed,omitempty"` // checkpoints that the recipe does not ask for, which go when there are newer ones
+	Gone  []int       `json:"gone,omitempty"`  // checkpoints whose entries are removed now
 }
 
-// Bytes that the State's files have.
-func (s *State) Bytes() (n int64) {
-	if s != nil {
-		for _, f := range s.Files {
-			n += f.Size
+// Bytes that the run directory has.
+func (s *State) Bytes() int64 {
+	if s == nil {
+		return 0
+	}
+	return bytesOf(s.Files) + s.Kept
+}
+
+// objects are the contents of the run's own files, as they are stored.
+func (s *State) objects() (all []string) {
+	if s == nil {
+		return nil
+	}
+	for _, f := range s.Files {
+		if f.Path != checkpoint.LogFile || len(s.Log) == 0 {
+			all = append(all, f.SHA256)
 		}
 	}
-	return n
+	for _, p := range s.Log {
+		all = append(all, p.SHA256)
+	}
+	return all
 }
 
 // Ending is an event.
@@ -124,6 +145,14 @@ func (e *NotFound) Error() string {
 
 // get reads a record.
 func (b *Broker) get(ctx context.Context, user, id string) (*Record, uint64, error) {
+	r, revision, err := b.record(ctx, user, id)
+	if err == nil && r.Going {
+		return nil, 0, &NotFound{id}
+	}
+	return r, revision, err
+}
+
+func (b *Broker) record(ctx context.Context, user, id string) (*Record, uint64, error) {
 	e, err := b.runs.Get(ctx, keyOf(user, id))
 	if errors.Is(err, jetstream.ErrKeyNotFound) || errors.Is(err, jetstream.ErrInvalidKey) {
 		return nil, 0, &NotFound{id}
@@ -138,8 +167,13 @@ func (b *Broker) get(ctx context.Context, user, id string) (*Record, uint64, err
 	return &r, e.Revision(), nil
 }
 
-// list reads the records of a user, or of all where user is "*".
+// list reads the records of a user, or of all where user is "*", without those that are being deleted.
 func (b *Broker) list(ctx context.Context, user string) ([]*Record, error) {
+	all, err := b.records(ctx, user)
+	return slices.DeleteFunc(all, func(r *Record) bool { return r.Going }), err
+}
+
+func (b *Broker) records(ctx context.Context, user string) ([]*Record, error) {
 	w, err := b.runs.Watch(ctx, user+".*", jetstream.IgnoreDeletes())
 	if err != nil {
 		return nil, fmt.Errorf("jobs: listing runs: %w", err)

@@ -11,8 +11,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
 
 	"hone/core/checkpoint"
 	"hone/core/wire"
@@ -26,38 +27,52 @@ type uploader struct {
 	next  chan snapshot // holds the newest one that waits
 	ended chan struct{}
 	err   error
-	known map[string]wire.Blob // checkpoint files that have been stored, by path; they never change
+
+	kept    map[int]holding // checkpoints that have entries, by step
+	shared  map[string]int  // how many of them have a file, of those that share
+	unnamed map[int]uint64  // revisions of entries that no record has named yet
+	inState map[string]bool // files of the run itself that the newest record names
+	log     logStore
 }
 
-// snapshot is a run directory at a moment: files that go on changing with their content, whole checkpoints by name.
+// holding is what an uploader remembers of a checkpoint.
+type holding struct {
+	bytes int64
+	saved time.Time // when the one in the run directory here was written; zero: it lies at the server alone
+}
+
+// snapshot is a run directory at a moment: files that go on changing with their content, whole checkpoints by step.
 type snapshot struct {
 	step        int
+	saved       time.Time // when the checkpoint of that step was written
 	small       map[string][]byte
-	checkpoints []string
+	log         *logFile // nil: there is none
+	checkpoints []int
 	timed       []int
 	steps       int
 	loss, eval  float64
 	told        <-chan error // when the events of its steps are written
 }
 
+func (s snapshot) close() {
+	if s.log != nil {
+		s.log.Close()
+	}
+}
+
 func newUploader(ctx context.Context, a *attempt, fail func(error)) *uploader {
-	u := &uploader{ctx: ctx, a: a, fail: fail, next: make(chan snapshot, 1), ended: make(chan struct{}), known: map[string]wire.Blob{}}
+	u := &uploader{ctx: ctx, a: a, fail: fail, next: make(chan snapshot, 1), ended: make(chan struct{}), kept: map[int]holding{}, shared: map[string]int{}, unnamed: map[int]uint64{}, inState: map[string]bool{}}
 	go func() {
 		defer close(u.ended)
 		for s := range u.next {
-			if u.err = u.store(s); errors.Is(u.err, errFenced) {
+			u.err = u.store(s)
+			s.close()
+			if errors.Is(u.err, errFenced) {
 				u.fail(errFenced)
 			}
 		}
 	}()
 	return u
-}
-
-// has says that a file is stored already; only before the first snapshot.
-func (u *uploader) has(f wire.Blob) {
-	if strings.Contains(f.Path, "/") {
-		u.known[f.Path] = f
-	}
 }
 
 // close stores what waits and gives the error of the newest State.
@@ -67,35 +82,73 @@ func (u *uploader) close() error {
 	return u.err
 }
 
-// capture takes a snapshot, in the run's goroutine, so that nothing changes meanwhile.
+// has notes a checkpoint that is stored already; only before the first snapshot.
+func (u *uploader) has(k *kept) {
+	u.kept[k.step] = holding{bytes: bytesOf(k.Files)}
+	if k.Shared {
+		for _, f := range k.Files {
+			u.shared[f.SHA256]++
+		}
+	}
+}
+
+// fetched notes that it lies in the run directory here as well.
+func (u *uploader) fetched(step int) {
+	h := u.kept[step]
+	h.saved = savedAt(u.a.runDir, step)
+	u.kept[step] = h
+}
+
+// savedAt is when a checkpoint was written; zero where there is none.
+func savedAt(runDir string, step int) time.Time {
+	st, err := os.Stat(filepath.Join(runDir, checkpointName(step), checkpoint.StateFile))
+	if err != nil {
+		return time.Time{}
+	}
+	return st.ModTime()
+}
+
+func checkpointName(step int) string { return fmt.Sprintf("checkpoint-%d", step) }
+
+// capture lets the run directory as it is now be stored.
 func (a *attempt) capture() {
-	r := checkpoint.Run{Dir: a.runDir}
-	last, ok, err := r.Latest()
-	if err != nil || !ok {
+	s, ok := a.snapshot()
+	if !ok {
 		return // nothing to go on from yet
 	}
-	all, err := r.Checkpoints()
-	if err != nil {
-		return
+	select {
+	case older := <-a.uploader.next: // is of no use any more
+		older.close()
+	default:
 	}
+	a.uploader.next <- s
+}
+
+// snapshot is taken in the run's goroutine, so that nothing changes meanwhile.
+func (a *attempt) snapshot() (snapshot, bool) {
+	r := checkpoint.Run{Dir: a.runDir}
+	all, err := r.Checkpoints()
+	if err != nil || len(all) == 0 {
+		return snapshot{}, false
+	}
+	last := all[len(all)-1].Step
 	a.mu.Lock()
-	s := snapshot{step: last.Step, small: map[string][]byte{}, timed: append([]int(nil), a.timed...), steps: a.steps, loss: a.loss, eval: a.eval}
+	s := snapshot{step: last, saved: savedAt(a.runDir, last), small: map[string][]byte{}, timed: append([]int(nil), a.timed...), steps: a.steps, loss: a.loss, eval: a.eval}
 	a.mu.Unlock()
 	for _, c := range all {
-		s.checkpoints = append(s.checkpoints, filepath.Base(c.Dir))
+		s.checkpoints = append(s.checkpoints, c.Step)
 	}
-	for _, name := range []string{checkpoint.ArgsFile, checkpoint.ManifestFile, checkpoint.LogFile} {
+	for _, name := range []string{checkpoint.ArgsFile, checkpoint.ManifestFile} {
 		raw, err := os.ReadFile(filepath.Join(a.runDir, name))
 		if err == nil {
 			s.small[name] = raw
 		}
 	}
-	s.told = a.events.mark()
-	select {
-	case <-a.uploader.next: // an older one that waits is of no use any more
-	default:
+	if s.log, err = openLog(r, a.begins); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		a.w.Log.Warn("the log of a run cannot be read; this State is stored without", "run", a.record.ID, "error", err)
 	}
-	a.uploader.next <- s
+	s.told = a.events.mark()
+	return s, true
 }
 
 // store puts a snapshot into the store and makes it the run's State. It tries until it is done or the context ends: an engine
@@ -112,6 +165,9 @@ func (u *uploader) store(s snapshot) error {
 	}
 	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
 		err := u.try(s)
+		if errors.Is(err, errFenced) {
+			u.takeBack()
+		}
 		if err == nil || errors.Is(err, errFenced) || errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
@@ -134,24 +190,42 @@ func (u *uploader) try(s snapshot) error {
 	for name, raw := range s.small {
 		sum := sha256.Sum256(raw)
 		f := wire.Blob{Path: name, Size: int64(len(raw)), SHA256: hex.EncodeToString(sum[:])}
-		object := stateObject(a.record.User, a.record.ID, f.SHA256)
-		if err := a.b.put(ctx, a.b.states, object, f.Size, func(context.Context) (io.ReadCloser, error) {
-			return io.NopCloser(bytes.NewReader(raw)), nil
-		}); err != nil {
+		if err := u.own(f.SHA256, f.Size, bytes.NewReader(raw)); err != nil {
 			return err
 		}
 		state.Files = append(state.Files, f)
 	}
-	for _, c := range s.checkpoints {
-		files, err := u.checkpoint(ctx, c)
+	if s.log != nil {
+		f, pieces, err := u.log.store(s.log, func(p piece, in io.ReaderAt, from int64) error {
+			return u.own(p.SHA256, p.Size, io.NewSectionReader(in, from, p.Size))
+		})
 		if err != nil {
-			// A checkpoint that was removed meanwhile is none of the newest State, unless it is the newest itself.
-			if errors.Is(err, fs.ErrNotExist) && c != fmt.Sprintf("checkpoint-%d", s.step) {
+			return err
+		}
+		state.Files, state.Log = append(state.Files, f), pieces
+	}
+	here := make(map[int]bool, len(s.checkpoints))
+	for _, step := range s.checkpoints {
+		here[step] = true
+		h, known := u.kept[step]
+		// Checkpoints never change, but the newest may be saved again, when its user asks for what was saved in passing.
+		if known && !h.saved.IsZero() && (step != s.step || h.saved.Equal(s.saved)) {
+			continue
+		}
+		if err := u.checkpoint(ctx, step); err != nil {
+			// One that was removed meanwhile is none of the newest State, unless it is the newest itself.
+			if errors.Is(err, fs.ErrNotExist) && step != s.step {
 				continue
 			}
 			return err
 		}
-		state.Files = append(state.Files, files...)
+	}
+	for step, h := range u.kept {
+		if !h.saved.IsZero() && !here[step] { // it is not in the run directory any more
+			state.Gone = append(state.Gone, step)
+		} else if step <= s.step {
+			state.Kept += h.bytes
+		}
 	}
 	var before *State
 	err := a.write(ctx, func(r *Record) {
@@ -171,15 +245,25 @@ func (u *uploader) try(s snapshot) error {
 	if err != nil {
 		return err
 	}
+	clear(u.unnamed)
 	u.drop(ctx, before, state)
 	return nil
 }
 
-// checkpoint stores the files of one.
-func (u *uploader) checkpoint(ctx context.Context, name string) ([]wire.Blob, error) {
+// own stores a file of the run itself, or a piece of one.
+func (u *uploader) own(sha string, size int64, in io.Reader) error {
+	b, r := u.a.b, u.a.record
+	return b.put(u.ctx, b.states, stateObject(r.User, r.ID, sha), size, func(context.Context) (io.ReadCloser, error) {
+		return io.NopCloser(in), nil
+	})
+}
+
+// checkpoint stores the files of one, and then its entry.
+func (u *uploader) checkpoint(ctx context.Context, step int) error {
 	a := u.a
-	var files []wire.Blob
-	err := filepath.WalkDir(filepath.Join(a.runDir, name), func(path string, e fs.DirEntry, err error) error {
+	k := &kept{Attempt: a.record.Attempt, step: step}
+	saved := savedAt(a.runDir, step)
+	err := filepath.WalkDir(filepath.Join(a.runDir, checkpointName(step)), func(path string, e fs.DirEntry, err error) error {
 		if err != nil || e.IsDir() {
 			return err
 		}
@@ -187,44 +271,109 @@ func (u *uploader) checkpoint(ctx context.Context, name string) ([]wire.Blob, er
 		if err != nil {
 			return err
 		}
-		rel = filepath.ToSlash(rel)
-		f, ok := u.known[rel]
-		if st, err := e.Info(); err != nil {
+		f := wire.Blob{Path: filepath.ToSlash(rel)}
+		if f.SHA256, f.Size, err = hashOf(path); err != nil {
 			return err
-		} else if !ok || st.Size() != f.Size {
-			f = wire.Blob{Path: rel}
-			if f.SHA256, f.Size, err = hashOf(path); err != nil {
-				return err
-			}
-			if err := a.b.store(ctx, a.b.states, stateObject(a.record.User, a.record.ID, f.SHA256), path); err != nil {
-				return err
-			}
-			u.known[rel] = f
 		}
-		files = append(files, f)
-		return nil
+		k.Files = append(k.Files, f)
+		return a.b.store(ctx, a.b.states, k.object(a.record.User, a.record.ID, f.SHA256), path)
 	})
-	return files, err
+	if err != nil {
+		return err
+	}
+	before, err := a.b.keep(ctx, a.record.User, a.record.ID, k)
+	if err != nil {
+		return err
+	}
+	u.kept[step] = holding{bytes: bytesOf(k.Files), saved: saved}
+	u.unnamed[step] = k.revision
+	if before != nil {
+		u.free(ctx, before, k)
+	}
+	return nil
+}
+
+// takeBack removes entries that this attempt has written when the run was another's already: what they name may have been removed
+// in between. Those that a record has named stay, and those that others have written since.
+func (u *uploader) takeBack() {
+	b, r := u.a.b, u.a.record
+	now, _, err := b.get(u.ctx, r.User, r.ID)
+	var gone *NotFound
+	if err != nil && !errors.As(err, &gone) {
+		return
+	}
+	for step, revision := range u.unnamed {
+		if err != nil || now.State == nil || now.State.Step < step {
+			if err := b.checkpoints.Delete(u.ctx, keptKey(r.User, r.ID, step), jetstream.LastRevision(revision)); err != nil {
+				u.a.w.Log.Debug("a checkpoint that is none stays", "error", err)
+			}
+		}
+	}
+}
+
+// remove removes a checkpoint: the entry, then its files.
+func (u *uploader) remove(ctx context.Context, k *kept) error {
+	err := u.a.b.unlist(ctx, u.a.record.User, u.a.record.ID, k.step)
+	if err == nil {
+		u.free(ctx, k, nil)
+	}
+	return err
+}
+
+// free erases the files of a checkpoint whose entry is gone, or is now that of another one, but those that are needed.
+func (u *uploader) free(ctx context.Context, old, now *kept) {
+	b, r := u.a.b, u.a.record
+	needed := map[string]bool{}
+	if now != nil && !old.Shared {
+		for _, f := range now.Files {
+			needed[f.SHA256] = true
+		}
+	}
+	for _, f := range old.Files {
+		if old.Shared {
+			u.shared[f.SHA256]--
+		}
+		if needed[f.SHA256] || old.Shared && (u.shared[f.SHA256] > 0 || u.inState[f.SHA256]) {
+			continue
+		}
+		needed[f.SHA256] = true
+		if err := b.erase(ctx, b.states, old.object(r.User, r.ID, f.SHA256)); err != nil {
+			u.a.w.Log.Debug("an old file of a checkpoint stays", "error", err)
+		}
+	}
 }
 
 // drop removes what only the State before had. What cannot be removed now is only in the way.
 func (u *uploader) drop(ctx context.Context, before, now *State) {
-	if before == nil {
-		return
+	b, r := u.a.b, u.a.record
+	u.inState = map[string]bool{}
+	for _, sha := range now.objects() {
+		u.inState[sha] = true
 	}
-	kept := map[string]bool{}
-	for _, f := range now.Files {
-		kept[f.SHA256] = true
+	for _, step := range now.Gone {
+		k, err := b.checkpoint(ctx, r.User, r.ID, step)
+		if err == nil && k != nil {
+			err = u.remove(ctx, k)
+		}
+		if err != nil {
+			u.a.w.Log.Debug("an old checkpoint stays", "error", err)
+			continue // with the next State it is tried again, or by the next worker
+		}
+		delete(u.kept, step)
 	}
-	for _, f := range before.Files {
-		if !kept[f.SHA256] {
-			kept[f.SHA256] = true
-			if u.known[f.Path].SHA256 == f.SHA256 {
-				delete(u.known, f.Path)
-			}
-			if err := u.a.b.states.Delete(ctx, stateObject(u.a.record.User, u.a.record.ID, f.SHA256)); err != nil {
-				u.a.w.Log.Debug("an old file of a State stays", "error", err)
-			}
+	old := before.objects()
+	for _, p := range u.log.gone {
+		old = append(old, p.SHA256)
+	}
+	u.log.gone = nil
+	done := map[string]bool{}
+	for _, sha := range old {
+		if done[sha] || u.inState[sha] || u.shared[sha] > 0 {
+			continue
+		}
+		done[sha] = true
+		if err := b.erase(ctx, b.states, stateObject(r.User, r.ID, sha)); err != nil {
+			u.a.w.Log.Debug("an old file of a State stays", "error", err)
 		}
 	}
 }

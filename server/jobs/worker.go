@@ -275,6 +275,9 @@ func (w *Worker) begin(ctx context.Context, t ticket) (*attempt, error) {
 	if over(r.Status) {
 		return nil, b.tellEnding(ctx, r)
 	}
+	if err := b.inEntries(ctx, r); err != nil {
+		return nil, err
+	}
 	a := &attempt{w: w, b: b, record: r, key: keyOf(t.User, t.ID), dir: filepath.Join(w.Dir, "work", strconv.Itoa(os.Getpid())), paused: wants == "pause"}
 	if a.journal, err = b.openJournal(ctx, t.User, t.ID, strconv.Itoa(r.Attempt)); err != nil {
 		return nil, err

@@ -1,0 +1,171 @@
+package jobs
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"hone/core/checkpoint"
+	"hone/core/wire"
+)
+
+// checkFrom looks at a run that is brought from elsewhere.
+func (b *Broker) checkFrom(ctx context.Context, user string, c *wire.Carried) error {
+	if !idShape.MatchString(c.Run) || c.Step < 0 {
+		return refuse(400, "%.100q at step %d is no run; ids are like my-model/v0-20260131-120000.", c.Run, c.Step)
+	}
+	if err := b.checkBlobs(ctx, user, "run "+c.Run, c.Files); err != nil {
+		return err
+	}
+	need := map[string]bool{checkpoint.ArgsFile: false, fmt.Sprintf("checkpoint-%d/%s", c.Step, checkpoint.StateFile): false}
+	for _, f := range c.Files {
+		if step, of := checkpointOf(f.Path); !of && strings.Contains(f.Path, "/") || step > c.Step {
+			return refuse(400, "Run %s at step %d: the file %.100q is no part of it.", c.Run, c.Step, f.Path)
+		}
+		if _, ok := need[f.Path]; ok {
+			need[f.Path] = true
+		}
+	}
+	for name, ok := range need {
+		if !ok {
+			return refuse(400, "Run %s at step %d has no %s; it cannot go on without.", c.Run, c.Step, name)
+		}
+	}
+	return nil
+}
+
+// takeBack is for a run that was here before, went away and comes again: its record goes on with the State that it brings.
+func (b *Broker) takeBack(ctx context.Context, r *Record) error {
+	made, err := b.update(ctx, r.User, r.ID, func(old *Record) error {
+		if !over(old.Status) {
+			return refuse(409, "Run %s is %s on this server; stop it there before it goes on from elsewhere.", r.ID, old.Status)
+		}
+		attempt, past, note := old.Attempt, old.Past, old.Note
+		*old = *r
+		old.Attempt, old.Past, old.Note = attempt, past, note
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	*r = *made
+	if err := b.wanted.Purge(ctx, keyOf(r.User, r.ID)); err != nil {
+		return err
+	}
+	if err := b.tellPast(ctx, r); err != nil {
+		return err
+	}
+	return b.say(ctx, r.User, r.ID, wire.Queued{Step: r.Step})
+}
+
+// adopt takes the files of a run that was brought over to where those of runs are: checkpoints into entries, the rest into its record.
+func (b *Broker) adopt(ctx context.Context, r *Record, from *wire.Carried) error {
+	here, _, err := b.record(ctx, r.User, r.ID)
+	var none *NotFound
+	switch {
+	case errors.As(err, &none):
+	case err != nil:
+		return err
+	case here.Going:
+		return refuse(409, "Run %s is just being deleted on this server; ask again in a minute.", r.ID)
+	case !over(here.Status):
+		return refuse(409, "Run %s is %s on this server; stop it there before it goes on from elsewhere.", r.ID, here.Status)
+	default:
+		r.Attempt = here.Attempt
+	}
+	take := func(f wire.Blob, object string) error {
+		if err := b.put(ctx, b.states, object, f.Size, func(ctx context.Context) (io.ReadCloser, error) {
+			return b.files.Get(ctx, f.SHA256)
+		}); err != nil {
+			return fmt.Errorf("jobs: taking over %s of run %s: %w", f.Path, r.ID, err)
+		}
+		return nil
+	}
+	own, of := (&State{Files: from.Files}).divide()
+	r.State.Files, r.State.Kept = own, 0
+	for _, f := range own {
+		if err := take(f, stateObject(r.User, r.ID, f.SHA256)); err != nil {
+			return err
+		}
+	}
+	for step, files := range of {
+		k := &kept{Attempt: r.Attempt, Files: files, step: step}
+		for _, f := range files {
+			if err := take(f, k.object(r.User, r.ID, f.SHA256)); err != nil {
+				return err
+			}
+		}
+		if _, err := b.keep(ctx, r.User, r.ID, k); errors.Is(err, errFenced) {
+			return refuse(409, "Run %s goes on at this server since a moment ago; stop it there before it goes on from elsewhere.", r.ID)
+		} else if err != nil {
+			return err
+		}
+	}
+	return b.eachCheckpoint(ctx, r.User, r.ID, func(k *kept) error {
+		if k.step <= r.State.Step {
+			r.State.Kept += bytesOf(k.Files)
+		}
+		return nil
+	})
+}
+
+// tellPast makes events of the log of a run that was brought, as far as nobody has told them: its curves begin at its beginning.
+func (b *Broker) tellPast(ctx context.Context, r *Record) error {
+	told, err := b.toldOf(ctx, r.User, r.ID)
+	if err != nil {
+		return err
+	}
+	for _, f := range r.State.Files {
+		if f.Path != checkpoint.LogFile {
+			continue
+		}
+		in, err := b.openOwn(ctx, r, f)
+		if err != nil {
+			return err
+		}
+		var log bytes.Buffer
+		_, err = log.ReadFrom(in)
+		in.Close()
+		if err != nil {
+			return err
+		}
+		for line := range bytes.Lines(log.Bytes()) {
+			name, e, step := pastEvent(line)
+			if name == "" || step > r.State.Step || !told.fresh(name, step) {
+				continue
+			}
+			if err := b.say(ctx, r.User, r.ID, e); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// pastEvent is what a line of logging.jsonl tells.
+func pastEvent(line []byte) (string, wire.Event, int) {
+	var head struct {
+		Loss *float64 `json:"loss"`
+		Eval *float64 `json:"eval_loss"`
+	}
+	if json.Unmarshal(line, &head) != nil {
+		return "", nil, 0
+	}
+	if head.Loss != nil {
+		var s wire.Stepped
+		if json.Unmarshal(line, &s) == nil {
+			return wire.Name(s), s, s.Step
+		}
+	}
+	if head.Eval != nil {
+		var e wire.Evaluated
+		if json.Unmarshal(line, &e) == nil {
+			return wire.Name(e), e, e.Step
+		}
+	}
+	return "", nil, 0
+}
