@@ -14,8 +14,8 @@ type History struct {
 	steps, figures curve
 }
 
-// mostPoints is how many lines a curve keeps: more than a screen is wide.
-const mostPoints = 2000
+// mostPoints is how many lines a curve keeps: about as many as a screen is wide.
+const mostPoints = 1000
 
 // curve are lines of one kind: those of steps, or those of held-out losses and the like, of which there are few.
 type curve struct {

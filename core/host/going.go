@@ -64,6 +64,9 @@ func (h *Host) GoOn(ctx context.Context) (string, error) {
 		return "", nil
 	}
 	name, err := h.again(ctx, m, func(string, any) {})
+	if to := h.refuge(err); to != "" { // there was room for it, and now there is not
+		return m.Run, h.moveUp(ctx, m.Run, wire.Server{URL: to}, func(string, any) {})
+	}
 	return name.Run, err
 }
 

@@ -138,7 +138,11 @@ func (h *Host) sendNamed(ctx context.Context, r recipe.Recipe, to wire.Server, p
 // arrive brings the State of a run that has ended here to its server and lets it go on there. It may be done again.
 func (h *Host) arrive(ctx context.Context, f *far, part parts) error {
 	to := wire.Server{URL: f.away.Server}
-	load, err := move.GatherRun(f.dir)
+	gather := move.GatherRun
+	if _, saved, err := (checkpoint.Run{Dir: f.dir}).Latest(); err == nil && !saved {
+		gather = move.GatherBegun
+	}
+	load, err := gather(f.dir)
 	if err == nil {
 		err = load.Send(ctx, h.filesOf(to), part.sending)
 	}

@@ -26,7 +26,7 @@ import (
 type Load struct {
 	Recipe recipe.Recipe
 	Places []wire.Place
-	From   *wire.Carried // the run that moves; nil: a new one
+	From   *wire.Carried // the run that moves, without files if it has no State yet; nil: a new one
 
 	hubs  []string          // what the server fetches for itself
 	paths map[string]string // of the files here, by hash
@@ -97,12 +97,10 @@ func Travels(dir string) ([]checkpoint.Checkpoint, error) {
 	}), nil
 }
 
-// GatherRun adds a run of this machine as of its last State. Nobody may work on it meanwhile.
-func GatherRun(dir string) (*Load, error) {
-	r, last, err := checkpoint.Find(dir)
-	if err != nil {
-		return nil, err
-	}
+// GatherBegun adds a run of this machine that ended before it had a State: only its name travels with what its recipe names, and it
+// begins elsewhere.
+func GatherBegun(dir string) (*Load, error) {
+	r := checkpoint.Run{Dir: dir}
 	raw, err := r.ReadArgs()
 	if err != nil {
 		return nil, err
@@ -112,10 +110,24 @@ func GatherRun(dir string) (*Load, error) {
 		return nil, fmt.Errorf("%s: %w", filepath.Join(r.Dir, checkpoint.ArgsFile), err)
 	}
 	l, err := Gather(old)
+	if err == nil {
+		l.From = &wire.Carried{Run: filepath.Base(filepath.Dir(r.Dir)) + "/" + filepath.Base(r.Dir)}
+	}
+	return l, err
+}
+
+// GatherRun adds a run of this machine as of its last State. Nobody may work on it meanwhile.
+func GatherRun(dir string) (*Load, error) {
+	r, last, err := checkpoint.Find(dir)
 	if err != nil {
 		return nil, err
 	}
-	c := &wire.Carried{Run: filepath.Base(filepath.Dir(r.Dir)) + "/" + filepath.Base(r.Dir), Step: last.Step}
+	l, err := GatherBegun(r.Dir)
+	if err != nil {
+		return nil, err
+	}
+	c := l.From
+	c.Step = last.Step
 	names := []string{checkpoint.ArgsFile, checkpoint.ManifestFile, checkpoint.LogFile}
 	all, err := Travels(r.Dir)
 	if err != nil {
@@ -144,7 +156,6 @@ func GatherRun(dir string) (*Load, error) {
 		}
 		c.Files = append(c.Files, b)
 	}
-	l.From = c
 	return l, nil
 }
 

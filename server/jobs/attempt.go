@@ -122,6 +122,7 @@ func (a *attempt) train(ctx context.Context) error {
 	go_ := a.recipe
 	go_.OutputDir = filepath.Join(a.dir, "output")
 	go_.ResumeFromCheckpoint = ""
+	go_.DeviceMemory = 0 // a limit of the user's own device: a run that it was too small for comes here for that
 	if a.record.State != nil {
 		// What the run began with stands in its directory; what may change on the way is what the user gave.
 		if go_, err = resumed(a.recipe, a.runDir); err != nil {
@@ -145,8 +146,7 @@ func resumed(r recipe.Recipe, dir string) (recipe.Recipe, error) {
 			return out, err
 		}
 	}
-	err := out.Set("resume_from_checkpoint", dir)
-	return out, err
+	return out, errors.Join(out.Set("resume_from_checkpoint", dir), out.Set("device_memory", "0"))
 }
 
 // hear takes the events of the run, in the run's own goroutine.
@@ -196,7 +196,7 @@ func (a *attempt) hear(e wire.Event) {
 	a.events.add(name, json.RawMessage(a.names.Replace(string(raw))), quiet)
 }
 
-// began learns where the run stands, and lets it write down the user's own output_dir in the place of this worker's.
+// began learns where the run stands, and lets it write down the user's own output_dir and device_memory in the place of this worker's.
 func (a *attempt) began(e wire.Started) {
 	a.begins++
 	first := a.runDir == ""
@@ -216,13 +216,13 @@ func (a *attempt) began(e wire.Started) {
 		was, err = recipe.FromJSON(raw)
 	}
 	if err == nil {
-		was.OutputDir = a.recipe.OutputDir
+		was.OutputDir, was.DeviceMemory = a.recipe.OutputDir, a.recipe.DeviceMemory
 		if raw, err = was.ToJSON(); err == nil {
 			err = r.WriteArgs(raw)
 		}
 	}
 	if err != nil { // the run is none the worse for it
-		a.w.Log.Warn("the recipe of a run keeps this worker's output_dir", "error", err)
+		a.w.Log.Warn("the recipe of a run keeps what is this worker's own of it", "error", err)
 	}
 }
 

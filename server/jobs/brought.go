@@ -18,6 +18,9 @@ func (b *Broker) checkFrom(ctx context.Context, user string, c *wire.Carried) er
 	if !idShape.MatchString(c.Run) || c.Step < 0 {
 		return refuse(400, "%.100q at step %d is no run; ids are like my-model/v0-20260131-120000.", c.Run, c.Step)
 	}
+	if begins(c) {
+		return nil
+	}
 	if err := b.checkBlobs(ctx, user, "run "+c.Run, c.Files); err != nil {
 		return err
 	}
@@ -38,11 +41,17 @@ func (b *Broker) checkFrom(ctx context.Context, user string, c *wire.Carried) er
 	return nil
 }
 
+// begins reports whether a run ended elsewhere before it had a State: it has only its name, and begins here.
+func begins(c *wire.Carried) bool { return c.Step == 0 && len(c.Files) == 0 }
+
 // takeBack is for a run that was here before, went away and comes again: its record goes on with the State that it brings.
 func (b *Broker) takeBack(ctx context.Context, r *Record) error {
 	made, err := b.update(ctx, r.User, r.ID, func(old *Record) error {
 		if !over(old.Status) {
 			return refuse(409, "Run %s is %s on this server; stop it there before it goes on from elsewhere.", r.ID, old.Status)
+		}
+		if r.State == nil && old.State != nil {
+			return refuse(409, "Run %s has a State on this server, of step %d, and comes without one; resume it there, or delete it there first.", r.ID, old.State.Step)
 		}
 		attempt, past, note := old.Attempt, old.Past, old.Note
 		*old = *r
@@ -76,6 +85,9 @@ func (b *Broker) adopt(ctx context.Context, r *Record, from *wire.Carried) error
 		return refuse(409, "Run %s is %s on this server; stop it there before it goes on from elsewhere.", r.ID, here.Status)
 	default:
 		r.Attempt = here.Attempt
+	}
+	if begins(from) {
+		return nil
 	}
 	take := func(f wire.Blob, object string) error {
 		if err := b.put(ctx, b.states, object, f.Size, func(ctx context.Context) (io.ReadCloser, error) {
@@ -115,6 +127,9 @@ func (b *Broker) adopt(ctx context.Context, r *Record, from *wire.Carried) error
 
 // tellPast makes events of the log of a run that was brought, as far as nobody has told them: its curves begin at its beginning.
 func (b *Broker) tellPast(ctx context.Context, r *Record) error {
+	if r.State == nil {
+		return nil
+	}
 	told, err := b.toldOf(ctx, r.User, r.ID)
 	if err != nil {
 		return err

@@ -52,7 +52,9 @@ func (b *Broker) Submit(ctx context.Context, user string, s wire.Start) (string,
 		if err := b.checkFrom(ctx, user, s.From); err != nil {
 			return "", err
 		}
-		rec.Step, rec.State = s.From.Step, &State{Step: s.From.Step}
+		if !begins(s.From) {
+			rec.Step, rec.State = s.From.Step, &State{Step: s.From.Step}
+		}
 	}
 	if err := b.create(ctx, &rec, s.From); err != nil {
 		return "", err
