@@ -17,7 +17,7 @@ func TestTokens(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	made, secret, err := tokens.Add("ada", Run)
+	made, secret, err := tokens.Add("ada", Run, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +54,7 @@ func TestTokens(t *testing.T) {
 		t.Error("a token that there is not was revoked")
 	}
 	for _, user := range []string{"", "../x", "A", "a b", "a.b", strings.Repeat("a", 33), "-a", "a/b"} {
-		if _, _, err := tokens.Add(user, Run); err == nil {
+		if _, _, err := tokens.Add(user, Run, 0); err == nil {
 			t.Errorf("user %q", user)
 		}
 	}
@@ -68,7 +68,7 @@ func TestTokensAtOnce(t *testing.T) {
 		all.Go(func() {
 			tokens, err := OpenTokens(dir)
 			if err == nil {
-				_, _, err = tokens.Add("ada", View)
+				_, _, err = tokens.Add("ada", View, 0)
 			}
 			if err != nil {
 				t.Error(err)
@@ -89,7 +89,7 @@ func TestTokensDamaged(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, secret, err := tokens.Add("ada", Admin)
+	_, secret, err := tokens.Add("ada", Admin, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,7 +137,7 @@ func TestGate(t *testing.T) {
 	if who, err := g.Enter("", "a"); err != nil || who.User != Local || !who.May(Admin) {
 		t.Fatalf("%+v, %v", who, err)
 	}
-	_, secret, err := tokens.Add("ada", View)
+	_, secret, err := tokens.Add("ada", View, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -205,5 +205,32 @@ func TestAddress(t *testing.T) {
 	}
 	if got := (&Gate{Proxied: true}).Address(r); got != "203.0.113.9" {
 		t.Error(got)
+	}
+}
+
+// A quota is the user's: the largest that one of the valid tokens says.
+func TestQuota(t *testing.T) {
+	tokens, err := OpenTokens(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tokens.Close()
+	var last Token
+	for _, n := range []int64{0, 5, 9} {
+		if last, _, err = tokens.Add("ada", View, n); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := tokens.Quota("ada"); got != 9 {
+		t.Errorf("ada may keep %d bytes", got)
+	}
+	if got := tokens.Quota("bob"); got != 0 {
+		t.Errorf("bob may keep %d bytes of his own", got)
+	}
+	if err := tokens.Revoke(last.ID); err != nil {
+		t.Fatal(err)
+	}
+	if got := tokens.Quota("ada"); got != 5 {
+		t.Errorf("without the token of 9, ada may keep %d bytes", got)
 	}
 }

@@ -30,6 +30,7 @@ type Token struct {
 	Created  time.Time `json:"created"`
 	LastUsed time.Time `json:"last_used"` // to the minute; zero: never
 	Revoked  bool      `json:"revoked,omitempty"`
+	Quota    int64     `json:"quota,omitempty"` // bytes that its user may keep; 0: what the server allows everybody
 }
 
 // tokenPrefix begins every token, so that one that got into a text is found.
@@ -61,7 +62,7 @@ func OpenTokens(dataDir string) (*Tokens, error) {
 }
 
 // Add makes a token and returns its secret, which is kept nowhere.
-func (t *Tokens) Add(user string, scope Scope) (Token, string, error) {
+func (t *Tokens) Add(user string, scope Scope, quota int64) (Token, string, error) {
 	if err := CheckUser(user); err != nil {
 		return Token{}, "", err
 	}
@@ -72,7 +73,7 @@ func (t *Tokens) Add(user string, scope Scope) (Token, string, error) {
 	rand.Read(raw[:])
 	id := hex.EncodeToString(raw[:6])
 	secret := tokenPrefix + id + "_" + base64.RawURLEncoding.EncodeToString(raw[6:])
-	made := Token{ID: id, User: user, Scope: scope, SHA256: digest(secret), Created: t.now().UTC().Truncate(time.Second)}
+	made := Token{ID: id, User: user, Scope: scope, SHA256: digest(secret), Created: t.now().UTC().Truncate(time.Second), Quota: quota}
 	err := t.change(func(list []Token) ([]Token, error) { return append(list, made), nil })
 	return made, secret, err
 }
@@ -108,6 +109,21 @@ func (t *Tokens) Valid() (int, error) {
 		}
 	}
 	return n, err
+}
+
+// Quota is how many bytes a user may keep: the most that one of the user's tokens says, 0 where none says it. It is the user's, as are
+// the files, whichever token they were sent with.
+func (t *Tokens) Quota(user string) (most int64) {
+	list, err := t.List()
+	if err != nil {
+		return 0
+	}
+	for _, k := range list {
+		if k.User == user && !k.Revoked {
+			most = max(most, k.Quota)
+		}
+	}
+	return most
 }
 
 // errUnknown is the same for a token that never was, one with a wrong secret and a revoked one.

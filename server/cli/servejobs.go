@@ -40,7 +40,7 @@ func (j *jobFlags) flags() []recipe.Flag {
 		{Name: "nats", Value: "URL", Help: "an engine of your own for the jobs; without it, one runs inside of this program", Set: text(&j.nats)},
 		{Name: "workers", Value: "N", Default: "1", Help: "processes on this machine that do runs, each with the device to itself; 0: none", Set: count(&j.workers)},
 		{Name: "max_upload", Value: "SIZE", Default: "20GiB", Help: "the largest file that a user may send", Set: bytesFlag(&j.file)},
-		{Name: "quota", Value: "SIZE", Default: "50GiB", Help: "what a user may keep here", Set: bytesFlag(&j.user)},
+		{Name: "quota", Value: "SIZE", Default: "50GiB", Help: "what a user may keep here, unless `hone token add --quota` says otherwise", Set: bytesFlag(&j.user)},
 	}
 	flags[0].Group = "Runs for others"
 	flags = append(flags, dataDirFlag(&j.dir))
@@ -169,5 +169,6 @@ func (j *jobFlags) engine(e env, log *slog.Logger) (*jobs.Broker, *jobs.Files, e
 		b.Close()
 		return nil, nil, err
 	}
+	files.QuotaOf = j.tokens.Quota
 	return b, files, nil
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"hone/core/recipe"
+	"hone/core/run"
 	"hone/server/auth"
 )
 
@@ -37,11 +38,13 @@ func dataDirFlag(dir *string) recipe.Flag {
 }
 
 func token(e env, args []string) error {
-	const usage = "token add --user NAME [--scope view|run|admin]\n       hone token list\n       hone token revoke ID"
+	const usage = "token add --user NAME [--scope view|run|admin] [--quota SIZE]\n       hone token list\n       hone token revoke ID"
 	dir, user, scope := defaultDataDir(), "", string(auth.Run)
+	var quota recipe.Bytes
 	rest, help, err := e.parse(args, []recipe.Flag{
 		{Name: "user", Value: "NAME", Help: "whose token it is; what a user owns is that user's alone", Set: text(&user)},
 		{Name: "scope", Value: "SCOPE", Default: scope, Help: "view: look at own runs; run: start and steer them; admin: everything", Set: text(&scope)},
+		{Name: "quota", Value: "SIZE", Default: "that of the server", Help: "what the user may keep on the server, such as 5GiB; of several tokens of a user the largest counts", Set: bytesFlag(&quota)},
 		dataDirFlag(&dir),
 	}, usage)
 	if err != nil || help {
@@ -60,7 +63,7 @@ func token(e env, args []string) error {
 		if err != nil {
 			return err
 		}
-		made, secret, err := tokens.Add(user, s)
+		made, secret, err := tokens.Add(user, s, int64(quota))
 		if err != nil {
 			return err
 		}
@@ -73,7 +76,7 @@ func token(e env, args []string) error {
 			return err
 		}
 		w := tabwriter.NewWriter(e.out, 0, 0, 2, ' ', 0)
-		fmt.Fprintln(w, "ID\tUSER\tSCOPE\tMADE\tLAST USED")
+		fmt.Fprintln(w, "ID\tUSER\tSCOPE\tQUOTA\tMADE\tLAST USED")
 		for _, k := range list {
 			used := "never"
 			if !k.LastUsed.IsZero() {
@@ -82,7 +85,11 @@ func token(e env, args []string) error {
 			if k.Revoked {
 				used = "revoked"
 			}
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", k.ID, k.User, k.Scope, k.Created.Format(time.DateTime), used)
+			quota := "the server's"
+			if k.Quota > 0 {
+				quota = run.Size(k.Quota)
+			}
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, k.User, k.Scope, quota, k.Created.Format(time.DateTime), used)
 		}
 		return w.Flush()
 	case len(rest) == 2 && rest[0] == "revoke":

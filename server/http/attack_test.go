@@ -245,7 +245,7 @@ func login(token string) string {
 // revoked is a token of an administrator that is valid no more.
 func (o *office) revoked(t *testing.T) string {
 	t.Helper()
-	_, secret, err := o.tokens.Add("ada", auth.Admin)
+	_, secret, err := o.tokens.Add("ada", auth.Admin, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -157,7 +157,7 @@ func toValid(s string) string {
 }
 
 func (s *socket) serve() {
-	desk := &jobs.Desk{Broker: s.api.Broker, Who: s.who, Quota: s.api.Files.Quota()}
+	desk := &jobs.Desk{Broker: s.api.Broker, Who: s.who, Quota: s.api.Files.Quota(s.who.User)}
 	written := make(chan struct{})
 	go func() { defer close(written); s.write() }()
 	listening := make(chan struct{})

@@ -60,7 +60,7 @@ func openOffice(t *testing.T) *office {
 		user  string
 		scope auth.Scope
 	}{{&o.ada, "ada", auth.Run}, {&o.bob, "bob", auth.Run}, {&o.viewer, "ada", auth.View}} {
-		if _, *k.to, err = tokens.Add(k.user, k.scope); err != nil {
+		if _, *k.to, err = tokens.Add(k.user, k.scope, 0); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -231,7 +231,7 @@ func TestMetrics(t *testing.T) {
 	}
 	defer c.Close()
 	o.startTiny(t, c, o.ada, 2)
-	_, admin, err := o.tokens.Add("root", auth.Admin)
+	_, admin, err := o.tokens.Add("root", auth.Admin, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -219,7 +219,7 @@ func (a *API) act(r *http.Request, act, id string) (*panel.Secret, error) {
 		_, _, err := b.Clear(ctx, user)
 		return nil, err
 	case "token":
-		made, secret, err := a.Gate.Tokens.Add(user, auth.Scope(r.PostForm.Get("scope")))
+		made, secret, err := a.Gate.Tokens.Add(user, auth.Scope(r.PostForm.Get("scope")), 0)
 		if err != nil {
 			return nil, &jobs.Refusal{Status: http.StatusBadRequest, Text: err.Error()}
 		}
@@ -274,7 +274,7 @@ func (a *API) look(ctx context.Context, f panel.Frame) panel.View {
 	for _, name := range users {
 		used, err := a.Broker.Used(ctx, name)
 		keep(err)
-		v.Users = append(v.Users, panel.User{Name: name, Used: used, Quota: a.Files.Quota()})
+		v.Users = append(v.Users, panel.User{Name: name, Used: used, Quota: a.Files.Quota(name)})
 	}
 	return v
 }

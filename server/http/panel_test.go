@@ -78,7 +78,7 @@ func TestPanel(t *testing.T) {
 	defer ada.Close()
 	run := o.startTiny(t, ada, o.ada, 100_000)
 	o.hire(t)
-	made, admin, err := o.tokens.Add("root", auth.Admin)
+	made, admin, err := o.tokens.Add("root", auth.Admin, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -29,6 +29,9 @@ type Files struct {
 	spool string // where files lie until they are whole
 	limit Limits
 
+	// QuotaOf, if it is set, says how many bytes a user may keep, 0 for what Limits say. It is set before the first request.
+	QuotaOf func(user string) int64
+
 	mu   sync.Mutex
 	busy map[string]bool // files under way, by user and hash
 }
@@ -51,7 +54,14 @@ func NewFiles(b *Broker, spool string, l Limits) (*Files, error) {
 }
 
 // Quota is how many bytes a user may keep.
-func (f *Files) Quota() int64 { return f.limit.User }
+func (f *Files) Quota(user string) int64 {
+	if f.QuotaOf != nil {
+		if n := f.QuotaOf(user); n > 0 {
+			return n
+		}
+	}
+	return f.limit.User
+}
 
 // Refusal is an error of what was asked, with its HTTP status.
 type Refusal struct {
@@ -131,8 +141,8 @@ func (f *Files) Put(ctx context.Context, user, sha string, total, offset int64, 
 	}
 	if used, err := f.b.Used(ctx, user); err != nil {
 		return have, false, err
-	} else if used+total > f.limit.User {
-		return have, false, refuse(507, "You have %d bytes on this server and may have %d; %d more do not fit. Delete runs or files you no longer need.", used, f.limit.User, total)
+	} else if quota := f.Quota(user); used+total > quota {
+		return have, false, refuse(507, "You have %d bytes on this server and may have %d; %d more do not fit. Delete runs or files you no longer need.", used, quota, total)
 	}
 	path := f.part(user, sha)
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {

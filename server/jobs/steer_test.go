@@ -287,7 +287,7 @@ func TestRefused(t *testing.T) {
 		"a bad priority":       {func(w *wire.Start) { w.Priority = 9 }, 400},
 		"a bad recipe":         {func(w *wire.Start) { w.Recipe = []byte(`{"model":3}`) }, 400},
 		"a run with a way out": {func(w *wire.Start) { w.From = &wire.Carried{Run: "../v0-20260101-000000", Files: w.Places[0].Files} }, 400},
-		"a run without files":  {func(w *wire.Start) { w.From = &wire.Carried{Run: "m/v0-20260101-000000"} }, 400},
+		"a run without files":  {func(w *wire.Start) { w.From = &wire.Carried{Run: "m/v0-20260101-000000", Step: 3} }, 400},
 	} {
 		if err := with(c.change); Status(err) != c.status {
 			t.Errorf("%s: %v, want status %d", name, err, c.status)
@@ -330,6 +330,13 @@ func TestRefused(t *testing.T) {
 	s.files.limit.User = 1
 	if _, _, err := s.files.Put(t.Context(), "ada", strings.Repeat("cf", 32), 3, 0, strings.NewReader("abc")); Status(err) != 507 {
 		t.Errorf("above the quota: %v", err)
+	}
+	s.files.QuotaOf = func(user string) int64 { return map[string]int64{"ada": 1 << 30}[user] }
+	if _, _, err := s.files.Put(t.Context(), "ada", strings.Repeat("cf", 32), 3, 0, strings.NewReader("ab")); err != nil {
+		t.Errorf("below a quota of one's own: %v", err)
+	}
+	if _, _, err := s.files.Put(t.Context(), "bob", strings.Repeat("cf", 32), 3, 0, strings.NewReader("abc")); Status(err) != 507 {
+		t.Errorf("above the quota of all: %v", err)
 	}
 }
 
