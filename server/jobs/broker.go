@@ -26,6 +26,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	mathrand "math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
@@ -97,8 +98,7 @@ func Open(ctx context.Context, o Options) (*Broker, error) {
 }
 
 func (b *Broker) connect(o Options) error {
-	settings := []nats.Option{nats.Name("hone"), nats.MaxReconnects(-1), nats.ReconnectWait(200 * time.Millisecond), nats.RetryOnFailedConnect(false),
-		nats.ReconnectJitter(100*time.Millisecond, 100*time.Millisecond),
+	settings := []nats.Option{nats.Name("hone"), nats.MaxReconnects(-1), nats.CustomReconnectDelay(reconnectDelay), nats.RetryOnFailedConnect(false),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
 			if err != nil {
 				b.log.Warn("the connection to the job engine is gone; it is tried again", "error", err)
@@ -118,6 +118,13 @@ func (b *Broker) connect(o Options) error {
 	}
 	b.js, err = jetstream.New(b.nc)
 	return err
+}
+
+// reconnectDelay is how long to wait before the engine is dialled for the n-th time since it was lost: at first hardly at all, since a
+// network that breaks often leaves little time between two breaks; then longer and longer, and never all clients at once.
+func reconnectDelay(n int) time.Duration {
+	wait := min(10*time.Millisecond<<min(n-1, 8), time.Second)
+	return wait + time.Duration(mathrand.Int64N(int64(wait)))
 }
 
 // withoutSecret is an address as it may be shown.

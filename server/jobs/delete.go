@@ -47,7 +47,11 @@ func (b *Broker) finishDelete(ctx context.Context, r *Record) error {
 
 // eraseAll removes all objects of a run, also those that a worker has stored and died before anything named them.
 func (b *Broker) eraseAll(ctx context.Context, prefix string) error {
-	w, err := b.states.Watch(ctx)
+	stream, err := b.js.Stream(ctx, "OBJ_states")
+	var w jetstream.ObjectWatcher
+	if err == nil {
+		w, err = b.states.Watch(ctx)
+	}
 	if err != nil {
 		return fmt.Errorf("jobs: removing the files of a run: %w", err)
 	}
@@ -59,8 +63,8 @@ func (b *Broker) eraseAll(ctx context.Context, prefix string) error {
 				return nil
 			}
 			if strings.HasPrefix(o.Name, prefix) {
-				if err := b.erase(ctx, b.states, o.Name); err != nil {
-					return err
+				if err := eraseFrom(ctx, stream, o); err != nil {
+					return fmt.Errorf("jobs: removing %s: %w", o.Name, err)
 				}
 			}
 		case <-ctx.Done():

@@ -144,19 +144,6 @@ func (b *Broker) unlist(ctx context.Context, user, id string, step int) error {
 	return nil
 }
 
-// discard removes an entry and then its files: all, also those that entries in the first form share.
-func (b *Broker) discard(ctx context.Context, user, id string, k *kept) error {
-	if err := b.unlist(ctx, user, id, k.step); err != nil {
-		return err
-	}
-	for _, f := range k.Files {
-		if err := b.erase(ctx, b.states, k.object(user, id, f.SHA256)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // inEntries gives the checkpoints in a record of the first form, which named their files itself, entries of their own. The record's
 // files are then the run's own alone. Who calls it has the run.
 func (b *Broker) inEntries(ctx context.Context, r *Record) error {

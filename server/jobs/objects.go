@@ -69,14 +69,22 @@ func (b *Broker) erase(ctx context.Context, in jetstream.ObjectStore, name strin
 		return fmt.Errorf("jobs: removing %s: %w", name, err)
 	}
 	stream, err := b.js.Stream(ctx, "OBJ_"+info.Bucket)
-	// The pieces first: if this is cut short, whoever removes or writes the object next finds its name and makes up for it.
-	for _, subject := range []string{"C." + info.NUID, "M." + base64.URLEncoding.EncodeToString([]byte(name))} {
-		if err == nil {
-			err = stream.Purge(ctx, jetstream.WithPurgeSubject("$O."+info.Bucket+"."+subject))
-		}
+	if err == nil {
+		err = eraseFrom(ctx, stream, info)
 	}
 	if err != nil {
 		return fmt.Errorf("jobs: removing %s: %w", name, err)
+	}
+	return nil
+}
+
+// eraseFrom removes the messages of an object: the pieces first. If it is cut short, whoever removes or writes the object next finds
+// its name and makes up for it.
+func eraseFrom(ctx context.Context, stream jetstream.Stream, info *jetstream.ObjectInfo) error {
+	for _, subject := range []string{"C." + info.NUID, "M." + base64.URLEncoding.EncodeToString([]byte(info.Name))} {
+		if err := stream.Purge(ctx, jetstream.WithPurgeSubject("$O."+info.Bucket+"."+subject)); err != nil {
+			return err
+		}
 	}
 	return nil
 }
