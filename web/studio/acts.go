@@ -116,13 +116,17 @@ func (t *Studio) language(l string) {
 	t.examples()
 }
 
-// storage is told what the browser says to keeping the files.
+// storage looks at the space for files again; kept is what the browser says to keeping them, if it was asked.
 func (t *Studio) storage(kept string) {
 	if t.o.Storage == nil {
 		return
 	}
 	now := t.o.Storage()
-	t.change(func(s *parts.State) { s.Host.Storage, s.NotKept = now, kept == "false" && !now.Persistent })
+	t.change(func(s *parts.State) {
+		if s.Host.Storage = now; kept != "" {
+			s.NotKept = kept == "false" && !now.Persistent
+		}
+	})
 }
 
 // askToKeep lets the browser be asked, once, to keep the files for good: something is about to be stored that its user would miss.

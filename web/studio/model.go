@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+	"time"
 
 	"hone/core/wire"
 	"hone/web/parts"
@@ -147,4 +148,5 @@ func (t *Studio) remove(path string) {
 	})
 	t.dropData(path)
 	t.hello(false)
+	time.AfterFunc(time.Second, func() { t.storage("") }) // browsers count a moment later what was freed
 }

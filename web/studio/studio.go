@@ -91,6 +91,8 @@ type Studio struct {
 	marked  map[string]bool
 	text    *Text
 	setURL  string
+	asks    int                           // greetings that were sent
+	heard   int                           // the last of them that was answered
 	keep    bool                          // the browser is to be asked
 	kept    bool                          // it was asked
 	offers  bool                          // the page's server gives out models
@@ -123,12 +125,20 @@ func (t *Studio) Open(ctx context.Context, o Opening) {
 
 // hello asks the host what it has. first: the page has just been opened.
 func (t *Studio) hello(first bool) {
+	t.mu.Lock()
+	t.asks++
+	mine := t.asks
+	t.mu.Unlock()
 	h, err := wire.Ask[wire.Host](t.ctx, t.o.Link, wire.Hello{Soon: first}, nil)
 	t.change(func(s *parts.State) {
 		if err != nil {
 			s.Errors["run"] = err.Error()
 			return
 		}
+		if mine < t.heard { // what was asked for later has come before: it is newer
+			return
+		}
+		t.heard = mine
 		s.Host, s.Ready = h, true
 		t.suggestServer(s)
 		if first && len(s.Settings) == 0 {
