@@ -56,7 +56,7 @@ func (m models) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if path.Ext(name) == ".json" {
 		h.Set("Content-Type", "application/json")
 	}
-	h.Set("Cache-Control", "no-cache")
+	h.Set("Cache-Control", "no-store") // the page keeps it among its own files; a second copy would take as much again
 	h.Set("ETag", fmt.Sprintf(`"%x-%x"`, info.Size(), info.ModTime().UnixNano()))
 	http.ServeContent(w, r, "", info.ModTime(), f)
 }
