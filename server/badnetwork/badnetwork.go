@@ -108,3 +108,21 @@ func (n *Proxy) Misbehave(seed uint64, every time.Duration) (stop func()) {
 	}()
 	return func() { close(done); <-ended }
 }
+
+// Break ends all connections every so often, in the middle of what they carry, until it is told to stop.
+func (n *Proxy) Break(every time.Duration) (stop func()) {
+	done, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			select {
+			case <-done:
+				return
+			case <-time.After(every):
+			}
+			n.Broken.Add(1)
+			n.each(func(c *net.TCPConn) { c.SetLinger(0); c.Close() })
+		}
+	}()
+	return func() { close(done); <-ended }
+}
