@@ -12,7 +12,7 @@ import (
 )
 
 func TestRunLock(t *testing.T) {
-	run, err := Create(t.TempDir(), "m", time.Now())
+	run, err := Create(t.TempDir(), "m", "", time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,9 +6,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -22,8 +24,9 @@ type Checkpoint struct {
 }
 
 // Create makes the directory <outputDir>/<model>/v<N>-<YYYYMMDD-HHMMSS>, where N is the next number that is free and model is
-// the last part of the model's path or id. Two runs that start in the same moment get different numbers.
-func Create(outputDir, model string, now time.Time) (Run, error) {
+// the last part of the model's path or id. Two runs that start in the same moment get different numbers. A tag, if there is one,
+// stands behind a hyphen at the end: it tells apart what different machines begin in the same second.
+func Create(outputDir, model, tag string, now time.Time) (Run, error) {
 	parent := filepath.Join(outputDir, modelName(model))
 	if err := os.MkdirAll(parent, 0o777); err != nil {
 		return Run{}, fmt.Errorf("making the directory of the run: %w", explain(err))
@@ -53,12 +56,30 @@ func Create(outputDir, model string, now time.Time) (Run, error) {
 			os.Remove(claim)
 			continue
 		}
-		dir := filepath.Join(parent, fmt.Sprintf("v%d-%s", n, now.Format("20060102-150405")))
+		name := fmt.Sprintf("v%d-%s", n, now.Format("20060102-150405"))
+		if tag != "" {
+			name += "-" + tag
+		}
+		dir := filepath.Join(parent, name)
 		if err := os.Mkdir(dir, 0o777); err != nil {
 			return Run{}, fmt.Errorf("making the directory of the run: %w", explain(err))
 		}
 		return Run{dir}, nil
 	}
+}
+
+var runName = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^v([0-9]{1,9})-([0-9]{8}-[0-9]{6})(?:-[0-9a-z]{1,16})?$`)
+})
+
+// ParseName reads the name of a run's directory, as Create gives it: its number, and when it was started, YYYYMMDD-HHMMSS.
+func ParseName(name string) (number int, started string, ok bool) {
+	m := runName().FindStringSubmatch(name)
+	if m == nil {
+		return 0, "", false
+	}
+	number, _ = strconv.Atoi(m[1]) // nine digits
+	return number, m[2], true
 }
 
 // globQuote makes a path match itself only.

@@ -21,7 +21,7 @@ func TestCreate(t *testing.T) {
 	var wait sync.WaitGroup
 	for i := range many {
 		wait.Go(func() {
-			run, err := Create(out, "../models/tiny/", now.Add(time.Duration(i%3)*time.Second))
+			run, err := Create(out, "../models/tiny/", "", now.Add(time.Duration(i%3)*time.Second))
 			if err != nil {
 				t.Error(err)
 			}
@@ -43,12 +43,12 @@ func TestCreate(t *testing.T) {
 		numbers[n] = d
 	}
 	for i := range 3 { // one after the other they leave none out
-		run, err := Create(out, "alone", now)
+		run, err := Create(out, "alone", "", now)
 		if want := fmt.Sprintf("v%d-20250304-050607", i); err != nil || filepath.Base(run.Dir) != want {
 			t.Errorf("run %d is %s (%v), want %s", i, run.Dir, err, want)
 		}
 	}
-	run, err := Create(out, "Qwen/Qwen2.5-0.5B", now)
+	run, err := Create(out, "Qwen/Qwen2.5-0.5B", "", now)
 	if err != nil || run.Dir != filepath.Join(out, "Qwen2.5-0.5B", "v0-20250304-050607") {
 		t.Errorf("%s, %v", run.Dir, err)
 	}
@@ -60,7 +60,7 @@ func TestCreate(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(out, "file"), nil, 0o666); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Create(out, "file", now); err == nil {
+	if _, err := Create(out, "file", "", now); err == nil {
 		t.Error("a file in the place of the model's directory is no error")
 	}
 }

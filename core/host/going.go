@@ -2,11 +2,13 @@ package host
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -126,6 +128,7 @@ func (h *Host) carryOut(ctx context.Context, r recipe.Recipe, m mark, part parts
 	runCtx, cancel := context.WithCancel(context.Background())
 	g := &going{cancel: cancel, begun: make(chan struct{}), done: make(chan struct{}), id: m.Run}
 	g.control.SaveEvery = h.options.SaveEvery
+	g.control.Tag = strings.ToLower(rand.Text()[:6]) // a class presses the button in one second, and its runs may meet at one server
 	if m.Paused {
 		g.control.Pause()
 	}

@@ -23,6 +23,7 @@ import (
 	"hone/core/device"
 	"hone/core/device/cpu"
 	"hone/core/filelock"
+	"hone/core/move"
 	"hone/core/recipe"
 	"hone/core/run"
 	"hone/core/wire"
@@ -416,4 +417,17 @@ func TestSteer(t *testing.T) {
 	ask[wire.RunName](h, wire.Resume(name))
 	ask[any](h, wire.Steer{Do: "stop"})
 	waitIdle(h)
+}
+
+// TestRunNames asks that runs which begin in different workspaces in the same second have different names: they may meet at a server.
+func TestRunNames(t *testing.T) {
+	seen := map[string]bool{}
+	for range 3 {
+		h := open(t, t.TempDir())
+		id := ask[wire.RunName](h, wire.Start{Recipe: settings(nil)}).Run
+		if !move.IsID(id) || seen[id[strings.LastIndexByte(id, '-'):]] {
+			t.Errorf("a run is named %q, beside %v", id, seen)
+		}
+		seen[id[strings.LastIndexByte(id, '-'):]] = true
+	}
 }

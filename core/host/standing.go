@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -78,8 +77,6 @@ func (s *standing) take(e wire.Event) bool {
 	return true
 }
 
-var runName = regexp.MustCompile(`^v[0-9]+-([0-9]{8}-[0-9]{6})$`)
-
 // runs lists all runs, the newest first.
 func (h *Host) runs() (wire.RunList, error) {
 	list := wire.RunList{Runs: []wire.Run{}}
@@ -89,12 +86,12 @@ func (h *Host) runs() (wire.RunList, error) {
 	}
 	for _, args := range dirs {
 		dir := filepath.Dir(args)
-		m := runName.FindStringSubmatch(filepath.Base(dir))
-		if m == nil {
+		_, started, ok := checkpoint.ParseName(filepath.Base(dir))
+		if !ok {
 			continue
 		}
 		r := h.runOf(dir)
-		if at, err := time.ParseInLocation("20060102-150405", m[1], time.Local); err == nil {
+		if at, err := time.ParseInLocation("20060102-150405", started, time.Local); err == nil {
 			r.Started = at.Format(time.RFC3339)
 		}
 		list.Runs = append(list.Runs, r)

@@ -6,21 +6,21 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
-	"sync"
+	"unicode/utf8"
 
 	"hone/core/checkpoint"
 	"hone/core/link"
 	"hone/core/wire"
 )
 
-var idShape = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`^[^/\\\x00-\x1f]{1,200}/v[0-9]{1,9}-[0-9]{8}-[0-9]{6}$`)
-})
-
 // IsID reports whether a name is the ID of a run, and no path that leads elsewhere.
-func IsID(id string) bool { return idShape().MatchString(id) && !strings.HasPrefix(id, ".") }
+func IsID(id string) bool {
+	model, name, _ := strings.Cut(id, "/")
+	_, _, ok := checkpoint.ParseName(name)
+	unfit := func(r rune) bool { return r < ' ' || r == '\\' }
+	return ok && model != "" && utf8.RuneCountInString(model) <= 200 && !strings.HasPrefix(model, ".") && !strings.ContainsFunc(model, unfit)
+}
 
 // Pull brings a run from a server to <outputDir>/<id> as of its last State, and says where it is and at which step. What is
 // here already is not brought again; a checkpoint gets its name when it is whole. The run can go on from there.

@@ -25,6 +25,9 @@ type Control struct {
 	// last one. The next checkpoint replaces it. It is set before Start.
 	SaveEvery time.Duration
 
+	// Tag ends the name of the run's directory, see checkpoint.Create. It is set before Start.
+	Tag string
+
 	// Reopen, if it is set, opens the device anew when it was lost; the run goes on from its last State. It is set before Start.
 	Reopen func(ctx context.Context, lost error) (device.Device, error)
 

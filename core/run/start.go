@@ -48,7 +48,7 @@ func start(ctx context.Context, c *Control, r recipe.Recipe, dev device.Device, 
 	if err := s.hash(); err != nil {
 		return Result{}, err
 	}
-	if s.run, err = checkpoint.Create(j.Recipe.OutputDir, j.modelName(), time.Now()); err != nil {
+	if s.run, err = checkpoint.Create(j.Recipe.OutputDir, j.modelName(), c.Tag, time.Now()); err != nil {
 		return Result{}, err
 	}
 	release, err := s.run.Lock()

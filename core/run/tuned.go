@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strconv"
 
 	"hone/core/checkpoint"
 	"hone/core/recipe"
@@ -130,8 +129,6 @@ func result(run checkpoint.Run) (checkpoint.Run, checkpoint.Checkpoint, error) {
 	return run, last, nil
 }
 
-var runName = regexp.MustCompile(`^v([0-9]+)-([0-9]{8}-[0-9]{6})$`)
-
 // newest is the run with a checkpoint, at most depth directories below dir, that was started last.
 func newest(dir string, depth int) (checkpoint.Run, bool) {
 	type found struct {
@@ -144,8 +141,8 @@ func newest(dir string, depth int) (checkpoint.Run, bool) {
 		paths, _ := filepath.Glob(filepath.Join(globQuoted(dir), pattern)) // the pattern is well formed
 		pattern = filepath.Join("*", pattern)
 		for _, p := range paths {
-			m := runName.FindStringSubmatch(filepath.Base(p))
-			if m == nil {
+			n, started, ok := checkpoint.ParseName(filepath.Base(p))
+			if !ok {
 				continue
 			}
 			if _, err := os.Stat(filepath.Join(p, checkpoint.ArgsFile)); err != nil {
@@ -154,8 +151,7 @@ func newest(dir string, depth int) (checkpoint.Run, bool) {
 			if all, err := (checkpoint.Run{Dir: p}).Checkpoints(); err != nil || len(all) == 0 {
 				continue
 			}
-			n, _ := strconv.Atoi(m[1])
-			runs = append(runs, found{p, m[2], n})
+			runs = append(runs, found{p, started, n})
 		}
 	}
 	if len(runs) == 0 {

@@ -10,12 +10,13 @@ import (
 	"strings"
 
 	"hone/core/checkpoint"
+	"hone/core/move"
 	"hone/core/wire"
 )
 
 // checkFrom looks at a run that is brought from elsewhere.
 func (b *Broker) checkFrom(ctx context.Context, user string, c *wire.Carried) error {
-	if !idShape.MatchString(c.Run) || c.Step < 0 {
+	if !move.IsID(c.Run) || c.Step < 0 {
 		return refuse(400, "%.100q at step %d is no run; ids are like my-model/v0-20260131-120000.", c.Run, c.Step)
 	}
 	if begins(c) {

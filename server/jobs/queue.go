@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"path"
-	"regexp"
 	"strings"
 	"time"
 
@@ -23,8 +22,6 @@ type ticket struct {
 	User string `json:"user"`
 	ID   string `json:"id"`
 }
-
-var idShape = regexp.MustCompile(`^[^/\\\x00-\x1f]{1,200}/v[0-9]{1,9}-[0-9]{8}-[0-9]{6}$`)
 
 // Submit checks what a user wants to be done and puts it into the queue.
 func (b *Broker) Submit(ctx context.Context, user string, s wire.Start) (string, error) {

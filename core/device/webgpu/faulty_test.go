@@ -148,6 +148,7 @@ func TestDeviceLost(t *testing.T) {
 type still struct{ driver }
 
 func (still) replay(context.Context, programID, []byte, []byte) (time.Duration, error) { return 0, nil }
+func (still) lost() error                                                              { return nil }
 
 // TestAllocations asks that a replay makes no Go objects, beside those that the binding makes for a submission (an encoder, a pass, a
 // list, and handles for the errors of the calls in a table that grows), whose number does not hang on the program's length.

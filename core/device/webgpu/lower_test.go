@@ -28,7 +28,7 @@ func TestMatMulGrids(t *testing.T) {
 		{3, 16, 700, 4, 1e12, 3, 4},
 	} {
 		p := product{m: c.m, k: c.k, n: c.n, alpha: 1}
-		grids := p.grids(matmulForm{across: 8, down: 8, rows: c.rows, depth: 1}, piece{endK: c.k, endCol: c.n}, c.budget, c.groups)
+		grids := p.grids(matmulForm{across: 8, down: 8, rows: c.rows, depth: 1}, piece{endRow: c.m, endK: c.k, endCol: c.n}, c.budget, c.groups)
 		if len(grids) != c.dispatches {
 			t.Errorf("%+v: %d dispatches", c, len(grids))
 		}
