@@ -136,57 +136,27 @@ func rangeOf(q hubtest.Request) (from int) {
 	return from
 }
 
-// A model by its name, from a mirror that the user typed, that the page's server lets it ask (--connect) and that lets pages read its files, as Hugging Face does. The mirror stops
-// sending in the middle of the weights, and the user cancels; then the connection breaks. Each time only the rest is asked for again.
-func TestEndToEndHubMirror(t *testing.T) {
-	const id, first, second = "little/mirrored", 100_000, 150_000
-	hub, dir := standIn(t, id)
-	hub.Pages = true
-	cuts := map[int]int{0: first, first: second - first}
-	goOn := map[int]chan struct{}{0: make(chan struct{}), first: make(chan struct{})}
-	ofWeights := func(q hubtest.Request) bool { return q.CDN && strings.HasSuffix(q.Path, weights) }
-	hub.Cut = func(q hubtest.Request) int {
-		if n, ok := cuts[rangeOf(q)]; ok && ofWeights(q) {
-			return n
-		}
-		return -1
-	}
-	hub.Cutting = func(q hubtest.Request) { held(t, goOn[rangeOf(q)]) }
-	address, _ := serving(t, "--connect", hub.URL, "--connect", hub.CDN)
-	p := open(t, workertest.Start(t, noGPU...), address+"/en/")
-	defer p.Close()
-	other := hubtest.New(t)
-	p.Expect(other.URL) // what a browser says when the policy does not let a page ask
-	p.fill("hub-mirror", other.URL)
-	p.fetchModel(id, "hf")
-	p.until(soon, "a mirror that the page may not ask is refused", `document.querySelector("#fetch-model .error")?.textContent.includes("HF_ENDPOINT")`)
-	p.fill("hub-mirror", hub.URL)
-	p.press("fetch")
-	p.has(weights+".partial", first)
-	p.press("fetch-cancel")
-	p.until(soon, "cancelled", `!document.getElementById("fetch-cancel")`)
-	close(goOn[0])
-	p.press("rest-" + id)
-	p.has(weights+".partial", second)
-	close(goOn[first])
-	p.uses(id)
+// usedStorage is what the meter of the page shows, in bytes.
+func (p *tab) usedStorage() int64 {
+	p.t.Helper()
+	return workertest.Eval[int64](p.Page, meter)
+}
 
-	var from []int
-	for _, q := range hub.Requests("") {
-		if q.Origin == "" {
-			t.Errorf("the server of the page asked for %s, and not the page", q.Path)
-		}
-		if q.Method != "GET" {
-			t.Errorf("the page asked for leave: %s %s", q.Method, q.Path)
-		}
-		if ofWeights(q) {
-			from = append(from, rangeOf(q))
+const meter = `document.querySelector("#model .box meter").value`
+
+// frees deletes something of the page, by its path and through the page's own buttons, and waits until the meter is down.
+func (p *tab) frees(path string, bytes int64) {
+	p.t.Helper()
+	p.until(soon, path+" with what it takes", fmt.Sprintf(`document.getElementById(%q)`, "ask-"+path))
+	before := p.usedStorage()
+	p.press("ask-" + path)
+	p.press("delete-" + path)
+	p.until(soon, fmt.Sprintf("%d bytes of %s freed", bytes, path), fmt.Sprintf(`%s <= %d`, meter, before-bytes))
+	for _, f := range p.storedFiles() {
+		if strings.Contains(f, strings.ReplaceAll(path, "/", "--")+"/") || strings.HasPrefix(f, path+"/") {
+			p.t.Errorf("of %s there is still %s", path, f)
 		}
 	}
-	if want := []int{0, first, second}; !slices.Equal(from, want) {
-		t.Errorf("the weights are asked for from %d, want %d", from, want)
-	}
-	p.trains(id, dir)
 }
 
 // Hubs that do not let pages read their files, which whoever started the page's server has named: they are asked by the page without a

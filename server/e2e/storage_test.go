@@ -1,4 +1,4 @@
-//go:build !js
+//go:build soak && !js
 
 package e2e_test
 
@@ -24,29 +24,6 @@ func (p *tab) lasting(setting browser.PermissionSetting) {
 		Origin: workertest.Eval[string](p.Page, "location.origin"),
 	}); err != nil {
 		p.t.Fatal(err)
-	}
-}
-
-// usedStorage is what the meter of the page shows, in bytes.
-func (p *tab) usedStorage() int64 {
-	p.t.Helper()
-	return workertest.Eval[int64](p.Page, meter)
-}
-
-const meter = `document.querySelector("#model .box meter").value`
-
-// frees deletes something of the page, by its path and through the page's own buttons, and waits until the meter is down.
-func (p *tab) frees(path string, bytes int64) {
-	p.t.Helper()
-	p.until(soon, path+" with what it takes", fmt.Sprintf(`document.getElementById(%q)`, "ask-"+path))
-	before := p.usedStorage()
-	p.press("ask-" + path)
-	p.press("delete-" + path)
-	p.until(soon, fmt.Sprintf("%d bytes of %s freed", bytes, path), fmt.Sprintf(`%s <= %d`, meter, before-bytes))
-	for _, f := range p.storedFiles() {
-		if strings.Contains(f, strings.ReplaceAll(path, "/", "--")+"/") || strings.HasPrefix(f, path+"/") {
-			p.t.Errorf("of %s there is still %s", path, f)
-		}
 	}
 }
 

@@ -146,7 +146,7 @@ globalThis.honeWebGPU = async () => {
     lost: () => lost,
     // Something failed that does not fail on a device that is there: the word that it is gone may come a little later.
     gone: async () => {
-      await Promise.race([device.lost, new Promise((ok) => setTimeout(ok, 1000))]);
+      await Promise.race([device.lost, new Promise((ok) => setTimeout(ok, honeWebGPU.patience))]);
       return lost;
     },
     put: (table, id, object) => { tables[table].set(id, object); },
@@ -199,6 +199,7 @@ globalThis.honeWebGPU = async () => {
 // thread's core then; that is no cost of a dispatch.
 honeWebGPU.counts = { createBuffer: 0, createBindGroup: 0, createComputePipelineAsync: 0, dispatches: 0, replays: 0, copies: 0, encoding: 0, submitting: 0 };
 honeWebGPU.sources = new WeakMap(); // of shader modules
+honeWebGPU.patience = 1000; // milliseconds that the word of a lost device is waited for when something fails
 
 // Takes all devices away, as a driver that fails does.
 honeWebGPU.lose = () => { devices.forEach((d) => d.destroy()); };

@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"syscall/js"
 	"testing"
 
 	"github.com/cogentcore/webgpu/wgpu"
@@ -14,7 +15,9 @@ import (
 	"hone/shaders"
 )
 
-// These tests run in a worker of a headless browser: TestBrowserDriver builds and drives them.
+// These tests run in a worker of a headless browser: TestBrowserDriver builds and drives them. Many let something fail on a device that is
+// there, and would wait a second each time for the word that it is lost.
+func init() { js.Global().Get("honeWebGPU").Set("patience", 200) }
 
 // TestValue asks that the objects which the binding keeps to itself are found.
 func TestValue(t *testing.T) {
