@@ -235,7 +235,7 @@ func killEngine(t *testing.T, kills, steps int) {
 
 // Two workers reach their engine, and the page its server, through networks that drop, delay and half close what they carry: the run
 // misses nothing and has the result of an undisturbed one.
-func TestBadNetwork(t *testing.T) { throughBadNetwork(t, 1, 160, 2*time.Second) }
+func TestBadNetwork(t *testing.T) { throughBadNetwork(t, 1, 160, 800*time.Millisecond) }
 
 func throughBadNetwork(t *testing.T, seed uint64, steps int, every time.Duration) {
 	home := t.TempDir()

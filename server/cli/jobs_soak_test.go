@@ -25,7 +25,7 @@ func TestSoakEngine(t *testing.T) { killEngine(t, 8, 200) }
 // TestSoakNetwork has bad networks for a long run.
 func TestSoakNetwork(t *testing.T) {
 	for seed := range uint64(3) {
-		throughBadNetwork(t, 10*seed, 200, 2*time.Second)
+		throughBadNetwork(t, 10*seed, 500, time.Second)
 	}
 }
 
