@@ -13,7 +13,8 @@ import (
 )
 
 // exec is a program with its buffers: bind groups over states, feeds and the shared temporaries, and the list of
-// commands that a run replays. Both are made anew only when a state or a temporary becomes another buffer.
+// commands that a run replays. Both are made anew only when a state or a temporary becomes another buffer, and the list alone when
+// submissions are to be of another size.
 type exec struct {
 	d      *Device
 	p      *program
@@ -36,13 +37,14 @@ type exec struct {
 	made    int  // Device.remade when the groups were made
 	current bool // the groups fit the states
 	closed  bool
+	budget  int64 // operations of a submission, as the list is cut
 	cuts    int   // between submissions
 	largest int64 // see most
 }
 
 func newExec(d *Device, p *program) *exec {
 	d.programs++
-	return &exec{d: d, p: p, slotOf: d.sizes.Fit(p.plan.Slots), indices: ir.IndicesOf(p.graph)}
+	return &exec{d: d, p: p, slotOf: d.sizes.Fit(p.plan.Slots), indices: ir.IndicesOf(p.graph), budget: d.submissionFLOPs}
 }
 
 // Cost is what a run of the program takes.
@@ -53,7 +55,7 @@ func (e *exec) Cost() device.Cost {
 	for _, s := range e.p.steps {
 		c.Dispatches += len(s.grids)
 		for _, g := range s.grids {
-			if e.p.cutBefore(&work, g) {
+			if e.cutBefore(&work, g) {
 				c.Submissions++
 			}
 		}
@@ -62,8 +64,8 @@ func (e *exec) Cost() device.Cost {
 }
 
 // cutBefore reports whether a submission with so much work in it ends before a dispatch, and counts the dispatch.
-func (p *program) cutBefore(work *int64, g grid) bool {
-	cut := *work > 0 && *work+g.flops > p.budget
+func (e *exec) cutBefore(work *int64, g grid) bool {
+	cut := *work > 0 && *work+g.flops > e.budget
 	if cut {
 		*work = 0
 	}
@@ -170,16 +172,18 @@ func (e *exec) prepare() error {
 			return err
 		}
 	}
-	if e.current && e.made == e.d.remade {
+	if !e.current || e.made != e.d.remade {
+		e.releaseGroups()
+		e.made, e.current = e.d.remade, true
+		if err := e.d.drv.scope(e.makeGroups); err != nil {
+			e.releaseGroups()
+			return err
+		}
+	}
+	if e.replay != 0 {
 		return nil
 	}
-	e.releaseGroups()
-	e.made, e.current = e.d.remade, true
-	err := e.d.drv.scope(e.makeGroups)
-	if err != nil {
-		e.releaseGroups()
-	}
-	return err
+	return e.makeList()
 }
 
 // makeOwn makes the buffers of this program alone and fills those that never change.
@@ -242,15 +246,10 @@ func (e *exec) where(o operand) binding {
 	return b
 }
 
-// makeGroups makes the bind groups and the list: kernels in the order of the program, then the outputs, then the
-// assignments that are copies. Outputs go first because they show states as the program found them.
+// makeGroups makes the bind groups, one a dispatch, in the order of the program.
 func (e *exec) makeGroups() error {
-	var list []command
-	e.cuts = 0
-	work := int64(0) // since the last cut
 	for _, s := range e.p.steps {
-		for i, g := range s.grids {
-			params := s.params[i]
+		for _, params := range s.params {
 			params.buffer = e.uniforms
 			bindings := []binding{params}
 			for _, o := range s.storage {
@@ -261,11 +260,26 @@ func (e *exec) makeGroups() error {
 				return fmt.Errorf("operator %s: %w", s.op, err)
 			}
 			e.groups = append(e.groups, group)
-			if e.p.cutBefore(&work, g) {
+		}
+	}
+	return nil
+}
+
+// makeList records the commands: kernels in the order of the program, then the outputs, then the assignments that are copies.
+// Outputs go first because they show states as the program found them.
+func (e *exec) makeList() error {
+	var list []command
+	e.cuts = 0
+	work := int64(0) // since the last cut
+	groups := e.groups
+	for _, s := range e.p.steps {
+		for _, g := range s.grids {
+			if e.cutBefore(&work, g) {
 				list = append(list, command{kind: cut})
 				e.cuts++
 			}
-			list = append(list, command{kind: dispatch, pipeline: s.pipeline, group: group, groups: g.groups})
+			list = append(list, command{kind: dispatch, pipeline: s.pipeline, group: groups[0], groups: g.groups})
+			groups = groups[1:]
 		}
 	}
 	for v, at := range e.p.outputs.at {
@@ -288,14 +302,19 @@ func (e *exec) makeGroups() error {
 	return err
 }
 
-func (e *exec) releaseGroups() {
+func (e *exec) releaseList() {
 	if e.replay != 0 {
 		e.d.drv.forget(e.replay)
 	}
+	e.replay = 0
+}
+
+func (e *exec) releaseGroups() {
+	e.releaseList()
 	for _, g := range e.groups {
 		e.d.drv.releaseGroup(g)
 	}
-	e.replay, e.groups, e.current = 0, nil, false
+	e.groups, e.current = nil, false
 }
 
 func (e *exec) releaseOwn() {

@@ -104,7 +104,8 @@ type program struct {
 	constants layout
 	outputs   layout // in the readback buffer
 	flops     int64
-	budget    int64 // operations of a submission
+	dispatch  int64 // operations of the largest dispatch
+	split     bool  // a kernel has several
 	room      room
 }
 
@@ -134,7 +135,7 @@ func (d *Device) lower(g *ir.Graph) (*program, error) {
 			return nil, fmt.Errorf("webgpu: there is no kernel for operator %s (node %d); use the CPU device for this program", n.Op, i)
 		}
 	}
-	p := &program{graph: g, plan: ir.NewPlan(g), budget: d.submissionFLOPs}
+	p := &program{graph: g, plan: ir.NewPlan(g)}
 	if err := d.see(p.plan.Slots); err != nil {
 		return nil, err
 	}
@@ -180,7 +181,9 @@ func (d *Device) lower(g *ir.Graph) (*program, error) {
 				return nil, fmt.Errorf("webgpu: operator %s (node %d): %w", n.Op, i, err)
 			}
 			all = append(all, k)
+			p.split = p.split || len(k.grids) > 1
 			for _, grid := range k.grids {
+				p.dispatch = max(p.dispatch, grid.flops)
 				at, ok := uniformAt[string(grid.params)]
 				if !ok {
 					at = roundUp(int64(len(p.uniforms)), d.about.alignment)

@@ -125,9 +125,9 @@ func (e *exec) adapt(longest time.Duration) {
 	switch {
 	case longest > 4*submissionTime && 4*e.most() >= d.submissionFLOPs:
 		shrink := max(float64(submissionTime)/float64(longest), 0.125)
-		d.submissionFLOPs = max(1e6, int64(float64(min(d.submissionFLOPs, e.p.budget))*shrink))
+		d.submissionFLOPs = max(1e6, int64(float64(min(d.submissionFLOPs, e.budget))*shrink))
 		d.quick, d.patience = 0, min(2*max(d.patience, 1), 1<<12)
-	case longest < submissionTime/4 && e.cuts > 0 && e.p.budget >= d.submissionFLOPs:
+	case longest < submissionTime/4 && e.cuts > 0 && e.budget >= d.submissionFLOPs:
 		if d.quick++; d.quick >= d.patience {
 			d.submissionFLOPs *= 2
 			d.quick = 0
@@ -143,7 +143,7 @@ func (e *exec) most() int64 {
 		work := int64(0)
 		for _, s := range e.p.steps {
 			for _, g := range s.grids {
-				e.p.cutBefore(&work, g)
+				e.cutBefore(&work, g)
 				e.largest = max(e.largest, work)
 			}
 		}
@@ -151,22 +151,29 @@ func (e *exec) most() int64 {
 	return e.largest
 }
 
-// stale reports whether the program is cut for submissions of another size than have proved right since, and would be cut otherwise.
+// stale reports whether the list is cut for submissions of another size than have proved right since, and would be cut otherwise.
 func (e *exec) stale() bool {
-	if e.p.budget > e.d.submissionFLOPs {
+	if e.budget > e.d.submissionFLOPs {
 		return e.most() > e.d.submissionFLOPs
 	}
-	return 2*e.p.budget <= e.d.submissionFLOPs && e.cuts > 0
+	return 2*e.budget <= e.d.submissionFLOPs && e.cuts > 0
 }
 
-// cutAnew lowers the program again, for submissions of the present size. What it computes stays the same, bit for bit.
+// cutAnew cuts the list for submissions of the present size. The program is lowered again only where its dispatches would be others:
+// one is too much, or a kernel has several that might be fewer now. What it computes stays the same, bit for bit.
 func (e *exec) cutAnew() error {
+	fits := e.p.dispatch <= e.d.submissionFLOPs && !(e.p.split && e.budget < e.d.submissionFLOPs)
+	e.budget, e.largest = e.d.submissionFLOPs, 0
+	if fits {
+		e.releaseList()
+		return nil
+	}
 	p, err := e.d.lower(e.p.graph)
 	if err != nil {
 		return err
 	}
 	e.releaseGroups()
 	e.releaseOwn()
-	e.p, e.slotOf, e.largest = p, e.d.sizes.Fit(p.plan.Slots), 0
+	e.p, e.slotOf = p, e.d.sizes.Fit(p.plan.Slots)
 	return nil
 }

@@ -50,17 +50,17 @@ func TestAdapt(t *testing.T) {
 	}
 	defer x.Close()
 	e := x.(*exec)
-	d.submissionFLOPs, e.p.budget = 1e12, 1e12
+	d.submissionFLOPs, e.budget = 1e12, 1e12
 	e.adapt(10 * submissionTime)
 	if d.submissionFLOPs != 1e12 || e.stale() {
 		t.Error("a small program that takes long, as on a busy machine, makes submissions smaller")
 	}
-	d.submissionFLOPs, e.p.budget = 5e7, 5e7
+	d.submissionFLOPs, e.budget = 5e7, 5e7
 	for range 2 { // each asks for an eighth
 		e.adapt(10 * submissionTime)
 	}
 	if d.submissionFLOPs > 2e6 || !e.stale() {
-		t.Errorf("after slow submissions %d operations are allowed, the program is cut for %d", d.submissionFLOPs, e.p.budget)
+		t.Errorf("after slow submissions %d operations are allowed, the program is cut for %d", d.submissionFLOPs, e.budget)
 	}
 	after, err := devicetest.Run(t.Context(), d, c)
 	if err != nil {

@@ -3,7 +3,9 @@
 package webgpu
 
 import (
+	"bytes"
 	"context"
+	"slices"
 	"testing"
 	"time"
 
@@ -98,6 +100,58 @@ func TestStep(t *testing.T) {
 	ten, replays := after(10)
 	if ten != one || replays != 11 {
 		t.Errorf("%d runs made %d objects and writes in %d replays, 2 runs made %d", 11, ten, replays, one)
+	}
+}
+
+// TestOtherCuts asks that a program whose submissions are to be of another size makes no bind group or buffer for it where its
+// dispatches can stay, and computes the same.
+func TestOtherCuts(t *testing.T) {
+	d := open(t)
+	d.Caps()
+	counts := &counted{driver: d.drv}
+	d.drv = counts
+	c := devicetest.Chain() // six kernels, the largest of 1.5 million operations
+	d.submissionFLOPs = 4e6
+	x, err := d.Compile(t.Context(), c.Graph)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer x.Close()
+	states := map[string]device.Buffer{}
+	for name, h := range c.States {
+		b, err := d.Upload(t.Context(), h.Type, bytes.NewReader(encode(h.Type, h.F32)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer b.Release()
+		states[name] = b
+	}
+	if err := x.Bind(states); err != nil {
+		t.Fatal(err)
+	}
+	e := x.(*exec)
+	run := func() []float32 {
+		t.Helper()
+		counts.made = 0
+		out, err := x.Run(t.Context(), c.Feeds)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return slices.Clone(out["y"].F32)
+	}
+	want := run()
+	for _, x := range []struct {
+		budget int64
+		anew   bool
+	}{{2e6, false}, {8e6, false}, {1.5e6, false}, {100e3, true}, {200e3, true}, {100e6, true}, {2e6, false}} {
+		before := e.cuts
+		d.submissionFLOPs = x.budget
+		if got := run(); !slices.Equal(got, want) {
+			t.Errorf("cut for submissions of %d operations it computes something else", x.budget)
+		}
+		if anew := counts.made > 0; anew != x.anew || e.cuts == before && !anew {
+			t.Errorf("cut for submissions of %d operations, the program has %d cuts, before %d, and made %d bind groups and buffers", x.budget, e.cuts, before, counts.made)
+		}
 	}
 }
 
