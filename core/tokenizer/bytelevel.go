@@ -13,23 +13,30 @@ type byteLevel struct {
 	raw                bool // words stay bytes: the model behind reads them as the characters they stand for
 }
 
-var (
-	byteRunes [256]rune
-	runeBytes = map[rune]byte{}
-	gpt2      = sync.OnceValue(func() *pattern { return mustCompile(gpt2Pattern) }) // a page starts sooner without it
-)
-
-func init() {
-	// Printable bytes stand for themselves, the others for the characters from U+0100 on, in order.
+// byteRunes are the characters of all bytes: printable ones stand for themselves, the others are those from U+0100 on, in order.
+var byteRunes = func() (table [256]rune) {
 	next := rune(0x100)
-	for b := range 256 {
-		r := rune(b)
-		if !(b >= '!' && b <= '~' || b >= 0xA1 && b <= 0xAC || b >= 0xAE) {
-			r, next = next, next+1
+	for b := range table {
+		if r := rune(b); r >= '!' && r <= '~' || r >= 0xA1 && r <= 0xAC || r >= 0xAE {
+			table[b] = r
+		} else {
+			table[b], next = next, next+1
 		}
-		byteRunes[b], runeBytes[r] = r, byte(b)
 	}
-}
+	return table
+}()
+
+// What follows is made when it is first needed: a page starts sooner.
+var (
+	runeBytes = sync.OnceValue(func() map[rune]byte {
+		bytes := map[rune]byte{}
+		for b, r := range byteRunes {
+			bytes[r] = byte(b)
+		}
+		return bytes
+	})
+	gpt2 = sync.OnceValue(func() *pattern { return mustCompile(gpt2Pattern) })
+)
 
 func (l byteLevel) split(text string, first bool, yield func(string, bool)) {
 	give := yield
@@ -64,10 +71,11 @@ func (byteLevelDecoder) growth() growth { return growth{3, 0} } // a stray byte 
 
 func (byteLevelDecoder) decode(tokens []string) []string {
 	var bytes []byte
+	byteOf := runeBytes()
 	for _, token := range tokens {
 		start := len(bytes)
 		for _, r := range token {
-			b, ok := runeBytes[r]
+			b, ok := byteOf[r]
 			if !ok {
 				bytes = append(bytes[:start], token...)
 				break

@@ -211,7 +211,7 @@ func ranksOf(tok *Tokenizer) string {
 		}
 		bytes := make([]byte, 0, len(token))
 		for _, r := range token {
-			bytes = append(bytes, runeBytes[r])
+			bytes = append(bytes, runeBytes()[r])
 		}
 		fmt.Fprintf(&b, "%s %d\n", base64.StdEncoding.EncodeToString(bytes), vocab[token])
 	}

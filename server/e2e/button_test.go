@@ -35,13 +35,19 @@ func (p *tab) newest() (dir string, logged []wire.Stepped, args string) {
 }
 
 // The one button trains on WebGPU, and every loss is that of the same recipe on the CPU of this machine; though the page is
-// reloaded in the middle of it, and the graphics process dies.
+// reloaded in the middle of it, and the graphics process dies. It is pressed as soon as the page lets it be, which is long before the
+// trainer is there.
 func TestEndToEndButtonWebGPU(t *testing.T) {
 	address, _ := serving(t)
-	p := open(t, workertest.Start(t), address+"/en/")
+	p := &tab{workertest.Start(t).Visit(address + "/en/"), t}
 	defer p.Close()
-	p.on("WebGPU")
 	p.press("train-now")
+	p.until(soon, "a word that it was heard", `document.getElementById("toast").textContent.includes("on its way")`)
+	if workertest.Eval[bool](p.Page, "honeMarks.ready !== undefined") {
+		t.Error("the trainer was there before the button could be pressed")
+	}
+	p.ready()
+	p.on("WebGPU")
 	p.until(5*time.Minute, "some steps", stepped(3))
 	p.press("save-now")
 	p.until(soon, "a State in the page's storage", savedState)

@@ -36,7 +36,7 @@ func open(t testing.TB, b *workertest.Browser, address string) *tab {
 // ready waits until the page can be used.
 func (p *tab) ready() {
 	p.t.Helper()
-	if !p.Wait(`globalThis.honeMarks && honeMarks.ready !== undefined || document.querySelector("#failure:not([hidden])")`, 2*time.Minute) {
+	if !p.Wait(`globalThis.honeMarks && honeMarks.drawn !== undefined || document.querySelector("#failure:not([hidden])")`, 2*time.Minute) {
 		p.t.Fatalf("the page does not become ready; it shows\n%s", p.shown())
 	}
 	p.noFailure()

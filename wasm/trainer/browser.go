@@ -135,6 +135,9 @@ func bundle() host.Bundle {
 			if list != nil {
 				return list, nil
 			}
+			if text, err := settled(js.Global().Get("manifest")); err == nil && text.String() != "" {
+				return list, json.Unmarshal([]byte(text.String()), &list)
+			}
 			body, err := open(ctx, "manifest.json")
 			if err != nil {
 				return nil, err

@@ -127,6 +127,10 @@ const own = {
 addEventListener("click", (event) => {
   const e = event.target.closest?.("button, a[href^='#']");
   if (!e || e.disabled || e.getAttribute("aria-disabled") === "true") return;
+  if ("early" in e.dataset) { // it waits for the worker; once is enough
+    e.setAttribute("aria-disabled", "true");
+    toast($("toast").dataset.early);
+  }
   if (e.dataset.page) Promise.resolve(own[e.dataset.page](e)).catch((error) => toast(error.message));
   if (e.dataset.act) act(e.dataset.act, values(e));
   if (e.dataset.to) $(e.dataset.to).scrollIntoView();
@@ -214,4 +218,5 @@ for (const e of document.querySelectorAll("[data-remember]")) {
 // A page that is out of sight may be gone without a word: the worker saves the run.
 document.addEventListener("visibilitychange", () => { if (document.hidden) send({ type: "hidden" }); });
 
+for (const e of document.querySelectorAll("[data-early]")) e.disabled = false; // what is pressed before the worker is there, it does then
 send({ type: "open", language: root.lang, url: location.href, models: "models" in document.body.dataset, mirrors: JSON.parse(document.body.dataset.mirrors) });

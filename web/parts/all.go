@@ -20,8 +20,11 @@ type Part struct {
 	Draw func(*State) templ.Component
 }
 
-// Parts are all pieces of the page.
+// Parts are all pieces of the page. The first Top of them are what its user sees when it opens, with the one button: these are drawn
+// before the others then.
 var Parts = []Part{
-	{"head", Head}, {"hero", Hero}, {"bar", Bar}, {"model", Model}, {"data", Data}, {"method", Method},
-	{"train", Train}, {"try", Ask}, {"save", Save}, {"runs", RunsOf},
+	{"hero", Hero}, {"bar", Bar},
+	{"head", Head}, {"model", Model}, {"data", Data}, {"method", Method}, {"train", Train}, {"try", Ask}, {"save", Save}, {"runs", RunsOf},
 }
+
+const Top = 2

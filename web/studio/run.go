@@ -42,12 +42,14 @@ func useTiny(s *parts.State) {
 	}
 }
 
-// trainNow is the newcomer's button.
+// trainNow is the newcomer's button. Who presses it before the host has said what there is does not press it again.
 func (t *Studio) trainNow() {
 	t.mu.Lock()
 	alive := t.s.Run.Alive()
+	t.hurry = !t.s.Ready
+	hurry := t.hurry
 	t.mu.Unlock()
-	if alive {
+	if alive || hurry {
 		return
 	}
 	t.change(useTiny)

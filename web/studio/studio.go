@@ -86,6 +86,8 @@ type Studio struct {
 	charts  map[string]string // the same of charts, as JSON
 	url     string
 	due     bool // a redraw is on its way
+	opened  bool // what is at the top was drawn
+	hurry   bool // the one button was pressed before all was ready
 	last    time.Time
 	marks   []string
 	marked  map[string]bool
@@ -111,7 +113,8 @@ func New(o Options) *Studio {
 		cancel: map[string]context.CancelFunc{}, turn: map[string]int{}, overlay: map[string][]wire.Stepped{}}
 }
 
-// Open greets the page: it asks the host what there is and draws everything, once: until then the page is as the server has drawn it.
+// Open greets the page: it asks the host what there is and draws everything, what is at the top first: until then the page is as the
+// server has drawn it.
 // ctx ends all that the studio asks for.
 func (t *Studio) Open(ctx context.Context, o Opening) {
 	t.mu.Lock()
@@ -149,9 +152,18 @@ func (t *Studio) hello(first bool) {
 		}
 	})
 	if err == nil && first {
-		t.mark("ready")
+		t.mu.Lock()
+		t.marked["ready"], t.marks = true, append(t.marks, "ready")
+		t.draw() // now, not beside what follows
+		t.mu.Unlock()
 		t.examples()
 		t.attach()
+		t.mu.Lock()
+		hurry := t.hurry
+		t.mu.Unlock()
+		if hurry {
+			t.trainNow()
+		}
 		if h.Kind == "" {
 			t.hello(false) // with the device, which is opened now
 		}
@@ -212,7 +224,14 @@ func (t *Studio) redraw() {
 // draw sends what has changed since the last time.
 func (t *Studio) draw() {
 	var u Update
-	for _, p := range parts.Parts {
+	due := parts.Parts
+	if !t.opened {
+		t.opened, due = true, due[:parts.Top]
+		defer t.redraw()
+	} else if !t.marked["drawn"] {
+		t.marked["drawn"], t.marks = true, append(t.marks, "drawn")
+	}
+	for _, p := range due {
 		var b bytes.Buffer
 		if err := p.Draw(t.s).Render(t.ctx, &b); err != nil {
 			continue // the context has ended: nobody looks any more

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"hone/core/wire"
+	"hone/web/parts"
 )
 
 // fake is a host that answers from a table and remembers what it was asked.
@@ -60,10 +61,19 @@ type tab struct {
 	texts  []Text
 	url    string
 	host   *fake
+	first  []Fragment // of the first update
 	*Studio
 }
 
 func open(t *testing.T, language string) *tab {
+	t.Helper()
+	b := waiting(t)
+	b.open(language)
+	return b
+}
+
+// waiting is a tab whose page has not said yet that it is there.
+func waiting(t *testing.T) *tab {
 	t.Helper()
 	b := &tab{t: t, parts: map[string]string{}, charts: map[string]Chart{}, host: &fake{}}
 	host := wire.Host{Version: "1", Device: "Test adapter", Kind: "webgpu", Storage: wire.Storage{Used: 5e6, Quota: 1e9},
@@ -106,6 +116,9 @@ func open(t *testing.T, language string) *tab {
 	b.Studio = New(Options{Link: b.host, Out: func(u Update) {
 		b.mu.Lock()
 		defer b.mu.Unlock()
+		if b.first == nil {
+			b.first = u.Fragments
+		}
 		for _, f := range u.Fragments {
 			b.parts[f.ID] = f.HTML
 		}
@@ -119,11 +132,16 @@ func open(t *testing.T, language string) *tab {
 			b.url = u.URL
 		}
 	}})
-	ctx, cancel := context.WithCancel(t.Context())
-	t.Cleanup(cancel)
+	return b
+}
+
+func (b *tab) open(language string) {
+	b.t.Helper()
+	ctx, cancel := context.WithCancel(b.t.Context())
+	b.t.Cleanup(cancel)
 	b.Open(ctx, Opening{Language: language, URL: "http://localhost/" + language + "/"})
 	b.sees("hero", "Test adapter")
-	return b
+	b.sees("runs", "tiny")
 }
 
 func event(run string, seq uint64, e wire.Event) wire.Frame {
@@ -166,6 +184,40 @@ func (b *tab) sees(part, text string) {
 func (b *tab) lacks(part, text string) {
 	b.t.Helper()
 	b.until(fmt.Sprintf("%s without %q", part, text), func() bool { return !strings.Contains(b.parts[part], text) })
+}
+
+// TestOpening asks that what is at the top of the page comes first, with a button that can be pressed, and then the rest.
+func TestOpening(t *testing.T) {
+	b := open(t, "en")
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.first) != parts.Top || b.first[0].ID != "hero" || strings.Contains(b.first[0].HTML, "disabled") {
+		t.Errorf("first came %+v", b.first)
+	}
+	if len(b.parts) != len(parts.Parts) {
+		t.Errorf("%d of %d parts were drawn", len(b.parts), len(parts.Parts))
+	}
+}
+
+// TestTrainNowEarly presses the button before the page has said that it is there.
+func TestTrainNowEarly(t *testing.T) {
+	b := waiting(t)
+	b.do("train_now")
+	b.do("train_now")
+	b.open("en")
+	b.sees("bar", "Loading model and data")
+	b.until("start", func() bool { _, ok := last[wire.Start](b.host); return ok })
+	b.host.mu.Lock()
+	defer b.host.mu.Unlock()
+	starts := 0
+	for _, r := range b.host.asked {
+		if _, ok := r.(wire.Start); ok {
+			starts++
+		}
+	}
+	if starts != 1 {
+		t.Errorf("%d runs were started", starts)
+	}
 }
 
 func TestTrainNow(t *testing.T) {

@@ -9,6 +9,7 @@ var (
 	BarProgress  = Text{"Progress of the training", "训练进度"}
 	CPUToo       = Text{"The tiny model trains all the same, only slower.", "小模型照样能训练，只是慢一些。"}
 	Copied       = Text{"Copied", "已复制"}
+	Early        = Text{"The trainer is on its way; training begins as soon as it is here.", "训练器正在赶来，一到就开始训练。"}
 	Storing      = Text{"Storing the files…", "正在保存文件……"}
 	LinkCopied   = Text{"The link is in the clipboard: it has the settings, never data.", "链接已复制：只含设置，不含数据。"}
 	LinkShown    = Text{"The link stands in the address bar: it has the settings, never data.", "链接已在地址栏中：只含设置，不含数据。"}

@@ -63,6 +63,8 @@ importScripts("opfs.js", "webgpu.js", "wasm_exec.js");
     }
   };
 
+  // The list of what comes with the program arrives while that is compiled; without it the program asks, and says what is wrong.
+  globalThis.manifest = fetch("bundle/manifest.json").then((answer) => answer.ok ? answer.text() : "", () => "");
   const mounted = fs.mount();
   const program = WebAssembly.compileStreaming(fetch("trainer.wasm"));
   const start = async () => {

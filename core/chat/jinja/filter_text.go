@@ -8,10 +8,10 @@ import (
 	"unicode"
 )
 
-// filters by name. The map is filled in init because a filter may call another.
+// filters by name.
 var filters map[string]func(r *run, v Value, a args) Value
 
-func init() {
+func makeFilters() {
 	filters = map[string]func(r *run, v Value, a args) Value{
 		// of strings
 		"upper": stringFilter("upper"), "lower": stringFilter("lower"), "capitalize": stringFilter("capitalize"),

@@ -13,6 +13,7 @@ package jinja
 
 import (
 	"fmt"
+	"sync"
 	"time"
 )
 
@@ -55,9 +56,14 @@ type Template struct {
 // maxSource bounds the bytes of a template; those of models have a few thousand.
 const maxSource = 256 << 10
 
+// builtins fills the tables of what templates may call, before the first of them is read: a page that opens does not wait for it.
+// Some call others of their table, which the compiler takes for a cycle where they are written as its value.
+var builtins = sync.OnceFunc(func() { makeFilters(); makeTests(); makeMethods() })
+
 // Parse reads a template.
 func Parse(source string) (t *Template, err error) {
 	defer catch(&err)
+	builtins()
 	if len(source) > maxSource {
 		fail("the template has %d bytes; at most %d are accepted", len(source), maxSource)
 	}

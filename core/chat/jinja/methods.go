@@ -14,7 +14,7 @@ var (
 	dictMethods   map[string]func(r *run, d *Dict, a args) Value
 )
 
-func init() {
+func makeMethods() {
 	strip := func(name string, left, right bool) func(*run, Text, args) Value {
 		return func(r *run, t Text, a args) Value {
 			r.work(len(t.S))

@@ -9,7 +9,7 @@ import (
 // tests by name, for "is".
 var tests map[string]func(r *run, v Value, a args) bool
 
-func init() {
+func makeTests() {
 	of := func(f func(Value) bool) func(*run, Value, args) bool {
 		return func(_ *run, v Value, a args) bool {
 			a.bind("the test")
