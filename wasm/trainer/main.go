@@ -32,19 +32,20 @@ func main() {
 	http.DefaultTransport = &hub.Roundabout{Direct: direct, Server: address("../../hub/")}
 	http.DefaultClient.Transport = http.DefaultTransport
 	gpu := &graphics{}
-	t := &tab{options: host.Options{
+	t := &tab{begun: make(chan struct{}), options: host.Options{
 		Dir: "/", Device: gpu.open, Reason: gpu.reason, Storage: storage, SaveEvery: saveEvery,
 		Bundle: bundle(), Server: host.Server{Models: address("../../models/")},
 		HTTP: &http.Client{Transport: direct},
 	}}
 	t.page = studio.New(studio.Options{Link: t, Out: update, Store: store, Deliver: deliver, Storage: func() wire.Storage { return storage(context.Background()) }})
-	t.begin()
 	receive := js.FuncOf(func(_ js.Value, args []js.Value) any {
 		go t.take(args[0].String())
 		return nil
 	})
 	js.Global().Set("receive", receive)
-	js.Global().Call("listening")
+	js.Global().Call("listening") // what the page has said is read while the browser opens files
+	t.begin()
+	close(t.begun)
 	select {}
 }
 
@@ -64,6 +65,7 @@ func (t *tab) take(text string) {
 		post("failed", map[string]any{"error": "a message to the worker is not understood: " + err.Error()})
 		return
 	}
+	<-t.begun
 	switch m.Type {
 	case "open":
 		t.mirrors = m.Mirrors

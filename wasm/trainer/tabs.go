@@ -26,6 +26,7 @@ type tab struct {
 	me      string            // among the tabs
 	mirrors map[string]string // see studio.Opening
 	raw     atomic.Bool       // the page speaks in frames
+	begun   chan struct{}     // closed once it is known which tab has the workspace
 
 	mu       sync.Mutex
 	host     *host.Host // of this tab; nil: another one has the workspace
