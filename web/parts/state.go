@@ -118,6 +118,12 @@ func (s *State) T(t words.Text, args ...any) string {
 	return t.With(s.Language, args...)
 }
 
+// why is a sentence of the program in the language of the page, where it is known there.
+func (s *State) why(text string) string {
+	detail, _ := words.Detail(s.Language, text)
+	return detail
+}
+
 // Setting is the value of a recipe's setting as a flag has it: the user's, or the default.
 func (s *State) Setting(name string) string {
 	if v, ok := s.Settings[name]; ok {

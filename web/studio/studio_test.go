@@ -199,6 +199,18 @@ func TestOpening(t *testing.T) {
 	}
 }
 
+// TestDetailsInChinese asks that what goes wrong is said in Chinese where it is known, with the program's own words beside it.
+func TestDetailsInChinese(t *testing.T) {
+	b := open(t, "zh")
+	b.do("train_now")
+	b.sees("bar", "正在")
+	const id, reason = "tiny/v2-20260103-000000", "data/mine.jsonl: row 3 (line 4): the row is of the format messages, those before it are alpaca; a file has one format"
+	b.until("start", func() bool { _, ok := last[wire.Start](b.host); return ok })
+	b.Told(event(id, 1, wire.Failed{Reason: reason}))
+	b.sees("bar", "data/mine.jsonl 第 3 条（第 4 行）：这一条的格式是 messages，前面的是 alpaca")
+	b.sees("bar", `title="`+reason+`"`)
+}
+
 // TestTrainNowEarly presses the button before the page has said that it is there.
 func TestTrainNowEarly(t *testing.T) {
 	b := waiting(t)
