@@ -48,11 +48,7 @@ func Create(outputDir, model, tag string, now time.Time) (Run, error) {
 		f.Close()
 		defer os.Remove(claim)
 		// Who had the claim before may have made the directory and gone between the listing and the claim.
-		made, err := filepath.Glob(filepath.Join(globQuote(parent), fmt.Sprintf("v%d-*", n)))
-		if err != nil {
-			return Run{}, err
-		}
-		if len(made) > 0 {
+		if len(Glob(parent, fmt.Sprintf("v%d-*", n))) > 0 {
 			os.Remove(claim)
 			continue
 		}
@@ -80,11 +76,6 @@ func ParseName(name string) (number int, started string, ok bool) {
 	}
 	number, _ = strconv.Atoi(m[1]) // nine digits
 	return number, m[2], true
-}
-
-// globQuote makes a path match itself only.
-func globQuote(path string) string {
-	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(path)
 }
 
 // nextNumber is one more than the highest number among runs and claims, counted from 0 as ms-swift does.

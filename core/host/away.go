@@ -88,8 +88,7 @@ func (h *Host) goAway(id string, a away) (*far, error) {
 
 // rejoin follows the runs again that were away when the workspace was last closed.
 func (h *Host) rejoin() {
-	found, _ := filepath.Glob(filepath.Join(quoted(filepath.Join(h.dir, runsDir)), "*", "v*", awayFile)) // the pattern is well formed
-	for _, path := range found {
+	for _, path := range checkpoint.Glob(filepath.Join(h.dir, runsDir), "*/v*/"+awayFile) {
 		var a away
 		if !readFile(path, &a) || a.There == home {
 			continue

@@ -75,8 +75,7 @@ func (h *Host) hello(ctx context.Context, soon bool) (wire.Host, error) {
 func modelDirs(dir string) []string {
 	var out []string
 	for _, pattern := range []string{"*", "*/*"} {
-		found, _ := filepath.Glob(filepath.Join(quoted(dir), filepath.FromSlash(pattern), "config.json")) // the pattern is well formed
-		for _, f := range found {
+		for _, f := range checkpoint.Glob(dir, pattern+"/config.json") {
 			out = append(out, filepath.Dir(f))
 		}
 	}
@@ -90,8 +89,7 @@ func (h *Host) cached() (out, halves []wire.Model) {
 		return nil, nil
 	}
 	seen, half := map[string]bool{}, map[string]wire.Model{}
-	found, _ := filepath.Glob(filepath.Join(quoted(home), "hub", "*", "models", "*", "*", ".listing"))
-	for _, f := range found {
+	for _, f := range checkpoint.Glob(home, "hub/*/models/*/*/.listing") {
 		dir := filepath.Dir(f)
 		id, name := hub.IDOf(dir), hub.NameOf(dir)
 		if id == "" || seen[name] {
@@ -118,8 +116,7 @@ func (h *Host) cached() (out, halves []wire.Model) {
 func (h *Host) begun() (halves []wire.Model) {
 	dir := filepath.Join(h.dir, modelsDir)
 	for _, pattern := range []string{"*", "*/*"} {
-		found, _ := filepath.Glob(filepath.Join(quoted(dir), filepath.FromSlash(pattern), ".*"+partSuffix)) // the pattern is well formed
-		for _, f := range found {
+		for _, f := range checkpoint.Glob(dir, pattern+"/.*"+partSuffix) {
 			if at := filepath.Dir(f); isMissing(filepath.Join(at, "config.json")) {
 				name := strings.TrimPrefix(h.name(at), modelsDir+"/")
 				halves = append(halves, wire.Model{Path: fromServer + name, Name: name, Bytes: used(at)})
@@ -238,8 +235,7 @@ func (h *Host) delete(ctx context.Context, r wire.Delete) (wire.Storage, error) 
 // deletable is where something lies that may be deleted: what the user brought or made.
 func (h *Host) deletable(name string) (string, error) {
 	if home, err := hub.Home(); err == nil {
-		found, _ := filepath.Glob(filepath.Join(quoted(home), "hub", "*", "models", "*", "*"))
-		for _, dir := range found {
+		for _, dir := range checkpoint.Glob(home, "hub/*/models/*/*") {
 			if hub.NameOf(dir) == name {
 				return filepath.Dir(dir), nil
 			}

@@ -80,11 +80,7 @@ func (s *standing) take(e wire.Event) bool {
 // runs lists all runs, the newest first.
 func (h *Host) runs() (wire.RunList, error) {
 	list := wire.RunList{Runs: []wire.Run{}}
-	dirs, err := filepath.Glob(filepath.Join(quoted(filepath.Join(h.dir, runsDir)), "*", "v*", checkpoint.ArgsFile))
-	if err != nil {
-		return list, err
-	}
-	for _, args := range dirs {
+	for _, args := range checkpoint.Glob(filepath.Join(h.dir, runsDir), "*/v*/"+checkpoint.ArgsFile) {
 		dir := filepath.Dir(args)
 		_, started, ok := checkpoint.ParseName(filepath.Base(dir))
 		if !ok {
@@ -213,11 +209,6 @@ func (h *Host) note(r wire.Note) error {
 	}
 	s.Note = r.Text
 	return replaceFile(path, s)
-}
-
-// quoted makes a path match itself only.
-func quoted(path string) string {
-	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(path)
 }
 
 // isMissing says that there is nothing of a name.

@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 
 	"hone/core/checkpoint"
@@ -138,8 +137,8 @@ func newest(dir string, depth int) (checkpoint.Run, bool) {
 	var runs []found
 	pattern := "v*"
 	for range depth {
-		paths, _ := filepath.Glob(filepath.Join(globQuoted(dir), pattern)) // the pattern is well formed
-		pattern = filepath.Join("*", pattern)
+		paths := checkpoint.Glob(dir, pattern)
+		pattern = "*/" + pattern
 		for _, p := range paths {
 			n, started, ok := checkpoint.ParseName(filepath.Base(p))
 			if !ok {
@@ -162,9 +161,4 @@ func newest(dir string, depth int) (checkpoint.Run, bool) {
 	})
 	abs, err := filepath.Abs(last.dir)
 	return checkpoint.Run{Dir: abs}, err == nil
-}
-
-// globQuoted makes a path match itself only.
-func globQuoted(path string) string {
-	return regexp.MustCompile(`[\\*?\[]`).ReplaceAllString(path, `\$0`)
 }
