@@ -66,7 +66,7 @@ func (h *Host) fetch(ctx context.Context, r wire.Fetch, part parts) (any, error)
 	m, err := h.describe(p.Dir)
 	m.Path = r.Of
 	if p.Hub != "" {
-		m.Name = p.ID
+		m.Name = shown(p.Dir)
 		if !strings.Contains(r.Of, "@") { // so that it is this hub's from now on, too
 			m.Path = hub.NameOf(p.Dir)
 		}

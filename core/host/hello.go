@@ -91,25 +91,34 @@ func (h *Host) cached() (out, halves []wire.Model) {
 	seen, half := map[string]bool{}, map[string]wire.Model{}
 	for _, f := range checkpoint.Glob(home, "hub/*/models/*/*/.listing") {
 		dir := filepath.Dir(f)
-		id, name := hub.IDOf(dir), hub.NameOf(dir)
-		if id == "" || seen[name] {
+		asked := hub.AskedFor(dir) // whoever chooses it, or asks for the rest, means the same revision
+		if hub.IDOf(dir) == "" || seen[asked] {
 			continue
 		}
 		m, err := h.describe(dir)
 		if err != nil {
-			half[name] = wire.Model{Path: name, Name: id, Bytes: used(dir)}
+			half[asked] = wire.Model{Path: asked, Name: shown(dir), Bytes: used(dir)}
 			continue
 		}
-		seen[name] = true
-		m.Path, m.Name = name, id
+		seen[asked] = true
+		m.Path, m.Name = asked, shown(dir)
 		out = append(out, m)
 	}
-	for _, name := range slices.Sorted(maps.Keys(half)) {
-		if !seen[name] { // of another revision there is all
-			halves = append(halves, half[name])
+	for _, asked := range slices.Sorted(maps.Keys(half)) {
+		if !seen[asked] { // of another commit there is all
+			halves = append(halves, half[asked])
 		}
 	}
 	return out, halves
+}
+
+// shown is what a model of the cache is called: its id, and the revision where one was asked for.
+func shown(dir string) string {
+	_, revision, pinned := strings.Cut(hub.AskedFor(dir), "@")
+	if !pinned {
+		return hub.IDOf(dir)
+	}
+	return hub.IDOf(dir) + "@" + revision[:min(len(revision), 12)]
 }
 
 // begun are the models of the page's server of which not all is here.
@@ -146,7 +155,7 @@ func (h *Host) inspect(ctx context.Context, r wire.Inspect, part parts) (wire.Mo
 	m, err := h.describe(at)
 	m.Path = r.Model
 	if hub.IDOf(at) != "" {
-		m.Name = hub.IDOf(at)
+		m.Name = shown(at)
 	}
 	m.Bundled = strings.HasPrefix(h.name(at), bundleDir+"/")
 	return m, err
@@ -236,9 +245,13 @@ func (h *Host) delete(ctx context.Context, r wire.Delete) (wire.Storage, error) 
 func (h *Host) deletable(name string) (string, error) {
 	if home, err := hub.Home(); err == nil {
 		for _, dir := range checkpoint.Glob(home, "hub/*/models/*/*") {
-			if hub.NameOf(dir) == name {
-				return filepath.Dir(dir), nil
+			if hub.AskedFor(dir) != name {
+				continue
 			}
+			if name != hub.NameOf(dir) { // a revision: others stay
+				return dir, nil
+			}
+			return filepath.Dir(dir), nil
 		}
 	}
 	if half, ok := strings.CutPrefix(name, fromServer); ok {

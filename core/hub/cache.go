@@ -199,6 +199,7 @@ func (r *repository) download(ctx context.Context, l listing) (Place, error) {
 		return Place{}, err
 	}
 	defer lock.Release()
+	l.Revision = r.revision
 	raw, err := json.MarshalIndent(l, "", "  ")
 	if err != nil {
 		return Place{}, err

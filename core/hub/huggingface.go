@@ -17,8 +17,9 @@ type file struct {
 
 // listing is what a repository holds at a commit.
 type listing struct {
-	Commit string `json:"commit"`
-	Files  []file `json:"files"`
+	Commit   string `json:"commit"`
+	Revision string `json:"revision,omitempty"` // that was asked for; empty: none
+	Files    []file `json:"files"`
 }
 
 // listHuggingFace asks for /api/models/<id>/revision/<revision>?blobs=true: a "sha" and "siblings" with sizes and hashes.

@@ -1,0 +1,80 @@
+package host
+
+import (
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"hone/core/golden"
+	"hone/core/hub/hubtest"
+	"hone/core/wire"
+)
+
+// A download of another revision than the usual one that is cut off goes on with that revision, though the branch has moved on.
+func TestRestOfARevision(t *testing.T) {
+	at := golden.Own(t, "tiny_llama")
+	files := map[string][]byte{}
+	entries, err := os.ReadDir(at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if files[e.Name()], err = os.ReadFile(filepath.Join(at, e.Name())); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := hubtest.New(t)
+	for _, v := range s.Environ(t) {
+		name, value, _ := strings.Cut(v, "=")
+		t.Setenv(name, value)
+	}
+	old := s.Add("models", "org/tiny", files)
+	newer := map[string][]byte{"README.md": []byte("newer")}
+	for name, data := range files {
+		newer[name] = data
+	}
+	s.Add("models", "org/tiny", newer)
+	h := open(t, t.TempDir())
+	s.Status = func(r hubtest.Request) (int, string) {
+		if strings.Contains(r.Path, "model.safetensors") {
+			return http.StatusForbidden, ""
+		}
+		return 0, ""
+	}
+	asked := "org/tiny@" + old.Commit
+	refusal(h, wire.Fetch{What: "model", Of: asked})
+	halves := ask[wire.Host](h, wire.Hello{}).Halves
+	if len(halves) != 1 || halves[0].Path != asked || halves[0].Name != asked[:len("org/tiny@")+12] {
+		t.Fatalf("cut off are %+v, want %s", halves, asked)
+	}
+	s.Status = nil
+	if m := ask[wire.Model](h, wire.Fetch{What: "model", Of: halves[0].Path}); m.Path != asked || m.Architecture != "llama" {
+		t.Errorf("the rest makes it %+v", m)
+	}
+	for _, r := range s.Requests("/resolve/") {
+		if !strings.Contains(r.Path, old.Commit) {
+			t.Errorf("%s is of another revision", r.Path)
+		}
+	}
+	hello := ask[wire.Host](h, wire.Hello{})
+	if len(hello.Halves) != 0 {
+		t.Errorf("cut off are still %+v", hello.Halves)
+	}
+	if i := slices.IndexFunc(hello.Models, func(m wire.Model) bool { return m.Path == asked }); i < 0 {
+		t.Errorf("to be chosen are %+v", hello.Models)
+	}
+	ask[wire.Model](h, wire.Fetch{What: "model", Of: "org/tiny"}) // the newer one lies beside it
+	ask[wire.Storage](h, wire.Delete{Path: asked})
+	var left []string
+	for _, m := range ask[wire.Host](h, wire.Hello{}).Models {
+		if !m.Bundled {
+			left = append(left, m.Path)
+		}
+	}
+	if !slices.Equal(left, []string{"org/tiny"}) {
+		t.Errorf("after it was deleted there are %q", left)
+	}
+}
