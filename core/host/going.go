@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -50,9 +51,28 @@ const mostTries = 3
 
 func (h *Host) markPath() string { return filepath.Join(h.dir, hidden, "going.json") }
 
+// leftovers are files that nobody asks for any more once the workspace is opened again: what was being stored when its tab was closed,
+// and what was made for the user to take away.
+var leftovers = []string{dataDir + "/.put-*", modelsDir + "/*/.put-*", modelsDir + "/*/*/.put-*", exportsDir + "/*"}
+
+// sweep removes them. One that another tab is just storing is in use, which keeps it.
+func (h *Host) sweep() {
+	for _, pattern := range leftovers {
+		for _, path := range checkpoint.Glob(h.dir, pattern) {
+			os.RemoveAll(path)
+		}
+	}
+}
+
 // GoOn goes on with the run that was going on when the workspace was last closed, or its process or tab ended. It gives the run's
 // ID; "" where there is none.
 func (h *Host) GoOn(ctx context.Context) (string, error) {
+	defer func() {
+		h.mu.Lock()
+		h.unfinished = ""
+		h.mu.Unlock()
+	}()
+	h.sweep()
 	h.rejoin()
 	var m mark
 	if !readFile(h.markPath(), &m) || m.Run == "" {
@@ -65,11 +85,25 @@ func (h *Host) GoOn(ctx context.Context) (string, error) {
 	if h.awayRun(m.Run) != nil { // it was about to leave
 		return "", nil
 	}
-	name, err := h.again(ctx, m, func(string, any) {})
+	_, err := h.again(ctx, m, func(string, any) {})
 	if to := h.refuge(err); to != "" { // there was room for it, and now there is not
 		return m.Run, h.moveUp(ctx, m.Run, wire.Server{URL: to}, func(string, any) {})
 	}
-	return name.Run, err
+	return m.Run, err
+}
+
+// marked is the run that GoOn will go on with, as far as the mark says; "" where there is none.
+func (h *Host) marked() string {
+	var m mark
+	var a away
+	if !readFile(h.markPath(), &m) || m.Run == "" || m.Tries >= mostTries {
+		return ""
+	}
+	dir, err := h.runDir(m.Run)
+	if err != nil || readFile(filepath.Join(dir, awayFile), &a) && a.There != home {
+		return ""
+	}
+	return m.Run
 }
 
 // start starts a run.
@@ -175,11 +209,13 @@ func (h *Host) carryOut(ctx context.Context, r recipe.Recipe, m mark, part parts
 }
 
 func (g *going) name() string {
+	return cmp.Or(g.known(), "that is being prepared")
+}
+
+// known is its ID, "" where it has none yet.
+func (g *going) known() string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.id == "" {
-		return "that is being prepared"
-	}
 	return g.id
 }
 

@@ -36,11 +36,13 @@ func (h *Host) hello(ctx context.Context, soon bool) (wire.Host, error) {
 	}
 	reply.Storage = h.storage(ctx)
 	h.mu.Lock()
+	reply.Going, reply.Begins = h.unfinished, h.unfinished != ""
 	if h.going != nil && !h.going.over.Load() { // one that has told its end is asked about then, and only tidies up
+		reply.Going, reply.Begins = h.going.known(), false
 		select {
 		case <-h.going.begun:
-			reply.Going = h.going.name()
 		default:
+			reply.Begins = reply.Going != ""
 		}
 	}
 	h.mu.Unlock()

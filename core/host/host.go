@@ -59,12 +59,13 @@ type Host struct {
 	dir     string
 	lock    *filelock.Lock
 
-	mu       sync.Mutex
-	going    *going          // nil: no run
-	far      map[string]*far // runs that are elsewhere, by ID
-	watchers map[int]func(wire.Frame)
-	last     int
-	closed   bool
+	mu         sync.Mutex
+	going      *going          // nil: no run
+	unfinished string          // the run that GoOn is about to go on with
+	far        map[string]*far // runs that are elsewhere, by ID
+	watchers   map[int]func(wire.Frame)
+	last       int
+	closed     bool
 
 	device  room // the device, and what is loaded there
 	plans   plans
@@ -88,6 +89,7 @@ func Open(o Options) (*Host, error) {
 	}
 	h := &Host{options: o, dir: dir, lock: lock, watchers: map[int]func(wire.Frame){}, far: map[string]*far{}}
 	h.device.open, h.device.plans = o.Device, &h.plans
+	h.unfinished = h.marked()
 	h.speeds.path = filepath.Join(dir, hidden, "speeds.json")
 	return h, nil
 }

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"hone/core/bundle"
+	"hone/core/checkpoint"
 	"hone/core/device"
 	"hone/core/device/cpu"
 	"hone/core/filelock"
@@ -351,11 +352,28 @@ func TestGoOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.Close()
+	for _, left := range []string{"data/.put-rows.jsonl", "models/own/.put-model.safetensors", "exports/merged.zip"} {
+		at := filepath.Join(dead, filepath.FromSlash(left))
+		if err := errors.Join(os.MkdirAll(filepath.Dir(at), 0o777), os.WriteFile(at, []byte("left"), 0o666)); err != nil {
+			t.Fatal(err)
+		}
+	}
 
 	h = open(t, dead)
+	if hello := ask[wire.Host](h, wire.Hello{}); hello.Going != name.Run || !hello.Begins {
+		t.Errorf("before it goes on the host says %q, %v", hello.Going, hello.Begins)
+	}
 	id, err := h.GoOn(t.Context())
 	if err != nil || id != name.Run {
 		t.Fatal(id, err)
+	}
+	if hello := ask[wire.Host](h, wire.Hello{}); hello.Begins {
+		t.Error("it goes on, and the host says that it is only loaded")
+	}
+	for _, pattern := range leftovers {
+		if found := checkpoint.Glob(dead, pattern); len(found) > 0 {
+			t.Errorf("left are %q", found)
+		}
 	}
 	if hello := ask[wire.Host](h, wire.Hello{}); hello.Going != id {
 		t.Errorf("%+v", hello)

@@ -13,7 +13,8 @@ type Host struct {
 	Halves  []Model `json:"halves,omitempty"` // models of which some files are here: Fetch of their path brings the rest
 	Data    []Data  `json:"data"`
 	Runs    []Run   `json:"runs"`
-	Going   string  `json:"going"` // the run that is going on
+	Going   string  `json:"going"`            // the run that is going on
+	Begins  bool    `json:"begins,omitempty"` // it is only being loaded
 
 	Servers []Known  `json:"servers,omitempty"` // where runs of this host can go on
 	Workers []Worker `json:"workers,omitempty"` // of a server

@@ -5,7 +5,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -38,11 +37,12 @@ func main() {
 		HTTP: &http.Client{Transport: direct},
 	}}
 	t.page = studio.New(studio.Options{Link: t, Out: update, Store: store, Deliver: deliver, Storage: func() wire.Storage { return storage(context.Background()) }})
-	receive := js.FuncOf(func(_ js.Value, args []js.Value) any {
-		go t.take(args[0].String())
+	in := newInbox()
+	js.Global().Set("receive", js.FuncOf(func(_ js.Value, args []js.Value) any {
+		in.put(args[0].String())
 		return nil
-	})
-	js.Global().Set("receive", receive)
+	}))
+	go in.each(t.take)
 	js.Global().Call("listening") // what the page has said is read while the browser opens files
 	t.begin()
 	close(t.begun)
@@ -58,7 +58,7 @@ type message struct {
 	studio.Act
 }
 
-// take takes a message of the page.
+// take takes a message of the page. What has to wait for something does so by itself.
 func (t *tab) take(text string) {
 	var m message
 	if err := json.Unmarshal([]byte(text), &m); err != nil {
@@ -83,11 +83,10 @@ func (t *tab) take(text string) {
 			post("failed", map[string]any{"error": err.Error()})
 			return
 		}
-		t.frame(f)
+		go t.frame(f)
 	case "env": // where hubs are, and their tokens
-		for name, value := range m.Env {
-			os.Setenv(name, cmp.Or(value, t.mirrors[name]))
-		}
+		t.surround(m.Env)
+		t.cast(envelope{Env: m.Env}) // another tab may be the one that asks hubs
 	case "measure":
 		runtime.GC()
 		var m runtime.MemStats
@@ -98,7 +97,7 @@ func (t *tab) take(text string) {
 		}
 		post("measured", map[string]any{"heap": m.HeapAlloc, "memory": js.Global().Get("wasm").Get("instance").Get("exports").Get("mem").Get("buffer").Get("byteLength").Float(), "gpu": json.RawMessage(gpu)})
 	case "hidden": // the page may be gone soon
-		t.save()
+		go t.save()
 	default:
 		post("failed", map[string]any{"error": fmt.Sprintf("the worker does not know messages of type %.40q", m.Type)})
 	}
@@ -159,7 +158,7 @@ func (t *tab) becomeHost() bool {
 	t.own(h)
 	go func() {
 		if id, err := h.GoOn(context.Background()); err != nil {
-			t.warn(id, err)
+			t.failed(id, err)
 		}
 	}()
 	return true

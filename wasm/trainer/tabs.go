@@ -3,10 +3,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"sync"
 	"sync/atomic"
 	"syscall/js"
@@ -42,10 +44,11 @@ type question struct {
 
 // envelope is what goes over the channel.
 type envelope struct {
-	From  string      `json:"from,omitempty"` // to the host
-	To    string      `json:"to,omitempty"`   // from the host, for one tab; without it for all
-	Host  bool        `json:"host,omitempty"` // a tab has become the host
-	Frame *wire.Frame `json:"frame,omitempty"`
+	From  string            `json:"from,omitempty"` // to the host
+	To    string            `json:"to,omitempty"`   // from the host, for one tab; without it for all
+	Host  bool              `json:"host,omitempty"` // a tab has become the host
+	Env   map[string]string `json:"env,omitempty"`  // where hubs are, and their tokens, as a user has said in one of the tabs
+	Frame *wire.Frame       `json:"frame,omitempty"`
 }
 
 // begin becomes the host, or watches until it can become it.
@@ -95,10 +98,17 @@ func (t *tab) told(f wire.Frame) {
 	}
 }
 
-// warn tells the page something that belongs to no request.
-func (t *tab) warn(run string, err error) {
-	data, _ := json.Marshal(wire.Warning{Text: err.Error()})
-	t.told(wire.Frame{V: wire.Version, Kind: wire.KindEvent, Run: run, Name: wire.Name(wire.Warning{}), Data: data})
+// failed tells the page that a run cannot go on, which belongs to no request.
+func (t *tab) failed(run string, err error) {
+	data, _ := json.Marshal(wire.Failed{Reason: err.Error()})
+	t.told(wire.Frame{V: wire.Version, Kind: wire.KindEvent, Run: run, Name: wire.Name(wire.Failed{}), Data: data})
+}
+
+// surround changes where hubs are, and their tokens.
+func (t *tab) surround(env map[string]string) {
+	for name, value := range env {
+		os.Setenv(name, cmp.Or(value, t.mirrors[name]))
+	}
 }
 
 func (t *tab) cast(e envelope) {
@@ -117,6 +127,8 @@ func (t *tab) heard(e envelope) {
 	switch {
 	case e.Host:
 		t.forsaken()
+	case e.Env != nil:
+		t.surround(e.Env)
 	case h != nil && e.From != "" && e.Frame != nil:
 		t.session(h, e.From).Take(*e.Frame)
 	case h == nil && e.Frame != nil && (e.To == t.me || e.To == "" && e.From == ""):

@@ -30,16 +30,17 @@ async function walk(entry) {
  * and [{path, file}].
  */
 export function places(kind, files) {
-  const clean = (s) => s.split("/").filter((p) => p && p !== "." && p !== "..").join("/");
+  // A comma separates the files of a recipe.
+  const clean = (s) => s.split("/").filter((p) => p && p !== "." && p !== "..").join("/").replaceAll(",", "_");
   const shown = files.filter(({ path }) => !path.split("/").some((p) => p.startsWith(".")));
-  if (kind === "data") return { base: "data/", list: shown.map(({ path, file }) => ({ path: "data/" + clean(path.split("/").pop()), file })) };
+  if (kind === "data") return { base: "data/", list: shown.map(({ path, file }) => ({ path: "data/" + clean(path).replaceAll("/", "-"), file })) };
   const top = shown.length > 0 && shown.every(({ path }) => path.includes("/")) ? clean(shown[0].path.split("/")[0]) : "";
   const base = `models/${top || stem(shown.map(({ path }) => path))}/`;
   return { base, list: shown.map(({ path, file }) => ({ path: base + clean(top ? path.split("/").slice(1).join("/") : path), file })) };
 }
 
-// A name for files that came without a folder: that of the weights, if it says anything.
-const stem = (names) => (names.find((n) => n.endsWith(".safetensors")) || "").replace(/[-.]?model.*$|\.[^.]*$/g, "") || "my-model";
+// A name for files that came without a folder: that of the weights, if it says anything, else one that no other model has.
+const stem = (names) => (names.find((n) => n.endsWith(".safetensors")) || "").replace(/[-.]?model.*$|\.[^.]*$/g, "") || "my-model-" + Date.now().toString(36);
 
 /** isTable reports whether a file's rows have to be taken out of it first. */
 export const isTable = (name) => /\.(csv|tsv|parquet)$/i.test(name);

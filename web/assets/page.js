@@ -39,7 +39,10 @@ function update({ fragments = [], charts = [], title, language, url, text, keep,
   if (keep) own.persist();
   if (text) save(new Blob([text.body], { type: text.mime }), text.name);
   for (const mark of reached) marks[mark] ??= performance.now();
-  if (fragments.length > 0) inSight();
+  if (fragments.length > 0) {
+    early();
+    inSight();
+  }
 }
 
 function fail(text) {
@@ -75,7 +78,7 @@ function values(e) {
 async function put(kind, files) {
   const { base, list } = places(kind, files);
   if (list.length === 0) return;
-  toast($("toast").dataset.storing);
+  act("put_begun", { kind: [kind] });
   const paths = [], notes = [];
   try {
     for (let { path, file } of list) {
@@ -124,11 +127,21 @@ const own = {
   },
 };
 
+// What can be pressed before the worker is there: it does it then, once.
+let pressed = false;
+function early() {
+  for (const e of document.querySelectorAll("[data-early]")) {
+    e.disabled = false;
+    if (pressed) e.setAttribute("aria-disabled", "true");
+  }
+}
+
 addEventListener("click", (event) => {
   const e = event.target.closest?.("button, a[href^='#']");
   if (!e || e.disabled || e.getAttribute("aria-disabled") === "true") return;
   if ("early" in e.dataset) { // it waits for the worker; once is enough
-    e.setAttribute("aria-disabled", "true");
+    pressed = true;
+    early();
     toast($("toast").dataset.early);
   }
   if (e.dataset.page) Promise.resolve(own[e.dataset.page](e)).catch((error) => toast(error.message));
@@ -173,12 +186,13 @@ addEventListener("dragover", (event) => {
   enter(zone(event));
 });
 addEventListener("dragleave", (event) => { if (!event.relatedTarget) enter(null); });
-addEventListener("drop", async (event) => {
+addEventListener("drop", (event) => {
   if (!event.dataTransfer?.types.includes("Files")) return;
   event.preventDefault();
   enter(null);
   const kind = zone(event)?.dataset.drop;
-  if (kind) put(kind, await dropped(event.dataTransfer));
+  if (!kind) return;
+  dropped(event.dataTransfer).then((files) => put(kind, files), (error) => act("put_failed", { kind: [kind], error: [error.message] }));
 });
 
 // A link to a stage unfolds it, and the stage in sight is marked among the links.
@@ -218,5 +232,5 @@ for (const e of document.querySelectorAll("[data-remember]")) {
 // A page that is out of sight may be gone without a word: the worker saves the run.
 document.addEventListener("visibilitychange", () => { if (document.hidden) send({ type: "hidden" }); });
 
-for (const e of document.querySelectorAll("[data-early]")) e.disabled = false; // what is pressed before the worker is there, it does then
+early();
 send({ type: "open", language: root.lang, url: location.href, models: "models" in document.body.dataset, mirrors: JSON.parse(document.body.dataset.mirrors) });

@@ -18,6 +18,12 @@ var acts = map[string]func(*Studio, Act){
 	"cancel_fetch": func(t *Studio, a Act) { t.end("fetch") },
 	"delete_ask":   func(t *Studio, a Act) { t.change(func(s *parts.State) { s.Delete = a.value("path") }) },
 	"delete":       func(t *Studio, a Act) { go t.remove(a.value("path")) },
+	"put_begun": func(t *Studio, a Act) {
+		t.change(func(s *parts.State) {
+			s.Busy[putOf(a)] = s.T(words.Storing)
+			delete(s.Errors, putOf(a))
+		})
+	},
 	"put_done":     func(t *Studio, a Act) { go t.stored(a) },
 	"put_progress": func(t *Studio, a Act) {
 		n, _ := strconv.Atoi(a.value("rows")) // a number of the page's own

@@ -42,11 +42,11 @@ func useTiny(s *parts.State) {
 	}
 }
 
-// trainNow is the newcomer's button. Who presses it before the host has said what there is does not press it again.
+// trainNow is the newcomer's button. Who presses it before it is known whether a run goes on does not press it again.
 func (t *Studio) trainNow() {
 	t.mu.Lock()
 	alive := t.s.Run.Alive()
-	t.hurry = !t.s.Ready
+	t.hurry = !t.attached
 	hurry := t.hurry
 	t.mu.Unlock()
 	if alive || hurry {
@@ -76,7 +76,6 @@ func (t *Studio) start() {
 
 // resume goes on with a run.
 func (t *Studio) resume(id string) {
-	t.load(id)
 	t.beginRun(id, func() (wire.RunName, error) {
 		return wire.Ask[wire.RunName](t.ctx, t.o.Link, wire.Resume{Run: id}, t.loading)
 	})
@@ -91,11 +90,17 @@ func (t *Studio) loading(name string, data json.RawMessage) {
 
 // beginRun shows that a run is about to begin. The events of the run, which may come before the reply, say the rest.
 func (t *Studio) beginRun(id string, ask func() (wire.RunName, error)) {
-	t.askToKeep()
+	if id != "" {
+		t.load(id)
+	}
 	t.end("method")
 	t.end("data")
+	twice := false // pressed again before the page was drawn
 	t.change(func(s *parts.State) {
 		before := s.Run
+		if twice = before.Alive(); twice {
+			return
+		}
 		s.Run = parts.Run{ID: id, State: parts.Begins, Comparable: s.Setting("train_type") != "full"}
 		s.Place.Survey = nil
 		if id != "" && before.ID == id {
@@ -106,6 +111,10 @@ func (t *Studio) beginRun(id string, ask func() (wire.RunName, error)) {
 		s.File, s.Try.Answers = nil, nil
 		s.Try.Base, s.Try.Tuned = "", ""
 	})
+	if twice {
+		return
+	}
+	t.askToKeep()
 	name, err := ask()
 	t.change(func(s *parts.State) {
 		if err != nil {
@@ -151,14 +160,23 @@ func (t *Studio) attach() {
 		id = t.s.Host.Runs[0].ID
 	}
 	t.mu.Unlock()
-	if id != "" {
+	switch {
+	case id == "":
+	case t.chosen: // what the user has set stays
+		t.display(id)
+	default:
 		t.show(id)
 	}
 }
 
-// show makes a run the one that the page shows.
+// show makes a run the one that the page shows, and its settings those of the page.
 func (t *Studio) show(id string) {
 	t.load(id)
+	t.display(id)
+}
+
+// display makes a run the one that the page shows.
+func (t *Studio) display(id string) {
 	var events []wire.Frame
 	for seq := uint64(1); ; {
 		told, err := wire.Ask[wire.Told](t.ctx, t.o.Link, wire.Replay{Run: id, Seq: seq}, nil)
@@ -193,6 +211,9 @@ func (t *Studio) show(id string) {
 		s.Run.Link = link
 		for _, f := range events {
 			t.take(s, f)
+		}
+		if s.Host.Going == id && s.Host.Begins {
+			s.Run.State = parts.Begins
 		}
 		if s.Host.Going != id && s.Run.On == "" && s.Run.Alive() {
 			s.Run.State = parts.Stopped // its last events were lost with the tab
@@ -265,6 +286,9 @@ func (t *Studio) take(s *parts.State, f wire.Frame) {
 	case wire.Stepped:
 		if n := len(r.Points); n > 0 && r.Points[n-1].Step >= e.Step {
 			return // told twice
+		}
+		if r.State == parts.Begins { // it began before the page listened
+			r.State = parts.Runs
 		}
 		r.Points = append(r.Points, e)
 		r.Step, r.Speed, r.Remaining, r.Memory = e.Step, e.TokensPerSecond, e.Remaining, e.Memory

@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"maps"
 	"strings"
 	"sync"
 	"time"
@@ -80,31 +81,33 @@ type Studio struct {
 	o   Options
 	ctx context.Context
 
-	mu      sync.Mutex
-	s       *parts.State
-	drawn   map[string]string // what the page has, by the part's ID
-	charts  map[string]string // the same of charts, as JSON
-	url     string
-	due     bool // a redraw is on its way
-	opened  bool // what is at the top was drawn
-	hurry   bool // the one button was pressed before all was ready
-	last    time.Time
-	marks   []string
-	marked  map[string]bool
-	text    *Text
-	setURL  string
-	asks    int                           // greetings that were sent
-	heard   int                           // the last of them that was answered
-	keep    bool                          // the browser is to be asked
-	kept    bool                          // it was asked
-	offers  bool                          // the page's server gives out models
-	cancel  map[string]context.CancelFunc // of what is going on, by stage
-	turn    map[string]int                // counts what was begun, so that an old answer does not overwrite a new one
-	overlay map[string][]wire.Stepped     // curves of runs that are compared
-	rowsOf  string                        // the settings whose rows the preview shows
-	asked   int                           // the step after which base and tuned model were last asked
-	asking  bool
-	token   string // for the server that is looked at; the host keeps it once something goes there
+	mu       sync.Mutex
+	s        *parts.State
+	drawn    map[string]string // what the page has, by the part's ID
+	charts   map[string]string // the same of charts, as JSON
+	url      string
+	due      bool // a redraw is on its way
+	opened   bool // what is at the top was drawn
+	chosen   bool // there were settings before the host spoke
+	attached bool // it is known which run the page shows
+	hurry    bool // the one button was pressed before that
+	last     time.Time
+	marks    []string
+	marked   map[string]bool
+	text     *Text
+	setURL   string
+	asks     int                           // greetings that were sent
+	heard    int                           // the last of them that was answered
+	keep     bool                          // the browser is to be asked
+	kept     bool                          // it was asked
+	offers   bool                          // the page's server gives out models
+	cancel   map[string]context.CancelFunc // of what is going on, by stage
+	turn     map[string]int                // counts what was begun, so that an old answer does not overwrite a new one
+	overlay  map[string][]wire.Stepped     // curves of runs that are compared
+	rowsOf   string                        // the settings whose rows the preview shows
+	asked    int                           // the step after which base and tuned model were last asked
+	asking   bool
+	token    string // for the server that is looked at; the host keeps it once something goes there
 }
 
 // New makes a studio; Open starts it.
@@ -133,37 +136,38 @@ func (t *Studio) hello(first bool) {
 	mine := t.asks
 	t.mu.Unlock()
 	h, err := wire.Ask[wire.Host](t.ctx, t.o.Link, wire.Hello{Soon: first}, nil)
-	t.change(func(s *parts.State) {
-		if err != nil {
-			s.Errors["run"] = err.Error()
-			return
-		}
-		if mine < t.heard { // what was asked for later has come before: it is newer
-			return
-		}
+	for try := 1; first && err != nil && t.ctx.Err() == nil && try < greetings; try++ { // another tab may just be handing over
+		time.Sleep(greetAgain)
+		h, err = wire.Ask[wire.Host](t.ctx, t.o.Link, wire.Hello{Soon: first}, nil)
+	}
+	loaded := false // the run that the page takes for one that is being loaded
+	t.mu.Lock()
+	switch {
+	case err != nil:
+		t.s.Errors["run"] = err.Error()
+		t.redraw()
+	case mine >= t.heard: // otherwise what was asked for later has come before: it is newer
 		t.heard = mine
-		s.Host, s.Ready = h, true
-		t.suggestServer(s)
-		if first && len(s.Settings) == 0 {
-			useTiny(s)
+		t.s.Host = h
+		t.suggestServer(t.s)
+		if first {
+			t.chosen = len(t.s.Settings) > 0
+			t.choose(t.s)
+		} else {
+			t.redraw()
 		}
-		if s.Settings["model"] != "" && s.Model == nil {
-			s.Model = modelOf(h, s.Settings["model"])
+		if t.s.Settings["model"] != "" && t.s.Model == nil {
+			t.s.Model = modelOf(h, t.s.Settings["model"])
 		}
-	})
+		loaded = t.attached && t.s.Run.State == parts.Begins && t.s.Run.ID != "" && t.s.Run.ID == h.Going && !h.Begins
+	}
+	t.mu.Unlock()
+	if loaded { // its beginning was told before the page listened
+		t.display(h.Going)
+	}
 	if err == nil && first {
-		t.mu.Lock()
-		t.marked["ready"], t.marks = true, append(t.marks, "ready")
-		t.draw() // now, not beside what follows
-		t.mu.Unlock()
+		t.settle()
 		t.examples()
-		t.attach()
-		t.mu.Lock()
-		hurry := t.hurry
-		t.mu.Unlock()
-		if hurry {
-			t.trainNow()
-		}
 		if h.Kind == "" {
 			t.hello(false) // with the device, which is opened now
 		}
@@ -172,6 +176,36 @@ func (t *Studio) hello(first bool) {
 	}
 	if err == nil && t.offers {
 		t.offered()
+	}
+}
+
+// A host that does not answer the first greeting is asked again.
+const (
+	greetings  = 10
+	greetAgain = 300 * time.Millisecond
+)
+
+// choose makes a recipe of what came with the page's address, or was set before the host spoke, and of that of the one button.
+func (t *Studio) choose(s *parts.State) {
+	if s.Settings["model"] != "" {
+		return
+	}
+	early := s.Settings
+	useTiny(s)
+	maps.Copy(s.Settings, early)
+}
+
+// settle shows the run that goes on, or the last one, and lets the user begin: not before, since that would be another run.
+func (t *Studio) settle() {
+	t.attach()
+	t.mu.Lock()
+	t.attached, t.s.Ready = true, true
+	t.marked["ready"], t.marks = true, append(t.marks, "ready")
+	t.draw() // now, not beside what follows
+	hurry := t.hurry
+	t.mu.Unlock()
+	if hurry {
+		t.trainNow()
 	}
 }
 
@@ -223,6 +257,9 @@ func (t *Studio) redraw() {
 
 // draw sends what has changed since the last time.
 func (t *Studio) draw() {
+	if t.asks == 0 { // the page has not said yet in which language
+		return
+	}
 	var u Update
 	due := parts.Parts
 	if !t.opened {

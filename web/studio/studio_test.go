@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"hone/core/wire"
-	"hone/web/parts"
 )
 
 // fake is a host that answers from a table and remembers what it was asked.
@@ -65,10 +64,12 @@ type tab struct {
 	*Studio
 }
 
-func open(t *testing.T, language string) *tab {
+func open(t *testing.T, language string, fragment ...string) *tab {
 	t.Helper()
 	b := waiting(t)
-	b.open(language)
+	b.begin("http://localhost/" + language + "/" + strings.Join(fragment, ""))
+	b.sees("hero", "Test adapter")
+	b.sees("runs", "tiny")
 	return b
 }
 
@@ -135,13 +136,16 @@ func waiting(t *testing.T) *tab {
 	return b
 }
 
-func (b *tab) open(language string) {
+// begin lets the page say that it is there.
+func (b *tab) begin(url string) {
 	b.t.Helper()
 	ctx, cancel := context.WithCancel(b.t.Context())
 	b.t.Cleanup(cancel)
-	b.Open(ctx, Opening{Language: language, URL: "http://localhost/" + language + "/"})
-	b.sees("hero", "Test adapter")
-	b.sees("runs", "tiny")
+	language := "en"
+	if strings.Contains(url, "/zh/") {
+		language = "zh"
+	}
+	b.Open(ctx, Opening{Language: language, URL: url})
 }
 
 func event(run string, seq uint64, e wire.Event) wire.Frame {
@@ -186,19 +190,6 @@ func (b *tab) lacks(part, text string) {
 	b.until(fmt.Sprintf("%s without %q", part, text), func() bool { return !strings.Contains(b.parts[part], text) })
 }
 
-// TestOpening asks that what is at the top of the page comes first, with a button that can be pressed, and then the rest.
-func TestOpening(t *testing.T) {
-	b := open(t, "en")
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if len(b.first) != parts.Top || b.first[0].ID != "hero" || strings.Contains(b.first[0].HTML, "disabled") {
-		t.Errorf("first came %+v", b.first)
-	}
-	if len(b.parts) != len(parts.Parts) {
-		t.Errorf("%d of %d parts were drawn", len(b.parts), len(parts.Parts))
-	}
-}
-
 // TestDetailsInChinese asks that what goes wrong is said in Chinese where it is known, with the program's own words beside it.
 func TestDetailsInChinese(t *testing.T) {
 	b := open(t, "zh")
@@ -209,27 +200,6 @@ func TestDetailsInChinese(t *testing.T) {
 	b.Told(event(id, 1, wire.Failed{Reason: reason}))
 	b.sees("bar", "data/mine.jsonl 第 3 条（第 4 行）：这一条的格式是 messages，前面的是 alpaca")
 	b.sees("bar", `title="`+reason+`"`)
-}
-
-// TestTrainNowEarly presses the button before the page has said that it is there.
-func TestTrainNowEarly(t *testing.T) {
-	b := waiting(t)
-	b.do("train_now")
-	b.do("train_now")
-	b.open("en")
-	b.sees("bar", "Loading model and data")
-	b.until("start", func() bool { _, ok := last[wire.Start](b.host); return ok })
-	b.host.mu.Lock()
-	defer b.host.mu.Unlock()
-	starts := 0
-	for _, r := range b.host.asked {
-		if _, ok := r.(wire.Start); ok {
-			starts++
-		}
-	}
-	if starts != 1 {
-		t.Errorf("%d runs were started", starts)
-	}
 }
 
 func TestTrainNow(t *testing.T) {

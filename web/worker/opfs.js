@@ -394,10 +394,13 @@
       const reader = blob.stream().getReader();
       for (let r = await reader.read(); !r.done; r = await reader.read()) write(fd, r.value, 0, r.value.length, null);
       fds.get(fd).node.sah.flush();
-    } finally {
       await close(fd);
+      await rename(part, path);
+    } catch (e) {
+      if (fds.has(fd)) await close(fd);
+      await remove(part, false).catch(() => {});
+      throw e;
     }
-    await rename(part, path);
   };
 
   // The file at a path, for pages; its bytes stay where they are.

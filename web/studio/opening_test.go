@@ -1,0 +1,164 @@
+package studio
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"hone/core/wire"
+	"hone/web/parts"
+)
+
+// begun counts the runs that were asked for.
+func (b *tab) begun() (starts, resumes int) {
+	b.host.mu.Lock()
+	defer b.host.mu.Unlock()
+	for _, r := range b.host.asked {
+		switch r.(type) {
+		case wire.Start:
+			starts++
+		case wire.Resume:
+			resumes++
+		}
+	}
+	return starts, resumes
+}
+
+// TestOpening asks that what is at the top of the page comes first, with a button that can be pressed, and then the rest.
+func TestOpening(t *testing.T) {
+	b := waiting(t)
+	hello := b.host.reply["hello"]
+	b.host.reply["hello"] = func(r wire.Request) (any, error) {
+		v, err := hello(r)
+		h := v.(wire.Host)
+		h.Runs = nil
+		return h, err
+	}
+	b.begin("http://localhost/en/")
+	b.sees("runs", "section")
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.first) != parts.Top || b.first[0].ID != "hero" || strings.Contains(b.first[0].HTML, "disabled") {
+		t.Errorf("first came %+v", b.first)
+	}
+	if len(b.parts) != len(parts.Parts) {
+		t.Errorf("%d of %d parts were drawn", len(b.parts), len(parts.Parts))
+	}
+}
+
+// TestTrainNowEarly presses the button before the page has said that it is there, and while the last run is being loaded.
+func TestTrainNowEarly(t *testing.T) {
+	for _, when := range []string{"before the page", "while the last run is loaded"} {
+		t.Run(when, func(t *testing.T) {
+			b := waiting(t)
+			replay := b.host.reply["replay"]
+			b.host.reply["replay"] = func(r wire.Request) (any, error) {
+				b.do("train_now")
+				return replay(r)
+			}
+			if when == "before the page" {
+				b.host.reply["replay"] = replay
+				b.do("train_now")
+				b.do("train_now")
+			}
+			b.begin("http://localhost/en/")
+			b.sees("bar", "Loading model and data")
+			b.until("start", func() bool { n, _ := b.begun(); return n == 1 })
+			const id = "tiny/v2-20260103-000000"
+			b.Told(event(id, 1, wire.Started{TotalSteps: 300}))
+			b.Told(event(id, 2, wire.Stepped{Step: 1, Loss: 3.25}))
+			b.sees("bar", "step 1 of 300")
+			if n, _ := b.begun(); n != 1 {
+				t.Errorf("%d runs were started", n)
+			}
+			start, _ := last[wire.Start](b.host)
+			if !strings.Contains(string(start.Recipe), `"max_steps":300`) {
+				t.Errorf("started was %s", start.Recipe)
+			}
+		})
+	}
+}
+
+// TestOpeningWhileARunIsLoaded opens the page, with the button pressed early, on a host that is about to go on with a run: that run is
+// shown, and no other one is begun.
+func TestOpeningWhileARunIsLoaded(t *testing.T) {
+	b := waiting(t)
+	const id = "tiny/v1-20260102-000000"
+	hello := b.host.reply["hello"]
+	var loading atomic.Bool
+	loading.Store(true)
+	b.host.reply["hello"] = func(r wire.Request) (any, error) {
+		v, err := hello(r)
+		h := v.(wire.Host)
+		h.Going, h.Begins = id, loading.Load()
+		return h, err
+	}
+	b.do("train_now")
+	b.begin("http://localhost/en/")
+	b.sees("bar", "Loading model and data")
+	b.Told(event(id, 3, wire.Started{StartStep: 2, TotalSteps: 10}))
+	b.Told(event(id, 4, wire.Stepped{Step: 3, Loss: 1}))
+	b.sees("bar", "step 3 of 10")
+	if starts, _ := b.begun(); starts != 0 {
+		t.Errorf("%d runs were started beside the one that went on", starts)
+	}
+}
+
+// TestSharedBesideRuns opens a link, and sets something before the host has spoken, in a browser that has runs: both stay.
+func TestSharedBesideRuns(t *testing.T) {
+	b := open(t, "en", "#recipe?lora_rank=4&model=models%2Fown")
+	b.sees("method", `value="4"`)
+	b.sees("bar", "Finished after") // the last run is shown all the same
+	early := waiting(t)
+	early.do("set", "train_type", "qlora")
+	early.begin("http://localhost/en/")
+	early.sees("runs", "tiny")
+	early.do("start")
+	early.until("start", func() bool { n, _ := early.begun(); return n == 1 })
+	start, _ := last[wire.Start](early.host)
+	var got map[string]any
+	if err := json.Unmarshal(start.Recipe, &got); err != nil {
+		t.Fatal(err)
+	}
+	if got["train_type"] != "qlora" || got["model"] != "models/tiny" || fmt.Sprint(got["dataset"]) != "[data/world.json]" {
+		t.Errorf("the recipe is %s", start.Recipe)
+	}
+}
+
+// TestGreetingAgain opens the page while the tab that has the workspace is being closed.
+func TestGreetingAgain(t *testing.T) {
+	b := waiting(t)
+	hello := b.host.reply["hello"]
+	var refused atomic.Bool
+	b.host.reply["hello"] = func(r wire.Request) (any, error) {
+		if !refused.Swap(true) {
+			return nil, errors.New("the tab that did the work was closed meanwhile; ask again")
+		}
+		return hello(r)
+	}
+	b.begin("http://localhost/en/")
+	b.sees("hero", "Test adapter")
+}
+
+// TestResumeTwice presses Resume twice before the page is drawn again.
+func TestResumeTwice(t *testing.T) {
+	b := open(t, "en")
+	answer := make(chan struct{})
+	b.host.reply["resume"] = func(r wire.Request) (any, error) {
+		<-answer
+		return wire.RunName{Run: r.(wire.Resume).Run}, nil
+	}
+	const id = "tiny/v1-20260102-000000"
+	b.do("resume", "run", id)
+	b.do("resume", "run", id)
+	b.sees("bar", "Loading model and data")
+	close(answer)
+	b.Told(event(id, 5, wire.Started{StartStep: 4, TotalSteps: 10}))
+	b.sees("bar", "step 4 of 10")
+	if _, n := b.begun(); n != 1 {
+		t.Errorf("it was resumed %d times", n)
+	}
+}
