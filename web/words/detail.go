@@ -13,6 +13,16 @@ func Detail(l Language, text string) (detail string, known bool) {
 	if l == English {
 		return text, true
 	}
+	lines := strings.Split(text, "\n") // several errors have a line each
+	for i, line := range lines {
+		if plain, ok := detailOf(line); ok {
+			lines[i], known = plain, true
+		}
+	}
+	return strings.Join(lines, "\n"), known
+}
+
+func detailOf(text string) (detail string, known bool) {
 	for _, d := range detailPatterns() {
 		at := d.pattern.FindStringSubmatchIndex(text)
 		if at == nil {
@@ -32,10 +42,14 @@ func Detail(l Language, text string) (detail string, known bool) {
 }
 
 // conditions are the few English words within what fills a sentence.
-var conditions = strings.NewReplacer("at least ", "至少 ", " and at most ", "，至多 ", " and below ", "，小于 ", "above ", "大于 ", " or ", " 或 ", "a smaller ", "减小 ")
+var conditions = strings.NewReplacer("at least ", "至少 ", " and at most ", "，至多 ", " and below ", "，小于 ", "above ", "大于 ", " for not set", "（表示不设）",
+	" or ", " 或 ", "a smaller ", "减小 ")
 
-// placeOf is where something is wrong: a file, a row, a line.
+// placeOf is where something is wrong: a file, a row, a line; or a setting.
 func placeOf(text string) string {
+	if m := settingPattern().FindStringSubmatch(text); m != nil {
+		return m[1] + "："
+	}
 	m := placePattern().FindStringSubmatch(text)
 	if m == nil {
 		return ""
@@ -54,9 +68,12 @@ func placeOf(text string) string {
 	return place + "："
 }
 
-var placePattern = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`([^\s:]+\.[^\s:]+):(?: row (\d+))?(?: \(line (\d+)(?:, column (\d+))?\))?`)
-})
+var (
+	placePattern = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^(?:data: |model )?([^\s:][^:]*\.\w{1,12}):(?: row (\d+))?(?: \(line (\d+)(?:, column (\d+))?\))?`)
+	})
+	settingPattern = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^(?:recipe: )?(?:--)?([a-z_]+)(?: "[^"]*")?: $`) })
+)
 
 type detailPattern struct {
 	pattern *regexp.Regexp
@@ -68,11 +85,14 @@ var detailPatterns = sync.OnceValue(func() []detailPattern {
 	verb := regexp.MustCompile(`%(?:\.\d+)?[a-z]`)
 	var out []detailPattern
 	for _, d := range details {
-		pattern := verb.ReplaceAllString(regexp.QuoteMeta(d.format), "(.+?)")
-		if strings.HasSuffix(pattern, "(.+?)") {
-			pattern = strings.TrimSuffix(pattern, "(.+?)") + "(.+)"
+		pattern := regexp.QuoteMeta(d.format)
+		if at := verb.FindStringIndex(pattern); at != nil && at[0] == 0 { // a name
+			pattern = `([^\s:,;]+)` + pattern[at[1]:]
 		}
-		out = append(out, detailPattern{regexp.MustCompile(pattern), d.chinese})
+		if all := verb.FindAllStringIndex(pattern, -1); len(all) > 0 && all[len(all)-1][1] == len(pattern) {
+			pattern = pattern[:all[len(all)-1][0]] + `([^;]+)`
+		}
+		out = append(out, detailPattern{regexp.MustCompile(verb.ReplaceAllString(pattern, "(.+?)")), d.chinese})
 	}
 	return out
 })
@@ -100,9 +120,9 @@ var details = []struct{ format, chinese string }{
 	{"label marks good and bad answers, for KTO and its kin", "这些数据用 label 标出好坏回答（KTO 一类用），监督微调会把坏的也学进去。"},
 	{"the models here read text only", "这里的模型只读文字。"},
 	{"the columns are %s; understood are:", "列名是 %[1]s，看不出哪一列是问题、哪一列是回答。请在下面指定，或改名为 query 和 response。"},
-	{"the row is of the format %s, those before it are %s", "这一条的格式是 %[1]s，前面的是 %[2]s；一个文件只能用一种格式。"},
+	{"the row is of the format %s, those before it are %s; a file has one format", "这一条的格式是 %[1]s，前面的是 %[2]s；一个文件只能用一种格式。"},
 	{"has the role %q; understood are", "有不认识的角色 %[1]s；可用的有 system、user（human）、assistant（gpt、bot、model）和 tool（observation）。"},
-	{"is %s; expected a string", "应为文字，却是别的类型（%[1]s）。"},
+	{"%s is %s; expected a string", "%[1]s 应为文字，却是别的类型（%[2]s）。"},
 	{"this is a Git LFS pointer", "这只是 Git LFS 的指针，不是文件本身。请用 git lfs pull 取回。"},
 	{"this is a ZIP archive (or an Excel sheet)", "这是 ZIP 压缩包（或 Excel 表格）。请先解压，表格请存为 CSV。"},
 	{"this is a gzip archive", "这是 gzip 压缩文件，请先解压。"},
@@ -122,8 +142,8 @@ var details = []struct{ format, chinese string }{
 	{"config.json promises %d weights that the checkpoint does not have", "缺少 config.json 所说的 %[1]s 个权重。config.json 是不是别的模型的，或者少了一个分片？"},
 	{"the tokenizer has ids up to %d, but vocab_size in config.json is %d", "分词器的编号到 %[1]s，而 config.json 的 vocab_size 是 %[2]s。它们是不是属于不同的模型？"},
 	{"its weights are in %s only, a pickle", "它的权重只有 %[1]s（pickle），打开时可能执行任意代码，因此不读取。请找 safetensors 格式的版本。"},
-	{"%s refuses %s: it is gated or private", "%[1]s 拒绝了 %[2]s：这个模型需要授权或是私有的。请先在它的网页上同意条款，再填写访问令牌。"},
-	{"%s does not accept the token for %s", "%[1]s 不接受用于 %[2]s 的访问令牌，请换一个或去掉它。"},
+	{" refuses %s: it is gated or private", "%[1]s 需要授权，或是私有的。请先在它的网页上同意条款，再填写访问令牌；也可以换一个平台。"},
+	{" does not accept the token for %s (", "平台不接受用于 %[1]s 的访问令牌，请换一个或去掉它。"},
 	{"%s is not on %s, or private there", "%[2]s 上没有 %[1]s，或者它是私有的（那就需要访问令牌）。"},
 	{"the connection breaks again and again; try later: what has come is kept", "连接一再中断。请稍后再试，已下载的部分会保留。"},
 	{"%s is not on %s", "%[2]s 上没有 %[1]s。请检查名字，或换一个平台。"},
@@ -142,9 +162,11 @@ var details = []struct{ format, chinese string }{
 	{"the tab that did the work was closed meanwhile; ask again", "负责训练的标签页刚刚被关闭，请再试一次。"},
 	{"no run is going on; start one, or use what it saved", "现在没有进行中的训练。请开始一次，或使用已保存的结果。"},
 
+	{"the run was stopped before it began", "训练在开始之前就停止了。"},
+
 	// Servers.
 	{"This token may only look at runs", "这个令牌只能查看训练。要把训练送过去，需要权限为 run 的令牌。"},
 	{"You have %s on this server and may have %s; %s more do not fit.", "你在这台服务器上已用 %[1]s，限额 %[2]s，再加 %[3]s 放不下。请先在那里删除一些训练或文件。"},
 	{"is no address of a server; one is like", "这不是服务器的地址；地址形如 https://gpu.example:8443。"},
-	{"%s cannot be reached: %v", "连不上 %[1]s（%[2]s）。"},
+	{" cannot be reached: %v", "连不上（%[1]s）。请检查网络和地址；下载模型时可以换用镜像或另一个平台，也可以把模型文件夹拖到这里。"},
 }

@@ -48,9 +48,11 @@ func TestDetail(t *testing.T) {
 		"data/a.jsonl: (line 2, column 17): invalid JSON: unexpected end of JSON input":                                                                                                                     "data/a.jsonl（第 2 行，第 17 个字节）：JSON 有语法错误（unexpected end of JSON input）。",
 		"lora_rank is 0; it must be at least 1 and at most 65536":                                                                                                                                           "lora_rank 的值是 0，应为 至少 1，至多 65536。",
 		"org/none is not on Hugging Face, or private there (then set HF_TOKEN)":                                                                                                                             "Hugging Face 上没有 org/none，或者它是私有的",
-		"org/none is not on Hugging Face":                                                          "Hugging Face 上没有 org/none。",
-		"max_steps \"many\": a whole number is wanted":                                             "这里要填整数。",
-		"This browser has no WebGPU. Chrome and Edge have it from version 113 on, Safari from 26.": "这个浏览器没有 WebGPU。",
+		"org/none is not on Hugging Face":              "Hugging Face 上没有 org/none。",
+		"max_steps \"many\": a whole number is wanted": "max_steps：这里要填整数。",
+		"/data/my rows.jsonl: row 3 (line 4): the row is of the format messages, those before it are alpaca; a file has one format":         "/data/my rows.jsonl 第 3 条（第 4 行）：这一条的格式是 messages，前面的是 alpaca；一个文件只能用一种格式。",
+		"lora_rank is 0; it must be at least 1 and at most 65536\nmax_steps is -3; it must be at least 1 and at most 99, or -1 for not set": "max_steps 的值是 -3，应为 至少 1，至多 99, 或 -1（表示不设）。",
+		"This browser has no WebGPU. Chrome and Edge have it from version 113 on, Safari from 26.":                                          "这个浏览器没有 WebGPU。",
 	} {
 		if got, known := Detail(Chinese, text); !known || !strings.Contains(got, want) {
 			t.Errorf("%q became %q, want %q in it", text, got, want)
