@@ -66,9 +66,10 @@ func (h *Host) fetch(ctx context.Context, r wire.Fetch, part parts) (any, error)
 	m, err := h.describe(p.Dir)
 	m.Path = r.Of
 	if p.Hub != "" {
-		m.Name = shown(p.Dir)
-		if !strings.Contains(r.Of, "@") { // so that it is this hub's from now on, too
-			m.Path = hub.NameOf(p.Dir)
+		_, revision, pinned := strings.Cut(r.Of, "@")
+		m.Name, m.Path = shown(p.ID, revision), hub.NameOf(p.Dir) // so that it is this hub's from now on, too
+		if pinned {
+			m.Path += "@" + revision
 		}
 	}
 	return m, err

@@ -36,7 +36,7 @@ func TestRestOfARevision(t *testing.T) {
 	for name, data := range files {
 		newer[name] = data
 	}
-	s.Add("models", "org/tiny", newer)
+	now := s.Add("models", "org/tiny", newer)
 	h := open(t, t.TempDir())
 	s.Status = func(r hubtest.Request) (int, string) {
 		if strings.Contains(r.Path, "model.safetensors") {
@@ -67,14 +67,31 @@ func TestRestOfARevision(t *testing.T) {
 		t.Errorf("to be chosen are %+v", hello.Models)
 	}
 	ask[wire.Model](h, wire.Fetch{What: "model", Of: "org/tiny"}) // the newer one lies beside it
-	ask[wire.Storage](h, wire.Delete{Path: asked})
-	var left []string
-	for _, m := range ask[wire.Host](h, wire.Hello{}).Models {
-		if !m.Bundled {
-			left = append(left, m.Path)
+	left := func(want ...string) {
+		t.Helper()
+		var got []string
+		for _, m := range ask[wire.Host](h, wire.Hello{}).Models {
+			if !m.Bundled {
+				got = append(got, m.Path)
+			}
+		}
+		if slices.Sort(got); !slices.Equal(got, want) {
+			t.Errorf("there are %q, want %q", got, want)
 		}
 	}
-	if !slices.Equal(left, []string{"org/tiny"}) {
-		t.Errorf("after it was deleted there are %q", left)
+	latest := "org/tiny@" + now.Commit // the same commit under another name
+	ask[wire.Model](h, wire.Fetch{What: "model", Of: latest})
+	names := []string{"org/tiny", asked, latest}
+	slices.Sort(names)
+	left(names...)
+	ask[wire.Storage](h, wire.Delete{Path: asked})
+	left("org/tiny", latest)
+	ask[wire.Storage](h, wire.Delete{Path: "org/tiny"})
+	left(latest)
+	ask[wire.Model](h, wire.Inspect{Model: latest})
+	ask[wire.Storage](h, wire.Delete{Path: latest})
+	left()
+	if why := refusal(h, wire.Delete{}); !strings.Contains(why, "no path of this workspace") {
+		t.Errorf("to delete nothing: %s", why)
 	}
 }

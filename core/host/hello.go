@@ -86,41 +86,38 @@ func modelDirs(dir string) []string {
 
 // cached are the models that were brought from hubs, and those that cannot be used as they are: their download was cut off.
 func (h *Host) cached() (out, halves []wire.Model) {
-	home, err := hub.Home()
+	copies, err := hub.Copies()
 	if err != nil {
 		return nil, nil
 	}
 	seen, half := map[string]bool{}, map[string]wire.Model{}
-	for _, f := range checkpoint.Glob(home, "hub/*/models/*/*/.listing") {
-		dir := filepath.Dir(f)
-		asked := hub.AskedFor(dir) // whoever chooses it, or asks for the rest, means the same revision
-		if hub.IDOf(dir) == "" || seen[asked] {
+	for _, c := range copies {
+		if seen[c.Name] {
 			continue
 		}
-		m, err := h.describe(dir)
+		m, err := h.describe(c.Dir)
 		if err != nil {
-			half[asked] = wire.Model{Path: asked, Name: shown(dir), Bytes: used(dir)}
+			half[c.Name] = wire.Model{Path: c.Name, Name: shown(c.ID, c.Revision), Bytes: used(c.Dir)}
 			continue
 		}
-		seen[asked] = true
-		m.Path, m.Name = asked, shown(dir)
+		seen[c.Name] = true
+		m.Path, m.Name = c.Name, shown(c.ID, c.Revision)
 		out = append(out, m)
 	}
-	for _, asked := range slices.Sorted(maps.Keys(half)) {
-		if !seen[asked] { // of another commit there is all
-			halves = append(halves, half[asked])
+	for _, name := range slices.Sorted(maps.Keys(half)) {
+		if !seen[name] { // of another commit there is all
+			halves = append(halves, half[name])
 		}
 	}
 	return out, halves
 }
 
-// shown is what a model of the cache is called: its id, and the revision where one was asked for.
-func shown(dir string) string {
-	_, revision, pinned := strings.Cut(hub.AskedFor(dir), "@")
-	if !pinned {
-		return hub.IDOf(dir)
+// shown is what a model of a hub is called: its id, and the revision where one was asked for.
+func shown(id, revision string) string {
+	if revision == "" {
+		return id
 	}
-	return hub.IDOf(dir) + "@" + revision[:min(len(revision), 12)]
+	return id + "@" + revision[:min(len(revision), 12)]
 }
 
 // begun are the models of the page's server of which not all is here.
@@ -156,8 +153,9 @@ func (h *Host) inspect(ctx context.Context, r wire.Inspect, part parts) (wire.Mo
 	}
 	m, err := h.describe(at)
 	m.Path = r.Model
-	if hub.IDOf(at) != "" {
-		m.Name = shown(at)
+	if id := hub.IDOf(at); id != "" {
+		_, revision, _ := strings.Cut(r.Model, "@")
+		m.Name = shown(id, revision)
 	}
 	m.Bundled = strings.HasPrefix(h.name(at), bundleDir+"/")
 	return m, err
@@ -210,6 +208,11 @@ func (h *Host) storage(ctx context.Context) wire.Storage {
 // delete removes a run, a model or a data file.
 func (h *Host) delete(ctx context.Context, r wire.Delete) (wire.Storage, error) {
 	at, err := h.deletable(r.Path)
+	remove := func() error { return os.RemoveAll(at) }
+	copies, unknown := hub.Copies()
+	if i := slices.IndexFunc(copies, func(c hub.Copy) bool { return c.Name == r.Path }); unknown == nil && i >= 0 {
+		at, err, remove = copies[i].Dir, nil, func() error { return hub.Remove(r.Path) }
+	}
 	if err != nil {
 		return wire.Storage{}, err
 	}
@@ -234,7 +237,7 @@ func (h *Host) delete(ctx context.Context, r wire.Delete) (wire.Storage, error) 
 		h.device.silence()
 		h.device.busy.Unlock()
 	}
-	if err := os.RemoveAll(at); err != nil {
+	if err := remove(); err != nil {
 		return wire.Storage{}, fmt.Errorf("%s could not be deleted: %w", r.Path, err)
 	}
 	if parent := filepath.Dir(at); filepath.Dir(parent) != h.dir && strings.HasPrefix(h.name(parent), modelsDir) {
@@ -245,17 +248,6 @@ func (h *Host) delete(ctx context.Context, r wire.Delete) (wire.Storage, error) 
 
 // deletable is where something lies that may be deleted: what the user brought or made.
 func (h *Host) deletable(name string) (string, error) {
-	if home, err := hub.Home(); err == nil {
-		for _, dir := range checkpoint.Glob(home, "hub/*/models/*/*") {
-			if hub.AskedFor(dir) != name {
-				continue
-			}
-			if name != hub.NameOf(dir) { // a revision: others stay
-				return dir, nil
-			}
-			return filepath.Dir(dir), nil
-		}
-	}
 	if half, ok := strings.CutPrefix(name, fromServer); ok {
 		name = modelsDir + "/" + half
 	}

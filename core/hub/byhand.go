@@ -1,7 +1,6 @@
 package hub
 
 import (
-	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -62,17 +61,6 @@ func NameOf(dir string) string {
 		return id
 	}
 	return strings.ToUpper(hub) + "::" + id
-}
-
-// AskedFor is NameOf with the revision that was asked for when the directory was begun.
-func AskedFor(dir string) string {
-	name := NameOf(dir)
-	var l listing
-	raw, err := os.ReadFile(filepath.Join(dir, ".listing"))
-	if err != nil || json.Unmarshal(raw, &l) != nil || l.Revision == "" {
-		return name
-	}
-	return name + "@" + l.Revision
 }
 
 // byHand tells how to get along without the hub.

@@ -36,6 +36,7 @@ func (e *environment) fetch(ctx context.Context, k kind, r reference) (Place, er
 		dir: filepath.Join(e.home, "hub", r.hub, k.plural(), strings.ReplaceAll(r.id, "/", "--"))}
 	if sha1Shape(r.revision) { // a commit never changes, so a whole copy needs no question
 		if p, err := repo.cached(r.revision); err == nil {
+			_ = repo.remember(r.revision) // that it was asked for by this name, too, is for lists alone
 			return p, nil
 		}
 	}
@@ -170,11 +171,14 @@ func (r *repository) fromCache(why error) (Place, error) {
 	return p, nil
 }
 
+// usual is the name of the file for who asks for no revision.
+const usual = "default"
+
 // ref is the file that says which commit a branch or tag was.
 func (r *repository) ref() string {
 	name := r.revision
 	if name == "" {
-		name = "default"
+		name = usual
 	}
 	return filepath.Join(r.dir, "refs", url.PathEscape(name))
 }

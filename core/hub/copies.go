@@ -1,0 +1,96 @@
+package hub
+
+import (
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Copy is a model in the cache under a name that it was asked for by. One commit may have several, and one name several commits: a branch
+// moves on.
+type Copy struct {
+	Dir      string
+	Name     string // means it: the id, with its hub where ids are not looked for there first, and the revision
+	ID       string
+	Revision string // that was asked for; empty: none
+	ref      string // the file that says which commit the revision is
+}
+
+// Copies lists the models of the cache, whole or not. Those come first that their names mean now.
+func Copies() ([]Copy, error) {
+	home, err := Home()
+	if err != nil {
+		return nil, err
+	}
+	var now, others []Copy
+	for _, repo := range below(home, "hub/*/models/*") {
+		of := func(dir, revision, ref string) Copy {
+			name := NameOf(dir)
+			if revision != "" {
+				name += "@" + revision
+			}
+			return Copy{dir, name, IDOf(dir), revision, ref}
+		}
+		for _, ref := range below(repo, "refs/*") {
+			commit, err := os.ReadFile(ref)
+			revision, wrong := url.PathUnescape(filepath.Base(ref))
+			dir := filepath.Join(repo, filepath.Base(strings.TrimSpace(string(commit))))
+			if err != nil || wrong != nil || IDOf(dir) == "" {
+				continue
+			}
+			if revision == usual {
+				revision = ""
+			}
+			now = append(now, of(dir, revision, ref))
+		}
+		for _, file := range below(repo, "*/.listing") {
+			var l listing
+			if raw, err := os.ReadFile(file); err != nil || json.Unmarshal(raw, &l) != nil {
+				continue
+			}
+			others = append(others, of(filepath.Dir(file), l.Revision, ""))
+		}
+	}
+	others = slices.DeleteFunc(others, func(c Copy) bool {
+		return slices.ContainsFunc(now, func(n Copy) bool { return n.Dir == c.Dir })
+	})
+	return append(now, others...), nil
+}
+
+// below lists what lies below a directory, by a pattern that is the program's own.
+func below(dir, pattern string) []string {
+	found, _ := fs.Glob(os.DirFS(dir), pattern)
+	for i, name := range found {
+		found[i] = filepath.Join(dir, filepath.FromSlash(name))
+	}
+	return found
+}
+
+// Remove takes a name out of the cache, with the commits that no other name means.
+func Remove(name string) error {
+	all, err := Copies()
+	if err != nil {
+		return err
+	}
+	for _, c := range all {
+		if c.Name != name {
+			continue
+		}
+		if c.ref != "" {
+			err = errors.Join(err, os.Remove(c.ref))
+		}
+		if slices.ContainsFunc(all, func(o Copy) bool { return o.Dir == c.Dir && o.Name != name }) {
+			continue
+		}
+		repo := filepath.Dir(c.Dir)
+		if err = errors.Join(err, os.RemoveAll(c.Dir)); len(below(repo, "*/.listing")) == 0 {
+			err = errors.Join(err, os.RemoveAll(repo))
+		}
+	}
+	return err
+}
