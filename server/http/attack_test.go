@@ -152,6 +152,7 @@ func TestAttacks(t *testing.T) {
 	deep := strings.Repeat("[", 1_000_000)
 	start := `{"v":1,"kind":"request","id":1,"name":"start","data":`
 	runFile := "/files/run/" + run + "/args.json"
+	long := strings.Repeat("x", 8000) + "/v0-20260101-000000"
 
 	for _, a := range []struct {
 		attack string
@@ -180,6 +181,19 @@ func TestAttacks(t *testing.T) {
 		{"another user's run: deleting it", 404, func() (int, string) { return i.requests(o.bob, wire.Delete{Path: "runs/" + run}) }},
 		{"all runs, by a wildcard", 404, func() (int, string) { return i.requests(o.bob, wire.Replay{Run: "*"}) }},
 		{"all runs, by another wildcard", 404, func() (int, string) { return i.requests(o.bob, wire.Carry{Run: ">"}) }},
+
+		{"a run with a name of 8000 bytes: its events", 404, func() (int, string) { return i.requests(o.viewer, wire.Replay{Run: long}) }},
+		{"a run with a name of 8000 bytes: going on", 404, func() (int, string) { return i.requests(o.bob, wire.Resume{Run: long}) }},
+		{"a run with a name of 8000 bytes: a note", 404, func() (int, string) { return i.requests(o.bob, wire.Note{Run: long, Text: "x"}) }},
+		{"a run with a name of 8000 bytes: deleting it", 404, func() (int, string) { return i.requests(o.bob, wire.Delete{Path: "runs/" + long}) }},
+		{"a run with a name of 8000 bytes: a file", 404, func() (int, string) { return i.asks("GET", "/files/run/"+long+"/args.json", o.viewer, "") }},
+		{"a run with a name of 8000 bytes is brought", 400, func() (int, string) {
+			return i.requests(o.ada, wire.Start{Recipe: json.RawMessage(`{"model":"a/b","dataset":["a/b"],"max_steps":1}`), From: &wire.Carried{Run: long}})
+		}},
+		{"a recipe whose model has a name of 8000 bytes", 400, func() (int, string) {
+			return i.requests(o.ada, wire.Start{Recipe: json.RawMessage(`{"model":"` + long + `","dataset":["a/b"],"max_steps":1}`)})
+		}},
+		{"a file whose hash has 8000 bytes", 400, func() (int, string) { return i.asks("HEAD", "/files/"+long[:8000], o.ada, "") }},
 
 		{"traversal in the name of a run", 404, func() (int, string) { return i.requests(o.bob, wire.Delete{Path: "runs/../ada"}) }},
 		{"traversal in a run's file", 404, func() (int, string) {

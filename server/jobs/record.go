@@ -12,7 +12,9 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"hone/core/checkpoint"
+	"hone/core/move"
 	"hone/core/wire"
+	"hone/server/auth"
 )
 
 // What a run is doing.
@@ -152,7 +154,12 @@ func (b *Broker) get(ctx context.Context, user, id string) (*Record, uint64, err
 	return r, revision, err
 }
 
+// record reads a record, also of a run that is being deleted. What cannot be the id of a run gets no key: the engine ends the
+// connection of whoever sends it a subject of several thousand bytes, and the connection is everybody's.
 func (b *Broker) record(ctx context.Context, user, id string) (*Record, uint64, error) {
+	if !move.IsID(id) || auth.CheckUser(user) != nil {
+		return nil, 0, &NotFound{id}
+	}
 	e, err := b.runs.Get(ctx, keyOf(user, id))
 	if errors.Is(err, jetstream.ErrKeyNotFound) || errors.Is(err, jetstream.ErrInvalidKey) {
 		return nil, 0, &NotFound{id}
