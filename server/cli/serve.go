@@ -64,6 +64,8 @@ func serve(e env, args []string) error {
 		return err
 	}
 	defer l.Close()
+	lost, why := endWhenLost(&e)
+	j.lost = lost
 	end, err := j.open(e, &o)
 	if err != nil {
 		return err
@@ -81,7 +83,7 @@ func serve(e env, args []string) error {
 	if open {
 		show(e.ctx, at)
 	}
-	return server.Serve(e.ctx, j.secure(l))
+	return why(server.Serve(e.ctx, j.secure(l)))
 }
 
 func site(e env, args []string) error {

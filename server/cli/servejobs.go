@@ -31,6 +31,7 @@ type jobFlags struct {
 	certificate       tls.Certificate
 	tokens            *auth.Tokens
 	exposed, loopback bool
+	lost              func(error) // see jobs.Options
 }
 
 func (j *jobFlags) flags() []recipe.Flag {
@@ -160,7 +161,7 @@ func (j *jobFlags) engine(e env, log *slog.Logger) (*jobs.Broker, *jobs.Files, e
 			return nil, nil, err
 		}
 	}
-	b, err := jobs.Open(e.ctx, jobs.Options{DataDir: j.dir, NATS: j.nats, Lease: j.worker.lease, Log: log})
+	b, err := jobs.Open(e.ctx, jobs.Options{DataDir: j.dir, NATS: j.nats, Lease: j.worker.lease, Log: log, Lost: j.lost})
 	if err != nil {
 		return nil, nil, err
 	}

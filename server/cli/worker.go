@@ -107,14 +107,28 @@ func worker(e env, args []string) error {
 		return err
 	}
 	defer dev.Close()
-	b, err := reach(e.ctx, jobs.Options{NATS: address, Lease: f.lease, Log: log})
+	lost, why := endWhenLost(&e)
+	b, err := reach(e.ctx, jobs.Options{NATS: address, Lease: f.lease, Log: log, Lost: lost})
 	if err != nil {
 		return err
 	}
 	defer b.Close()
 	log.Info("a worker waits for jobs", "process", os.Getpid(), "device", dev.Caps().Name)
 	w := &jobs.Worker{Broker: b, Device: dev, Dir: home, Every: f.every, Tries: f.tries, Log: log}
-	return w.Run(e.ctx)
+	return why(w.Run(e.ctx))
+}
+
+// endWhenLost has all that goes on in e end when lost is called: a process without its engine must not stay. why gives the reason
+// then, in the place of err.
+func endWhenLost(e *env) (lost func(error), why func(err error) error) {
+	ctx, end := context.WithCancelCause(e.ctx)
+	e.ctx = ctx
+	return end, func(err error) error {
+		if cause := context.Cause(ctx); errors.Is(cause, jobs.ErrLost) {
+			return cause
+		}
+		return err
+	}
 }
 
 // reach connects to an engine that may still be starting.

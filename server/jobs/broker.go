@@ -18,6 +18,7 @@
 package jobs
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -31,6 +32,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -46,7 +48,15 @@ type Options struct {
 	NATS    string        // address of an external one; then DataDir is not used
 	Lease   time.Duration // how long a worker may be silent before another takes its job; 0: 30 seconds
 	Log     *slog.Logger
+
+	// Lost, if it is set, is called once if the connection to the engine ends for good although nobody has closed it. What it is
+	// called with is an ErrLost. Nothing works any more then: the process had better end.
+	Lost func(error)
 }
+
+// ErrLost says that the connection to the engine has ended and is not tried again, as after a breach of its protocol or a token that
+// it does not take any more.
+var ErrLost = errors.New("the connection to the job engine has ended for good")
 
 // Broker is the connection to the engine, and the engine itself where it is embedded.
 type Broker struct {
@@ -58,6 +68,7 @@ type Broker struct {
 	lock     *filelock.Lock
 	nc       *nats.Conn
 	js       jetstream.JetStream
+	up       atomic.Bool // there was a connection, and nobody has closed it
 
 	jobs, events        jetstream.Stream
 	runs, wanted, owned jetstream.KeyValue
@@ -104,6 +115,16 @@ func (b *Broker) connect(o Options) error {
 				b.log.Warn("the connection to the job engine is gone; it is tried again", "error", err)
 			}
 		}),
+		nats.ClosedHandler(func(nc *nats.Conn) {
+			if !b.up.Swap(false) {
+				return
+			}
+			err := fmt.Errorf("%w: %w", ErrLost, cmp.Or(nc.LastError(), nats.ErrConnectionClosed))
+			b.log.Error("nothing can be done here any more", "error", err)
+			if o.Lost != nil {
+				o.Lost(err)
+			}
+		}),
 		nats.ReconnectHandler(func(*nats.Conn) { b.log.Info("the job engine is reached again") })}
 	b.Address = o.NATS
 	if o.NATS == "" {
@@ -116,6 +137,7 @@ func (b *Broker) connect(o Options) error {
 	if b.nc, err = nats.Connect(b.Address, settings...); err != nil {
 		return fmt.Errorf("jobs: reaching the engine at %s: %w", withoutSecret(b.Address), err)
 	}
+	b.up.Store(true)
 	b.js, err = jetstream.New(b.nc)
 	return err
 }
@@ -257,6 +279,7 @@ func (b *Broker) Ready() bool { return b.nc != nil && b.nc.IsConnected() }
 
 // Close ends the connection and the embedded engine.
 func (b *Broker) Close() {
+	b.up.Store(false)
 	if b.nc != nil {
 		b.nc.Close()
 	}
