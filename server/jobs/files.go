@@ -299,8 +299,8 @@ func (b *Broker) forget(ctx context.Context, user, sha string) error {
 func stateObject(user, id, sha string) string { return keyOf(user, id) + "." + sha }
 
 // open reads an object of a run.
-func (b *Broker) open(ctx context.Context, id, object string) (io.ReadCloser, error) {
-	o, err := b.states.Get(ctx, object)
+func (b *Broker) open(ctx context.Context, id, object string) (File, error) {
+	o, err := b.read(ctx, b.states, object)
 	if err != nil {
 		return nil, fmt.Errorf("jobs: a file of run %s (…%.12s…): %w", id, object[strings.LastIndexByte(object, '.')+1:], err)
 	}
@@ -308,17 +308,17 @@ func (b *Broker) open(ctx context.Context, id, object string) (io.ReadCloser, er
 }
 
 // openOwn reads a file of the run itself.
-func (b *Broker) openOwn(ctx context.Context, r *Record, f wire.Blob) (io.ReadCloser, error) {
+func (b *Broker) openOwn(ctx context.Context, r *Record, f wire.Blob) (File, error) {
 	if f.Path != checkpoint.LogFile || len(r.State.Log) == 0 {
 		return b.open(ctx, r.ID, stateObject(r.User, r.ID, f.SHA256))
 	}
-	return &inPieces{ctx: ctx, left: r.State.Log, open: func(ctx context.Context, p piece) (io.ReadCloser, error) {
+	return &inPieces{ctx: ctx, left: r.State.Log, open: func(ctx context.Context, p piece) (File, error) {
 		return b.open(ctx, r.ID, stateObject(r.User, r.ID, p.SHA256))
 	}}, nil
 }
 
 // Open reads a file of a user's run directory as of its last State.
-func (f *Files) Open(ctx context.Context, user, id, path string) (wire.Blob, io.ReadCloser, error) {
+func (f *Files) Open(ctx context.Context, user, id, path string) (wire.Blob, File, error) {
 	r, _, err := f.b.get(ctx, user, id)
 	if err != nil {
 		return wire.Blob{}, nil, err

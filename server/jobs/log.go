@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"hash"
 	"io"
 	"os"
@@ -123,8 +124,19 @@ func (l *logStore) compare(f *logFile) error {
 type inPieces struct {
 	ctx  context.Context
 	left []piece
-	open func(ctx context.Context, p piece) (io.ReadCloser, error)
-	in   io.ReadCloser
+	open func(ctx context.Context, p piece) (File, error)
+	in   File
+	skip int64 // of the first of those that are left
+}
+
+func (r *inPieces) Skip(n int64) error {
+	for len(r.left) > 0 && n >= r.left[0].Size {
+		n, r.left = n-r.left[0].Size, r.left[1:]
+	}
+	if r.skip = n; n != 0 && len(r.left) == 0 || r.in != nil {
+		return fmt.Errorf("jobs: %d bytes cannot be skipped behind the end of a file", n)
+	}
+	return nil
 }
 
 func (r *inPieces) Read(p []byte) (int, error) {
@@ -138,6 +150,10 @@ func (r *inPieces) Read(p []byte) (int, error) {
 				return 0, err
 			}
 			r.in, r.left = in, r.left[1:]
+			if err := in.Skip(r.skip); err != nil {
+				return 0, err
+			}
+			r.skip = 0
 		}
 		n, err := r.in.Read(p)
 		if errors.Is(err, io.EOF) {

@@ -56,8 +56,8 @@ func TestLogInPieces(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		in := &inPieces{ctx: t.Context(), left: pieces, open: func(_ context.Context, p piece) (io.ReadCloser, error) {
-			return io.NopCloser(bytes.NewReader(store[p.SHA256])), nil
+		in := &inPieces{ctx: t.Context(), left: pieces, open: func(_ context.Context, p piece) (File, error) {
+			return inMemory{bytes.NewReader(store[p.SHA256])}, nil
 		}}
 		defer in.Close()
 		got, err := io.ReadAll(in)
