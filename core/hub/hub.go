@@ -38,6 +38,7 @@ const (
 type Options struct {
 	Hub      string // HuggingFace or ModelScope; "" or "auto": the one that the environment names, otherwise Hugging Face, then ModelScope
 	Revision string // branch, tag or commit where the name has none; "": the default branch
+	HubsOnly bool   // a path of this disk is no name, whatever lies there
 	Progress func(Progress)
 	Notice   func(string) // something that the user should know
 
@@ -116,8 +117,10 @@ func (k kind) plural() string {
 }
 
 func find(ctx context.Context, k kind, name string, o Options) (Place, error) {
-	if _, err := os.Stat(name); err == nil {
-		return onDisk(k, name)
+	if !o.HubsOnly {
+		if _, err := os.Stat(name); err == nil {
+			return onDisk(k, name)
+		}
 	}
 	e, err := newEnvironment(o)
 	if err != nil {

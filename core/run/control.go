@@ -21,6 +21,10 @@ type Control struct {
 	// came from another one, where its paths mean something. It is set before Start.
 	Places map[string]string
 
+	// HubsOnly says that the recipe is of somebody who may not read this machine's disk: what it names, and what the directory of a run
+	// that goes on names, stands in Places or is on a hub, and is never looked for as a path here. It is set before Start.
+	HubsOnly bool
+
 	// SaveEvery, if it is not 0, has a checkpoint written before the first step and whenever so much time has passed since the
 	// last one. The next checkpoint replaces it. It is set before Start.
 	SaveEvery time.Duration
@@ -48,7 +52,7 @@ func (c *Control) Start(ctx context.Context, r recipe.Recipe, dev device.Device,
 	c.going = true
 	c.mu.Unlock()
 	defer c.end()
-	if err := absolute(&r, c.Places); err != nil {
+	if err := absolute(&r, c.Places, c.HubsOnly); err != nil {
 		return Result{}, err
 	}
 	result, err := start(ctx, c, r, dev, sink)

@@ -25,7 +25,7 @@ type locator struct {
 
 // newLocator looks where the recipe says and tells how downloads go on.
 func newLocator(r recipe.Recipe, from resumption, sink func(wire.Event)) *locator {
-	l := &locator{options: hub.Options{Hub: r.Hub}, pins: map[string]string{}, places: from.places}
+	l := &locator{options: hub.Options{Hub: r.Hub, HubsOnly: from.hubsOnly}, pins: map[string]string{}, places: from.places}
 	for _, s := range from.sources {
 		l.pins[s.Kind+" "+s.Name] = hub.Place{Name: s.Name, Hub: s.Hub, ID: s.ID, Revision: s.Revision, Part: s.Part}.Pinned()
 	}
@@ -39,7 +39,9 @@ func newLocator(r recipe.Recipe, from resumption, sink func(wire.Event)) *locato
 // find looks for one name with a function of package hub.
 func (l *locator) find(ctx context.Context, kind, name, revision string, look func(context.Context, string, hub.Options) (hub.Place, error)) (hub.Place, error) {
 	if path, ok := l.places[name]; ok {
-		p, err := look(ctx, path, l.options)
+		o := l.options
+		o.HubsOnly = false
+		p, err := look(ctx, path, o)
 		p.Name = name // what is written down is the name, which means something where the run came from
 		return p, err
 	}
@@ -123,11 +125,11 @@ func DatasetFiles(ctx context.Context, name string, sink func(wire.Event)) ([]st
 }
 
 // Absolute makes the paths of a recipe independent of where the program was started. Names of a hub stay.
-func Absolute(r *recipe.Recipe) error { return absolute(r, nil) }
+func Absolute(r *recipe.Recipe) error { return absolute(r, nil, false) }
 
 // absolute makes the paths of a recipe independent of where the program was started. Names of a hub and those that places
-// has stay.
-func absolute(r *recipe.Recipe, places map[string]string) error {
+// has stay; with hubsOnly all others do, and are looked for on no disk.
+func absolute(r *recipe.Recipe, places map[string]string, hubsOnly bool) error {
 	fix := func(p *string) error {
 		name, _, err := data.ParseSpec(*p)
 		if err != nil || name == "" {
@@ -149,6 +151,9 @@ func absolute(r *recipe.Recipe, places map[string]string) error {
 	var err error
 	if r.OutputDir != "" {
 		r.OutputDir, err = filepath.Abs(r.OutputDir)
+	}
+	if hubsOnly {
+		return err
 	}
 	if _, there := os.Stat(r.ModelType); r.Model == "" && r.ModelType != "" && there == nil {
 		r.Model = r.ModelType

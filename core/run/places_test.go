@@ -3,6 +3,8 @@ package run
 import (
 	"bytes"
 	"context"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"testing"
@@ -86,5 +88,42 @@ func TestPlaces(t *testing.T) {
 	}
 	if after, err := (checkpoint.Run{Dir: away}).ReadArgs(); err != nil || !bytes.Equal(args, after) {
 		t.Errorf("the recipe has changed (%v)", err)
+	}
+}
+
+// A run of somebody who may not read this disk finds nothing on it, whatever its recipe, or the directory that it goes on from, names.
+func TestHubsOnly(t *testing.T) {
+	golden, err := filepath.Abs(filepath.Join("..", "..", "testdata", "golden"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("HONE_HOME", t.TempDir())
+	t.Setenv("HF_HUB_OFFLINE", "1")
+	dev := cpu.New(1)
+	defer dev.Close()
+	model, rows := filepath.Join(golden, "tiny_llama"), filepath.Join(golden, "tiny_lora", "dataset.jsonl")
+	begin := func(c *Control, args ...string) (Result, error) {
+		r, err := recipe.Parse(append(args, "--output_dir", t.TempDir()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c.Start(t.Context(), r, dev, func(wire.Event) {})
+	}
+	start := []string{"--model", model, "--dataset", rows, "--max_steps", "2", "--save_steps", "1", "--gradient_accumulation_steps", "4"}
+	here, err := begin(&Control{}, start...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := filepath.Join(here.Run, "checkpoint-1")
+	for what, places := range map[string]map[string]string{"the model": {rows: rows}, "the rows": {model: model}} {
+		if _, err := begin(&Control{Places: places, HubsOnly: true}, start...); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s of a recipe: %v", what, err)
+		}
+		if _, err := begin(&Control{Places: places, HubsOnly: true}, "--resume_from_checkpoint", last); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s of a run that goes on: %v", what, err)
+		}
+	}
+	if _, err := begin(&Control{Places: map[string]string{model: model, rows: rows}, HubsOnly: true}, "--resume_from_checkpoint", last); err != nil {
+		t.Errorf("with all that it names: %v", err)
 	}
 }

@@ -67,7 +67,9 @@ func Prepare(ctx context.Context, r recipe.Recipe, dev device.Device, sink func(
 type resumption struct {
 	dir     string // the checkpoint
 	sources []checkpoint.Source
-	places  map[string]string // see Control.Places; a run that starts has them too
+	// See Control; a run that starts has them too.
+	places   map[string]string
+	hubsOnly bool
 }
 
 // prepare is Prepare; a run that resumes takes its adapter from a checkpoint, not from where it once began.

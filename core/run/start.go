@@ -33,13 +33,17 @@ func Start(ctx context.Context, r recipe.Recipe, dev device.Device, sink func(wi
 	return new(Control).Start(ctx, r, dev, sink)
 }
 
+func (c *Control) resumption(dir string, sources []checkpoint.Source) resumption {
+	return resumption{dir, sources, c.Places, c.HubsOnly}
+}
+
 // start is Start on one device.
 func start(ctx context.Context, c *Control, r recipe.Recipe, dev device.Device, sink func(wire.Event)) (Result, error) {
 	if r.ResumeFromCheckpoint != "" {
 		return resume(ctx, c, r, dev, sink)
 	}
 	before, _ := Resident()
-	j, err := prepare(ctx, r, dev, resumption{places: c.Places}, sink)
+	j, err := prepare(ctx, r, dev, c.resumption("", nil), sink)
 	if err != nil {
 		return Result{}, err
 	}
@@ -97,7 +101,7 @@ func resume(ctx context.Context, c *Control, r recipe.Recipe, dev device.Device,
 	}
 	// The run recorded the names that all-linear stands for, and the length that 0 stands for.
 	then := &Job{Recipe: old, from: from.Dir}
-	if err := then.locate(ctx, resumption{sources: was.Sources, places: c.Places}, sink); err != nil {
+	if err := then.locate(ctx, c.resumption("", was.Sources), sink); err != nil {
 		return Result{}, fmt.Errorf("resuming %s: %w", from.Dir, err)
 	}
 	if base, err := checkpoint.OpenBase(then.Recipe.Model); err == nil {
@@ -112,7 +116,7 @@ func resume(ctx context.Context, c *Control, r recipe.Recipe, dev device.Device,
 		_ = c.Choose(state.KernelVariant) // kernels of another device are told of below
 	}
 	before, _ := Resident()
-	j, err := prepare(ctx, merged, dev, resumption{from.Dir, was.Sources, c.Places}, sink)
+	j, err := prepare(ctx, merged, dev, c.resumption(from.Dir, was.Sources), sink)
 	if err != nil {
 		return Result{}, err
 	}

@@ -11,11 +11,15 @@ import (
 
 	"hone/core/checkpoint"
 	"hone/core/move"
+	"hone/core/recipe"
 	"hone/core/wire"
 )
 
-// checkFrom looks at a run that is brought from elsewhere.
-func (b *Broker) checkFrom(ctx context.Context, user string, c *wire.Carried) error {
+// maxRecipe is the largest args.json that is read.
+const maxRecipe = 256 << 10
+
+// checkFrom looks at a run that is brought from elsewhere, with the names of what was sent for it.
+func (b *Broker) checkFrom(ctx context.Context, user string, c *wire.Carried, sent map[string]bool) error {
 	if !move.IsID(c.Run) || c.Step < 0 {
 		return refuse(400, "%.100q at step %d is no run; ids are like my-model/v0-20260131-120000.", c.Run, c.Step)
 	}
@@ -25,10 +29,14 @@ func (b *Broker) checkFrom(ctx context.Context, user string, c *wire.Carried) er
 	if err := b.checkBlobs(ctx, user, "run "+c.Run, c.Files); err != nil {
 		return err
 	}
+	var args wire.Blob
 	need := map[string]bool{checkpoint.ArgsFile: false, fmt.Sprintf("checkpoint-%d/%s", c.Step, checkpoint.StateFile): false}
 	for _, f := range c.Files {
 		if step, of := checkpointOf(f.Path); !of && strings.Contains(f.Path, "/") || step > c.Step {
 			return refuse(400, "Run %s at step %d: the file %.100q is no part of it.", c.Run, c.Step, f.Path)
+		}
+		if f.Path == checkpoint.ArgsFile {
+			args = f
 		}
 		if _, ok := need[f.Path]; ok {
 			need[f.Path] = true
@@ -39,7 +47,27 @@ func (b *Broker) checkFrom(ctx context.Context, user string, c *wire.Carried) er
 			return refuse(400, "Run %s at step %d has no %s; it cannot go on without.", c.Run, c.Step, name)
 		}
 	}
-	return nil
+	return b.checkArgs(ctx, c.Run, args, sent)
+}
+
+// checkArgs looks at the recipe that a run brings in its directory: it is what the run goes on with, whatever the recipe says that is
+// sent beside it.
+func (b *Broker) checkArgs(ctx context.Context, id string, args wire.Blob, sent map[string]bool) error {
+	if args.Size > maxRecipe {
+		return refuse(413, "Run %s: its %s has %d bytes; up to %d are taken.", id, args.Path, args.Size, maxRecipe)
+	}
+	ctx, cancel := context.WithTimeout(ctx, transferTime(args.Size))
+	defer cancel()
+	raw, err := b.files.GetBytes(ctx, args.SHA256)
+	if err != nil {
+		return fmt.Errorf("jobs: %s of run %s: %w", args.Path, id, err)
+	}
+	what := fmt.Sprintf("Run %s: its %s", id, args.Path)
+	r, err := recipe.FromJSON(raw)
+	if err != nil {
+		return refuse(400, "%s: %v", what, err)
+	}
+	return checkNames(what, r, sent)
 }
 
 // begins reports whether a run ended elsewhere before it had a State: it has only its name, and begins here.

@@ -17,6 +17,7 @@ import (
 
 // fetchPlaces brings what the recipe names to this machine and says where it stands.
 func (a *attempt) fetchPlaces(ctx context.Context) (map[string]string, error) {
+	a.control.HubsOnly = true // what was not sent is on a hub: a name never means something of this machine's own disk
 	places := map[string]string{}
 	for i, p := range a.record.Places {
 		dir := filepath.Join(a.dir, "places", strconv.Itoa(i))

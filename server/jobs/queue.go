@@ -40,13 +40,17 @@ func (b *Broker) Submit(ctx context.Context, user string, s wire.Start) (string,
 	if err := r.Validate(); err != nil {
 		return "", refuse(400, "The recipe: %v", err)
 	}
-	if err := b.checkPlaces(ctx, user, r, s.Places); err != nil {
+	sent, err := b.checkPlaces(ctx, user, s.Places)
+	if err == nil {
+		err = checkNames("The recipe", r, sent)
+	}
+	if err != nil {
 		return "", err
 	}
 	rec := Record{User: user, Recipe: s.Recipe, Places: s.Places, Priority: s.Priority, Key: s.Key, Created: time.Now().UTC().Truncate(time.Second),
 		Status: Queued, Model: label(r), Steps: max(r.MaxSteps, 0)}
 	if s.From != nil {
-		if err := b.checkFrom(ctx, user, s.From); err != nil {
+		if err := b.checkFrom(ctx, user, s.From, sent); err != nil {
 			return "", err
 		}
 		if !begins(s.From) {
@@ -82,18 +86,23 @@ func label(r recipe.Recipe) string {
 	return name[:min(len(name), 100)]
 }
 
-// checkPlaces sees to it that a recipe names nothing of this server: what it names was sent, or is on a hub.
-func (b *Broker) checkPlaces(ctx context.Context, user string, r recipe.Recipe, places []wire.Place) error {
-	have := map[string]bool{}
+// checkPlaces sees to it that the files of places were sent. It gives the names that stand for them.
+func (b *Broker) checkPlaces(ctx context.Context, user string, places []wire.Place) (sent map[string]bool, err error) {
+	sent = map[string]bool{}
 	for _, p := range places {
 		if len(p.Files) == 0 || !p.Folder && len(p.Files) != 1 {
-			return refuse(400, "%.100q stands for %d files.", p.Name, len(p.Files))
+			return nil, refuse(400, "%.100q stands for %d files.", p.Name, len(p.Files))
 		}
 		if err := b.checkBlobs(ctx, user, p.Name, p.Files); err != nil {
-			return err
+			return nil, err
 		}
-		have[p.Name] = true
+		sent[p.Name] = true
 	}
+	return sent, nil
+}
+
+// checkNames sees to it that a recipe names nothing of this server: what it names was sent, or is on a hub.
+func checkNames(what string, r recipe.Recipe, sent map[string]bool) error {
 	names := []string{r.Model, r.ModelType, r.Adapter}
 	if r.Model != "" {
 		names[1] = "" // then it is only a label
@@ -102,14 +111,14 @@ func (b *Broker) checkPlaces(ctx context.Context, user string, r recipe.Recipe, 
 		for _, entry := range list {
 			name, _, err := data.ParseSpec(entry)
 			if err != nil {
-				return refuse(400, "The recipe: %v", err)
+				return refuse(400, "%s: %v", what, err)
 			}
 			names = append(names, name)
 		}
 	}
 	for _, name := range names {
-		if name != "" && !have[name] && !hub.IsName(name) {
-			return refuse(400, "The recipe names %.200q, which was not sent and is no id of a hub.", name)
+		if name != "" && !sent[name] && !hub.IsName(name) {
+			return refuse(400, "%s names %.200q, which was not sent and is no id of a hub.", what, name)
 		}
 	}
 	return nil

@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"hone/core/bundle"
+	"hone/core/checkpoint"
 	"hone/core/recipe"
 	"hone/core/wire"
 )
@@ -272,22 +273,37 @@ func TestRefused(t *testing.T) {
 		_, err := s.desk.Ask(t.Context(), "start", start, nil)
 		return err
 	}
+	// brought is a run with another recipe in its directory than the one that is sent beside it.
+	brought := func(args string) *wire.Carried {
+		file := filepath.Join(t.TempDir(), checkpoint.ArgsFile)
+		if err := os.WriteFile(file, []byte(args), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		blob := s.send(t, file)
+		state := blob
+		state.Path = "checkpoint-3/" + checkpoint.StateFile
+		return &wire.Carried{Run: "m/v0-20260101-000000", Step: 3, Files: []wire.Blob{blob, state}}
+	}
 	for name, c := range map[string]struct {
 		change func(*wire.Start)
 		status int
 	}{
-		"a path of the server": {func(w *wire.Start) { w.Places = w.Places[1:] }, 400},
-		"a way out":            {func(w *wire.Start) { w.Places[0].Files[0].Path = "../../../etc/x" }, 400},
-		"an absolute path":     {func(w *wire.Start) { w.Places[0].Files[0].Path = "/etc/x" }, 400},
-		"a backslash":          {func(w *wire.Start) { w.Places[0].Files[0].Path = `..\x` }, 400},
-		"a file twice":         {func(w *wire.Start) { w.Places[0].Files[1].Path = w.Places[0].Files[0].Path }, 400},
-		"a hash that is none":  {func(w *wire.Start) { w.Places[0].Files[0].SHA256 = "../x" }, 400},
-		"a file not sent":      {func(w *wire.Start) { w.Places[0].Files[0].SHA256 = strings.Repeat("ab", 32) }, 409},
-		"a wrong size":         {func(w *wire.Start) { w.Places[0].Files[0].Size++ }, 409},
-		"a bad priority":       {func(w *wire.Start) { w.Priority = 9 }, 400},
-		"a bad recipe":         {func(w *wire.Start) { w.Recipe = []byte(`{"model":3}`) }, 400},
-		"a run with a way out": {func(w *wire.Start) { w.From = &wire.Carried{Run: "../v0-20260101-000000", Files: w.Places[0].Files} }, 400},
-		"a run without files":  {func(w *wire.Start) { w.From = &wire.Carried{Run: "m/v0-20260101-000000", Step: 3} }, 400},
+		"a brought run with a path of the server": {func(w *wire.Start) { w.From = brought(`{"model":"/etc","dataset":["a/b"]}`) }, 400},
+		"a brought run with rows of the server":   {func(w *wire.Start) { w.From = brought(`{"model":"a/b","dataset":["/etc/passwd"]}`) }, 400},
+		"a brought run whose recipe is none":      {func(w *wire.Start) { w.From = brought(`[]`) }, 400},
+		"a brought run with an endless recipe":    {func(w *wire.Start) { w.From = brought(strings.Repeat(" ", maxRecipe) + "{}") }, 413},
+		"a path of the server":                    {func(w *wire.Start) { w.Places = w.Places[1:] }, 400},
+		"a way out":                               {func(w *wire.Start) { w.Places[0].Files[0].Path = "../../../etc/x" }, 400},
+		"an absolute path":                        {func(w *wire.Start) { w.Places[0].Files[0].Path = "/etc/x" }, 400},
+		"a backslash":                             {func(w *wire.Start) { w.Places[0].Files[0].Path = `..\x` }, 400},
+		"a file twice":                            {func(w *wire.Start) { w.Places[0].Files[1].Path = w.Places[0].Files[0].Path }, 400},
+		"a hash that is none":                     {func(w *wire.Start) { w.Places[0].Files[0].SHA256 = "../x" }, 400},
+		"a file not sent":                         {func(w *wire.Start) { w.Places[0].Files[0].SHA256 = strings.Repeat("ab", 32) }, 409},
+		"a wrong size":                            {func(w *wire.Start) { w.Places[0].Files[0].Size++ }, 409},
+		"a bad priority":                          {func(w *wire.Start) { w.Priority = 9 }, 400},
+		"a bad recipe":                            {func(w *wire.Start) { w.Recipe = []byte(`{"model":3}`) }, 400},
+		"a run with a way out":                    {func(w *wire.Start) { w.From = &wire.Carried{Run: "../v0-20260101-000000", Files: w.Places[0].Files} }, 400},
+		"a run without files":                     {func(w *wire.Start) { w.From = &wire.Carried{Run: "m/v0-20260101-000000", Step: 3} }, 400},
 	} {
 		if err := with(c.change); Status(err) != c.status {
 			t.Errorf("%s: %v, want status %d", name, err, c.status)
