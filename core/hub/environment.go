@@ -185,6 +185,16 @@ func (e *environment) token(hub string) string {
 	return clean(string(raw))
 }
 
+// Anonymous lets this process ask hubs as nobody from now on, whatever tokens its user has.
+func Anonymous() error {
+	for _, name := range []string{"HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "MODELSCOPE_API_TOKEN"} {
+		if err := os.Unsetenv(name); err != nil {
+			return err
+		}
+	}
+	return os.Setenv("HF_TOKEN_PATH", os.DevNull) // in the place of the file that a login leaves
+}
+
 // clean keeps a token from breaking a header.
 func clean(token string) string {
 	token = strings.TrimSpace(token)

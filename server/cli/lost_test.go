@@ -15,6 +15,7 @@ import (
 
 // A worker whose engine does not let it in any more ends and says why: it does not go on without being able to do anything.
 func TestWorkerEndsWithoutEngine(t *testing.T) {
+	hubWorld(t) // the worker changes its environment
 	dir := t.TempDir()
 	engine, err := jobs.Open(t.Context(), jobs.Options{DataDir: dir})
 	if err != nil {

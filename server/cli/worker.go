@@ -32,6 +32,7 @@ type workerFlags struct {
 	lease  time.Duration
 	every  time.Duration
 	tries  int
+	token  bool
 }
 
 func (f *workerFlags) flags() []recipe.Flag {
@@ -40,6 +41,7 @@ func (f *workerFlags) flags() []recipe.Flag {
 		{Name: "lease", Value: "TIME", Default: "30s", Help: "a worker that is silent for so long is taken for dead, and its run goes on elsewhere", Set: duration(&f.lease)},
 		{Name: "save_every", Value: "TIME", Default: "1m", Help: "store what a run needs to go on so often, beside the recipe's save_steps", Set: duration(&f.every)},
 		{Name: "retries", Value: "N", Default: "5", Help: "attempts in a row without progress before a run is given up", Set: count(&f.tries)},
+		{Name: "hub_token", Bool: true, Default: "false", Help: "fetch what runs name with this machine's own token of the hub: every user then gets at what its owner may see", Set: func(v string) (err error) { f.token, err = strconv.ParseBool(v); return err }},
 	}
 }
 
@@ -56,6 +58,9 @@ func (f *workerFlags) args() (out []string) {
 	}
 	if f.tries > 0 {
 		out = append(out, "--retries", strconv.Itoa(f.tries))
+	}
+	if f.token {
+		out = append(out, "--hub_token")
 	}
 	return out
 }
@@ -97,6 +102,11 @@ func worker(e env, args []string) error {
 		}()
 	}
 	hub.Dial = http.DialHubs(hub.Endpoints()) // recipes of others say what is fetched
+	if !f.token {
+		if err := hub.Anonymous(); err != nil {
+			return err
+		}
+	}
 	home, lock, err := workerHome(dir)
 	if err != nil {
 		return err

@@ -1,0 +1,58 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"testing"
+	"time"
+
+	"hone/core/wire"
+	"hone/server/jobs"
+)
+
+// What runs of others name is fetched as nobody, unless who runs the worker gives them the machine's own token.
+func TestWorkerKeepsHubToken(t *testing.T) {
+	for _, c := range []struct {
+		args []string
+		want string
+	}{{nil, ""}, {[]string{"--hub_token"}, "Bearer hf_secret"}} {
+		t.Run(c.want, func(t *testing.T) {
+			s := hubWorld(t)
+			t.Setenv("HF_TOKEN", "hf_secret")
+			engine, err := jobs.Open(t.Context(), jobs.Options{DataDir: t.TempDir()})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer engine.Close()
+			id, err := engine.Submit(t.Context(), "ada", wire.Start{Recipe: json.RawMessage(`{"model":"org/secret","dataset":["org/rows"],"max_steps":1}`)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
+			defer cancel()
+			ended := make(chan int, 1)
+			go func() {
+				ended <- Run(ctx, append([]string{"worker", "--nats", engine.Address, "--data_dir", t.TempDir(), "--device", "cpu"}, c.args...), io.Discard, io.Discard)
+			}()
+			for status := ""; status != jobs.Failed; time.Sleep(20 * time.Millisecond) {
+				r, err := engine.Record(ctx, "ada", id)
+				if err != nil {
+					t.Fatal(err)
+				}
+				status = r.Status
+			}
+			cancel()
+			<-ended
+			asked := s.Requests("org/secret")
+			if len(asked) == 0 {
+				t.Error("the hub was not asked")
+			}
+			for _, q := range asked {
+				if q.Authorization != c.want {
+					t.Errorf("%s is asked for as %q, want %q", q.Path, q.Authorization, c.want)
+				}
+			}
+		})
+	}
+}
