@@ -8,6 +8,7 @@ import (
 	"path"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -83,7 +84,11 @@ func label(r recipe.Recipe) string {
 	if name == "" {
 		return "model"
 	}
-	return name[:min(len(name), 100)]
+	for len(name) > 100 { // between two characters: half of one would be another id in the record's JSON than in its key
+		_, last := utf8.DecodeLastRuneInString(name)
+		name = name[:len(name)-last]
+	}
+	return name
 }
 
 // checkPlaces sees to it that the files of places were sent. It gives the names that stand for them.
