@@ -191,6 +191,11 @@ func TestGate(t *testing.T) {
 	if !errors.Is(err, ErrTooMany) {
 		t.Errorf("after 25 wrong tokens: %v", err)
 	}
+	if _, bob, err := tokens.Add("bob", View, 0); err != nil {
+		t.Fatal(err)
+	} else if who, err := g.Enter(bob, "d"); err != nil || who.User != "bob" {
+		t.Errorf("a valid token, where others have failed: %+v, %v", who, err)
+	}
 	if _, err := g.Enter(secret, "e"); !errors.Is(err, ErrTooMany) { // its token's bucket is empty from whatever address
 		t.Errorf("%v", err)
 	}

@@ -57,12 +57,11 @@ func (g *Gate) Enter(secret, address string) (Identity, error) {
 		}
 		// Tokens were made since: from now on they are wanted.
 	}
-	if !g.failures.has(address) {
-		return Identity{}, ErrTooMany
-	}
 	who, err := g.Tokens.Who(secret)
 	if err != nil {
-		g.failures.allow(address)
+		if !g.failures.allow(address) { // that others behind the same address fail is nothing to who has a token
+			return Identity{}, ErrTooMany
+		}
 		return Identity{}, err
 	}
 	if !g.Allow(who) {
@@ -184,5 +183,3 @@ func (l *limiter) bucket(key string) *rate.Limiter {
 }
 
 func (l *limiter) allow(key string) bool { return l.bucket(key).Allow() }
-
-func (l *limiter) has(key string) bool { return l.bucket(key).Tokens() >= 1 }
