@@ -1,12 +1,14 @@
 package http
 
 import (
+	"cmp"
 	"errors"
 	"log/slog"
 	"net"
 	"net/http"
 	"strings"
 	"sync"
+	"time"
 
 	"hone/core/link"
 	"hone/server/auth"
@@ -27,6 +29,7 @@ type API struct {
 	links    map[string]int // open ones, by user
 	total    int
 	sessions sessions
+	ping     time.Duration // how often a link is looked after; 0: pingTime
 	ends     chan struct{} // closed when the server ends: links do not end by themselves
 }
 
@@ -56,6 +59,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (a *API) mount() {
+	a.ping = cmp.Or(a.ping, pingTime)
 	a.links, a.mux = map[string]int{}, http.NewServeMux()
 	if a.Log == nil {
 		a.Log = slog.New(slog.DiscardHandler)

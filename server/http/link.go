@@ -3,6 +3,9 @@ package http
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"log/slog"
+	"net"
 	"net/http"
 	"sync"
 	"time"
@@ -31,6 +34,7 @@ type socket struct {
 	api  *API
 	conn *websocket.Conn
 	who  auth.Identity
+	from string // address
 	out  chan []byte
 	ctx  context.Context
 	end  context.CancelCauseFunc
@@ -38,6 +42,7 @@ type socket struct {
 	mu      sync.Mutex
 	working map[uint64]context.CancelFunc
 	all     sync.WaitGroup
+	flood   sync.Once // that it asks too much is logged once: who floods the link need not flood the log
 }
 
 // farewell is why a link ends, as the client is told.
@@ -65,24 +70,41 @@ func (a *API) link(w http.ResponseWriter, r *http.Request) {
 	up := websocket.Upgrader{HandshakeTimeout: loginTime, CheckOrigin: func(*http.Request) bool { return true }} // it was checked
 	conn, err := up.Upgrade(hijacker, r, nil)
 	if err != nil {
+		a.Log.Warn("a link could not be opened", "address", a.Gate.Address(r), "error", err)
 		return // Upgrade has answered
 	}
 	defer conn.Close()
 	conn.SetReadLimit(wire.MaxFrame)
-	s := &socket{api: a, conn: conn, out: make(chan []byte, maxWaiting), working: map[uint64]context.CancelFunc{}}
+	s := &socket{api: a, conn: conn, from: a.Gate.Address(r), out: make(chan []byte, maxWaiting), working: map[uint64]context.CancelFunc{}}
 	s.ctx, s.end = context.WithCancelCause(context.WithoutCancel(r.Context()))
 	defer s.end(nil)
-	if bad := s.login(a.Gate.Address(r)); bad != nil {
-		a.Log.Warn("a link is refused", "address", a.Gate.Address(r), "reason", bad.text)
-		s.bye(bad)
-		return
+	bad := s.login(s.from)
+	if bad == nil && !a.admit(s.who.User, 1) {
+		bad = &farewell{websocket.CloseTryAgainLater, "too many links are open"}
 	}
-	if !a.admit(s.who.User, 1) {
-		s.bye(&farewell{websocket.CloseTryAgainLater, "too many links are open"})
+	if bad != nil {
+		a.Log.Warn("a link is refused", "user", s.who.User, "address", s.from, "reason", bad.text)
+		s.bye(bad)
 		return
 	}
 	defer a.admit(s.who.User, -1)
 	s.serve()
+	s.logEnd()
+}
+
+// logEnd tells why a link has ended, unless one of its ends wanted it so. That a network breaks is no news, that somebody is refused is.
+func (s *socket) logEnd() {
+	why := context.Cause(s.ctx)
+	f, told := why.(*farewell)
+	if errors.Is(why, context.Canceled) || told && f.code == websocket.CloseServiceRestart ||
+		websocket.IsCloseError(why, websocket.CloseNormalClosure, websocket.CloseGoingAway, websocket.CloseNoStatusReceived) {
+		return
+	}
+	level := slog.LevelWarn
+	if broken := net.Error(nil); errors.As(why, &broken) || websocket.IsCloseError(why, websocket.CloseAbnormalClosure) {
+		level = slog.LevelDebug
+	}
+	s.api.Log.Log(context.WithoutCancel(s.ctx), level, "a link ends", "user", s.who.User, "address", s.from, "reason", why)
 }
 
 // admit counts links.
@@ -200,7 +222,7 @@ func (s *socket) frame(f wire.Frame) {
 // write owns the connection's writes until the link ends.
 func (s *socket) write() {
 	defer s.conn.Close() // and with it the reads
-	tick := time.NewTicker(pingTime)
+	tick := time.NewTicker(s.api.ping)
 	defer tick.Stop()
 	for {
 		s.conn.SetWriteDeadline(time.Now().Add(writeTime))
@@ -212,24 +234,31 @@ func (s *socket) write() {
 			}
 			return
 		case <-s.api.ended():
-			s.bye(&farewell{websocket.CloseServiceRestart, "the server ends"})
-			s.end(nil)
+			s.last(&farewell{websocket.CloseServiceRestart, "the server ends"})
 			return
 		case raw := <-s.out:
 			err = s.conn.WriteMessage(websocket.TextMessage, raw)
 		case <-tick.C:
 			if s.who.Token != "" && !s.api.Gate.Tokens.StillValid(s.who.Token) {
-				s.bye(&farewell{link.CodeDenied, "the token was revoked"})
-				s.end(nil)
+				s.last(&farewell{link.CodeDenied, "the token was revoked"})
 				return
 			}
 			err = s.conn.WriteControl(websocket.PingMessage, nil, time.Now().Add(writeTime))
+		}
+		if errors.Is(err, websocket.ErrCloseSent) { // by the reader, who is about to say why
+			return
 		}
 		if err != nil {
 			s.end(err)
 			return
 		}
 	}
+}
+
+// last ends the link. Only the write goroutine calls it.
+func (s *socket) last(f *farewell) {
+	s.end(f) // before the client closes in its turn, which would be the reason then
+	s.bye(f)
 }
 
 // read takes requests until the connection ends.
@@ -251,7 +280,6 @@ func (s *socket) read(desk *jobs.Desk) {
 			err = &farewell{link.CodeProtocol, "a client sends requests alone"}
 		}
 		if err != nil {
-			s.api.Log.Warn("a link sends what is no request", "user", s.who.User, "error", err)
 			s.end(&farewell{link.CodeProtocol, err.Error()})
 			return
 		}
@@ -282,6 +310,9 @@ func (s *socket) request(desk *jobs.Desk, f wire.Frame) {
 	s.mu.Unlock()
 	if busy || !s.api.Gate.Allow(s.who) {
 		cancel()
+		s.flood.Do(func() {
+			s.api.Log.Warn("a link asks too much", "user", s.who.User, "address", s.from, "request", f.Name)
+		})
 		s.frame(wire.Frame{Kind: wire.KindReply, ID: f.ID, Error: auth.ErrTooMany.Error()})
 		return
 	}
@@ -303,7 +334,11 @@ func (s *socket) request(desk *jobs.Desk, f wire.Frame) {
 
 // sentence is an error as far as it is for the client.
 func (s *socket) sentence(name string, err error) string {
-	if jobs.Status(err) != http.StatusInternalServerError || s.ctx.Err() != nil {
+	status := jobs.Status(err)
+	if status != http.StatusInternalServerError {
+		s.api.Log.Warn("a request is refused", "user", s.who.User, "address", s.from, "request", name, "status", status, "reason", err)
+	}
+	if status != http.StatusInternalServerError || s.ctx.Err() != nil {
 		return err.Error()
 	}
 	s.api.Log.Error("a request failed", "user", s.who.User, "request", name, "error", err)
