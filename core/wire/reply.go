@@ -13,6 +13,7 @@ type Host struct {
 	Halves  []Model `json:"halves,omitempty"` // models of which some files are here: Fetch of their path brings the rest
 	Data    []Data  `json:"data"`
 	Runs    []Run   `json:"runs"`
+	More    int     `json:"more,omitempty"`   // how many others there are, which had no room in the frame
 	Going   string  `json:"going"`            // the run that is going on
 	Begins  bool    `json:"begins,omitempty"` // it is only being loaded
 
@@ -158,9 +159,10 @@ type Run struct {
 	Recipe   json.RawMessage `json:"recipe"` // args.json
 }
 
-// RunList is all runs, the newest first.
+// RunList is all runs, the newest first, as far as they fit into a frame.
 type RunList struct {
 	Runs []Run `json:"runs"`
+	More int   `json:"more,omitempty"` // how many others there are
 }
 
 // Told are past events of a run.

@@ -57,5 +57,9 @@ func runs(e env, args []string) error {
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", x.ID, x.Status, steps, loss, run.Size(x.Bytes), why)
 	}
-	return w.Flush()
+	if err := w.Flush(); err != nil || host.More == 0 {
+		return err
+	}
+	_, err = fmt.Fprintf(e.out, "… and %d more that the list has no room for; delete runs that you no longer need\n", host.More)
+	return err
 }

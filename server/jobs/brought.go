@@ -15,7 +15,7 @@ import (
 	"hone/core/wire"
 )
 
-// maxRecipe is the largest args.json that is read.
+// maxRecipe is the largest recipe that is taken, in bytes: lists of runs have them too.
 const maxRecipe = 256 << 10
 
 // checkFrom looks at a run that is brought from elsewhere, with the names of what was sent for it.

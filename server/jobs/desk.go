@@ -67,8 +67,7 @@ func (d *Desk) answer(ctx context.Context, r wire.Request, part func(string, jso
 		if err != nil {
 			return nil, err
 		}
-		runs, err := d.runs(ctx, workers)
-		return wire.RunList{Runs: runs}, err
+		return d.runs(ctx, workers)
 	case wire.Start:
 		id, err := b.Submit(ctx, user, r)
 		return wire.RunName{Run: id}, err
@@ -129,10 +128,10 @@ func (d *Desk) worker(ctx context.Context, id string, r wire.Request, part func(
 	return raw, nil
 }
 
-func (d *Desk) runs(ctx context.Context, workers []Presence) ([]wire.Run, error) {
+func (d *Desk) runs(ctx context.Context, workers []Presence) (wire.RunList, error) {
 	all, err := d.Broker.list(ctx, d.Who.User)
 	if err != nil {
-		return nil, err
+		return wire.RunList{}, err
 	}
 	under(workers, all)
 	runs := []wire.Run{}
@@ -145,7 +144,29 @@ func (d *Desk) runs(ctx context.Context, workers []Presence) ([]wire.Run, error)
 		}
 		return strings.Compare(y.ID, x.ID)
 	})
-	return runs, nil
+	return fitting(runs)
+}
+
+// bytesOfRuns is how much of a frame a list of runs may take. A client drops the link whose frame is too long, comes back and asks
+// again, for ever.
+const bytesOfRuns = wire.MaxFrame - 64<<10
+
+// fitting lists the newest runs that have room in a frame.
+func fitting(runs []wire.Run) (wire.RunList, error) {
+	list, used := wire.RunList{Runs: []wire.Run{}}, 0
+	for _, r := range runs {
+		raw, err := json.Marshal(r)
+		if err != nil {
+			return list, err
+		}
+		if used+len(raw)+1 > bytesOfRuns {
+			list.More++
+			continue
+		}
+		used += len(raw) + 1
+		list.Runs = append(list.Runs, r)
+	}
+	return list, nil
 }
 
 func (d *Desk) hello(ctx context.Context) (wire.Host, error) {
@@ -161,7 +182,7 @@ func (d *Desk) hello(ctx context.Context) (wire.Host, error) {
 	if err != nil {
 		return wire.Host{}, err
 	}
-	h := wire.Host{Version: run.Version, Kind: "server", Runs: runs, Storage: wire.Storage{Used: used, Quota: d.Quota, Persistent: true}, Models: []wire.Model{}, Data: []wire.Data{}}
+	h := wire.Host{Version: run.Version, Kind: "server", Runs: runs.Runs, More: runs.More, Storage: wire.Storage{Used: used, Quota: d.Quota, Persistent: true}, Models: []wire.Model{}, Data: []wire.Data{}}
 	var devices []string
 	busy := 0
 	if counts, _, err := d.Broker.Count(ctx); err == nil { // how many runs of others wait is no secret, and who they are is not told

@@ -34,6 +34,9 @@ func (b *Broker) Submit(ctx context.Context, user string, s wire.Start) (string,
 	if s.Priority < 0 || s.Priority >= priorities {
 		return "", refuse(400, "A priority of %d; there are 0, 1 and 2.", s.Priority)
 	}
+	if len(s.Recipe) > maxRecipe {
+		return "", refuse(413, "The recipe has %d bytes; up to %d are taken.", len(s.Recipe), maxRecipe)
+	}
 	r, err := recipe.FromJSON(s.Recipe)
 	if err != nil {
 		return "", refuse(400, "The recipe: %v", err)
