@@ -9,8 +9,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -59,9 +61,13 @@ type Client struct {
 	send    chan []byte // of the connection that there is; nil without one
 	next    uint64
 	pending map[uint64]*question
+	unsent  []uint64        // of them those that wait until the server has answered others
+	busy    map[uint64]bool // requests that went over this connection and that the server has not answered
 	runs    map[string]*followed
 	welcome wire.Welcome
 	greeted chan struct{} // closed with the first welcome
+
+	replays chan struct{} // has a place for each Replay that may be asked for at the same time
 }
 
 // question waits for its reply.
@@ -71,20 +77,15 @@ type question struct {
 	reply chan wire.Frame
 }
 
-// followed is a run whose events are told.
-type followed struct {
-	from     uint64 // the first Seq that was or will be told
-	last     uint64 // Seq that was told
-	newest   uint64 // Seq that is known to be there
-	catching bool   // what is missing is being asked for
-}
-
 const (
 	firstWait = 200 * time.Millisecond
 	longWait  = 10 * time.Second
 	dialTime  = 20 * time.Second
 	pingEvery = 15 * time.Second
 )
+
+// maxBusy is how many requests a server has to answer at the same time; it refuses more than 16 of one link.
+const maxBusy = 14
 
 // errClosed is why a link ends that its owner closes.
 var errClosed = errors.New("link: it was closed")
@@ -95,7 +96,7 @@ func Dial(ctx context.Context, o Options) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{o: o, address: address, ended: make(chan struct{}), pending: map[uint64]*question{}, runs: map[string]*followed{}, greeted: make(chan struct{})}
+	c := &Client{o: o, address: address, ended: make(chan struct{}), pending: map[uint64]*question{}, busy: map[uint64]bool{}, runs: map[string]*followed{}, greeted: make(chan struct{}), replays: make(chan struct{}, maxReplays)}
 	c.ctx, c.close = context.WithCancelCause(context.WithoutCancel(ctx))
 	var first error
 	c.o.State = func(s State) {
@@ -150,18 +151,6 @@ func (c *Client) Close() error {
 	return nil
 }
 
-// Follow tells the events of a run from seq on: those of the past and those to come. Without it a run is told from when the link
-// first hears of it.
-func (c *Client) Follow(run string, seq uint64) {
-	c.mu.Lock()
-	seq = max(seq, 1)
-	if f := c.runs[run]; f == nil || f.from > seq {
-		c.runs[run] = &followed{from: seq, last: seq - 1}
-	}
-	c.mu.Unlock()
-	c.catchUp(run)
-}
-
 // Ask sends a request and waits for its reply. After an interruption it is sent again; a Start has a Key for that.
 func (c *Client) Ask(ctx context.Context, name string, request any, part func(string, json.RawMessage)) (json.RawMessage, error) {
 	data, err := json.Marshal(request)
@@ -181,16 +170,16 @@ func (c *Client) Ask(ctx context.Context, name string, request any, part func(st
 		return nil, err
 	}
 	c.pending[id] = q
-	send := c.send
+	if c.send != nil {
+		c.unsent = append(c.unsent, id)
+	}
+	c.sendNext()
 	c.mu.Unlock()
 	defer func() {
 		c.mu.Lock()
 		delete(c.pending, id)
 		c.mu.Unlock()
 	}()
-	if send != nil {
-		c.put(send, q.raw)
-	}
 	select {
 	case f := <-q.reply:
 		if f.Error != "" {
@@ -205,21 +194,32 @@ func (c *Client) Ask(ctx context.Context, name string, request any, part func(st
 	}
 }
 
-// put hands a frame to the goroutine that writes. One that cannot take it is about to end; the next connection sends it.
-func (c *Client) put(send chan []byte, raw []byte) {
-	select {
-	case send <- raw:
-	default:
+// sendNext hands requests to the goroutine that writes, as many as the server takes now. The caller holds the lock.
+func (c *Client) sendNext() {
+	for c.send != nil && len(c.unsent) > 0 && len(c.busy) < maxBusy {
+		id := c.unsent[0]
+		if q := c.pending[id]; q != nil {
+			select {
+			case c.send <- q.raw:
+				c.busy[id] = true
+			default:
+				return // the writer calls again when there is room
+			}
+		}
+		c.unsent = c.unsent[1:]
 	}
 }
 
 func (c *Client) cancel(id uint64) {
 	raw, err := json.Marshal(wire.Frame{V: wire.Version, Kind: wire.KindRequest, ID: id, Name: wire.Cancel{}.Name()})
 	c.mu.Lock()
-	send := c.send
-	c.mu.Unlock()
-	if err == nil && send != nil {
-		c.put(send, raw)
+	defer c.mu.Unlock()
+	if err != nil || c.send == nil || !c.busy[id] {
+		return
+	}
+	select {
+	case c.send <- raw:
+	default: // then it is answered in vain
 	}
 }
 
@@ -307,10 +307,9 @@ func (c *Client) connect() error {
 	send := make(chan []byte, 256)
 	c.mu.Lock()
 	c.send = send
-	var waiting [][]byte
-	for _, q := range c.pending {
-		waiting = append(waiting, q.raw)
-	}
+	c.unsent = slices.Sorted(maps.Keys(c.pending)) // what was not answered is asked again
+	clear(c.busy)
+	c.sendNext()
 	var runs []string
 	for run := range c.runs {
 		runs = append(runs, run)
@@ -321,9 +320,6 @@ func (c *Client) connect() error {
 		c.send = nil
 		c.mu.Unlock()
 	}()
-	for _, raw := range waiting {
-		c.put(send, raw)
-	}
 	c.o.State(State{Connected: true})
 	c.mu.Lock()
 	select {
@@ -336,7 +332,7 @@ func (c *Client) connect() error {
 		c.catchUp(run)
 	}
 	go func() {
-		if err := write(ctx, conn, send); err != nil {
+		if err := c.write(ctx, conn, send); err != nil {
 			conn.CloseNow() // the reader hears of it
 		}
 	}()
@@ -366,7 +362,7 @@ func (c *Client) readWelcome(ctx context.Context, conn *websocket.Conn) error {
 }
 
 // write is the only one that writes to a connection.
-func write(ctx context.Context, conn *websocket.Conn, send chan []byte) error {
+func (c *Client) write(ctx context.Context, conn *websocket.Conn, send chan []byte) error {
 	tick := time.NewTicker(pingEvery)
 	defer tick.Stop()
 	for {
@@ -376,7 +372,11 @@ func write(ctx context.Context, conn *websocket.Conn, send chan []byte) error {
 		case <-ctx.Done():
 			err = ctx.Err()
 		case raw := <-send:
-			err = conn.Write(one, websocket.MessageText, raw)
+			if err = conn.Write(one, websocket.MessageText, raw); err == nil {
+				c.mu.Lock()
+				c.sendNext()
+				c.mu.Unlock()
+			}
 		case <-tick.C:
 			err = ping(one, conn)
 		}
@@ -407,6 +407,10 @@ func (c *Client) read(ctx context.Context, conn *websocket.Conn) error {
 		case wire.KindPart, wire.KindReply:
 			c.mu.Lock()
 			q := c.pending[f.ID]
+			if f.Kind == wire.KindReply {
+				delete(c.busy, f.ID)
+				c.sendNext()
+			}
 			c.mu.Unlock()
 			switch {
 			case q == nil: // nobody waits for it any more
@@ -422,71 +426,4 @@ func (c *Client) read(ctx context.Context, conn *websocket.Conn) error {
 			}
 		}
 	}
-}
-
-// event tells an event that is the next of its run. One that shows a gap brings what is missing.
-func (c *Client) event(f wire.Frame) {
-	c.events.Lock()
-	c.mu.Lock()
-	run := c.runs[f.Run]
-	if run == nil {
-		run = &followed{from: f.Seq, last: f.Seq - 1}
-		c.runs[f.Run] = run
-	}
-	run.newest = max(run.newest, f.Seq)
-	tell := !run.catching && f.Seq == run.last+1
-	gap := !run.catching && f.Seq > run.last+1
-	if tell {
-		run.last = f.Seq
-	}
-	c.mu.Unlock()
-	if tell && c.o.Event != nil {
-		c.o.Event(f)
-	}
-	c.events.Unlock()
-	if gap {
-		c.catchUp(f.Run)
-	}
-}
-
-// catchUp asks for what is missing of a run, beside whatever else goes on.
-func (c *Client) catchUp(name string) {
-	c.mu.Lock()
-	run := c.runs[name]
-	if run == nil || run.catching || c.send == nil {
-		c.mu.Unlock()
-		return
-	}
-	run.catching = true
-	c.mu.Unlock()
-	go func() {
-		for {
-			c.mu.Lock()
-			from := run.last + 1
-			c.mu.Unlock()
-			told, err := wire.Ask[wire.Told](c.ctx, c, wire.Replay{Run: name, Seq: from}, nil)
-			c.events.Lock()
-			for _, f := range told.Events {
-				c.mu.Lock()
-				tell := f.Seq == run.last+1
-				if tell {
-					run.last = f.Seq
-				}
-				c.mu.Unlock()
-				if tell && c.o.Event != nil {
-					c.o.Event(f)
-				}
-			}
-			c.mu.Lock()
-			over := err != nil || run.last >= run.newest && len(told.Events) == 0
-			if over {
-				run.catching = false
-			}
-			c.mu.Unlock()
-			c.events.Unlock()
-			if over {
-				return
-			}
-		}
-	}()
 }
