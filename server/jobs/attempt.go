@@ -261,6 +261,10 @@ func (a *attempt) saveNowAndThen(ctx context.Context) (stop func()) {
 				if a.w.newest.Load() == 0 {
 					continue // no step yet
 				}
+				if a.uploader.open.Load() > 0 { // this one would wait as well, and take time from the run
+					a.w.Log.Debug("a State is still being stored", "run", a.record.ID)
+					continue
+				}
 				// Between two steps; an error is one of the disk, which the run's own saving meets too.
 				if _, err := a.control.Save(ctx); err != nil && ctx.Err() == nil {
 					a.w.Log.Debug("saving now and then", "error", err)

@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -25,6 +26,7 @@ type uploader struct {
 	a     *attempt
 	fail  func(error)
 	next  chan snapshot // holds the newest one that waits
+	open  atomic.Int64  // snapshots that wait or are being stored
 	ended chan struct{}
 	err   error
 
@@ -45,6 +47,7 @@ type holding struct {
 type snapshot struct {
 	step        int
 	saved       time.Time // when the checkpoint of that step was written
+	held        string    // a directory with that checkpoint as it is now, whatever the run removes; "": this disk has no links
 	small       map[string][]byte
 	log         *logFile // nil: there is none
 	checkpoints []int
@@ -58,6 +61,9 @@ func (s snapshot) close() {
 	if s.log != nil {
 		s.log.Close()
 	}
+	if s.held != "" {
+		os.RemoveAll(s.held) // what stays goes with the attempt
+	}
 }
 
 func newUploader(ctx context.Context, a *attempt, fail func(error)) *uploader {
@@ -67,6 +73,7 @@ func newUploader(ctx context.Context, a *attempt, fail func(error)) *uploader {
 		for s := range u.next {
 			u.err = u.store(s)
 			s.close()
+			u.open.Add(-1)
 			if errors.Is(u.err, errFenced) {
 				u.fail(errFenced)
 			}
@@ -119,8 +126,10 @@ func (a *attempt) capture() {
 	select {
 	case older := <-a.uploader.next: // is of no use any more
 		older.close()
+		a.uploader.open.Add(-1)
 	default:
 	}
+	a.uploader.open.Add(1)
 	a.uploader.next <- s
 }
 
@@ -147,8 +156,44 @@ func (a *attempt) snapshot() (snapshot, bool) {
 	if s.log, err = openLog(r, a.begins); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		a.w.Log.Warn("the log of a run cannot be read; this State is stored without", "run", a.record.ID, "error", err)
 	}
+	if s.held, err = a.hold(last); err != nil {
+		a.w.Log.Debug("a checkpoint is stored from the run directory", "run", a.record.ID, "error", err)
+	}
 	s.told = a.events.mark()
 	return s, true
+}
+
+// hold keeps a checkpoint until it is stored, by links to its files: a run that saves faster than States are stored may remove it
+// before, and then no State would ever be stored.
+func (a *attempt) hold(step int) (held string, err error) {
+	work := filepath.Join(a.dir, "storing")
+	if err := os.MkdirAll(work, 0o700); err != nil {
+		return "", err
+	}
+	if held, err = os.MkdirTemp(work, "*"); err != nil {
+		return "", err
+	}
+	name := checkpointName(step)
+	from := filepath.Join(a.runDir, name)
+	err = filepath.WalkDir(from, func(path string, e fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(from, path)
+		if err != nil {
+			return err
+		}
+		to := filepath.Join(held, name, rel)
+		if e.IsDir() {
+			return os.MkdirAll(to, 0o700)
+		}
+		return os.Link(path, to)
+	})
+	if err != nil {
+		os.RemoveAll(held)
+		return "", err
+	}
+	return held, nil
 }
 
 // store puts a snapshot into the store and makes it the run's State. It tries until it is done or the context ends: an engine
@@ -168,7 +213,11 @@ func (u *uploader) store(s snapshot) error {
 		if errors.Is(err, errFenced) {
 			u.takeBack()
 		}
-		if err == nil || errors.Is(err, errFenced) || errors.Is(err, fs.ErrNotExist) {
+		if err == nil || errors.Is(err, errFenced) {
+			return err
+		}
+		if errors.Is(err, fs.ErrNotExist) { // where nothing could hold it
+			u.a.w.Log.Warn("a State could not be stored: its checkpoint was removed meanwhile; the next one is stored", "run", u.a.record.ID, "step", s.step, "error", err)
 			return err
 		}
 		var gone *NotFound
@@ -212,7 +261,11 @@ func (u *uploader) try(s snapshot) error {
 		if known && !h.saved.IsZero() && (step != s.step || h.saved.Equal(s.saved)) {
 			continue
 		}
-		if err := u.checkpoint(ctx, step); err != nil {
+		root := a.runDir
+		if step == s.step && s.held != "" {
+			root = s.held
+		}
+		if err := u.checkpoint(ctx, root, step); err != nil {
 			// One that was removed meanwhile is none of the newest State, unless it is the newest itself.
 			if errors.Is(err, fs.ErrNotExist) && step != s.step {
 				continue
@@ -259,15 +312,15 @@ func (u *uploader) own(sha string, size int64, in io.Reader) error {
 }
 
 // checkpoint stores the files of one, and then its entry.
-func (u *uploader) checkpoint(ctx context.Context, step int) error {
+func (u *uploader) checkpoint(ctx context.Context, root string, step int) error {
 	a := u.a
 	k := &kept{Attempt: a.record.Attempt, step: step}
-	saved := savedAt(a.runDir, step)
-	err := filepath.WalkDir(filepath.Join(a.runDir, checkpointName(step)), func(path string, e fs.DirEntry, err error) error {
+	saved := savedAt(root, step)
+	err := filepath.WalkDir(filepath.Join(root, checkpointName(step)), func(path string, e fs.DirEntry, err error) error {
 		if err != nil || e.IsDir() {
 			return err
 		}
-		rel, err := filepath.Rel(a.runDir, path)
+		rel, err := filepath.Rel(root, path)
 		if err != nil {
 			return err
 		}

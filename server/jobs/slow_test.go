@@ -1,0 +1,89 @@
+package jobs
+
+import (
+	"context"
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// slowStore takes its time for every object.
+type slowStore struct {
+	jetstream.ObjectStore
+	wait time.Duration
+}
+
+func (s slowStore) Put(ctx context.Context, meta jetstream.ObjectMeta, in io.Reader) (*jetstream.ObjectInfo, error) {
+	select {
+	case <-time.After(s.wait):
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	return s.ObjectStore.Put(ctx, meta, in)
+}
+
+// A run that saves faster than States are stored has States all the same: those of the clock, and those of a recipe that keeps
+// one checkpoint.
+func TestStoringIsSlowerThanSaving(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		every time.Duration
+		more  []string
+	}{
+		{"timed", 30 * time.Millisecond, []string{"--save_steps", "1000000"}},
+		{"one is kept", time.Hour, []string{"--save_steps", "2", "--save_total_limit", "1"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := openShop(t, time.Second)
+			id := s.start(t, tinyRecipe(t, "output", 1000000, c.more...), nil)
+			s.states = slowStore{s.states, 150 * time.Millisecond}
+			dismiss := s.hire(t, c.every)
+			first := 0
+			for end := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+				r, _, err := s.get(t.Context(), "ada", id)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if r.State != nil && first == 0 {
+					first = r.State.Step
+				}
+				if first > 0 && r.State.Step > first {
+					break
+				}
+				if time.Now().After(end) {
+					t.Fatalf("after 20 s the State is %+v", r.State)
+				}
+			}
+			dismiss()
+			s.whole(t, id)
+		})
+	}
+}
+
+// What is held of a checkpoint goes when it is stored.
+func TestHeldUntilStored(t *testing.T) {
+	s := openShop(t, time.Hour)
+	h := s.begins(t, s.start(t, tinyRecipe(t, "output", 10), nil))
+	h.checkpoint(5, "weights")
+	snap, ok := h.snapshot()
+	if !ok || snap.held == "" {
+		t.Fatalf("%+v", snap)
+	}
+	if err := os.RemoveAll(filepath.Join(h.runDir, "checkpoint-5")); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.uploader.try(snap); err != nil {
+		t.Fatal(err)
+	}
+	snap.close()
+	if left, err := os.ReadDir(filepath.Join(h.dir, "storing")); err != nil || len(left) > 0 {
+		t.Errorf("%d directories are left, %v", len(left), err)
+	}
+	if r, _, err := s.get(t.Context(), "ada", h.record.ID); err != nil || r.State == nil || r.State.Step != 5 {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
