@@ -286,7 +286,8 @@ func (a *attempt) saved(e wire.Saved) {
 	a.mu.Unlock()
 	for _, step := range old {
 		if step != e.Step {
-			os.RemoveAll(filepath.Join(a.runDir, checkpointName(step))) // what stays is only a checkpoint more
+			r := checkpoint.Run{Dir: a.runDir}
+			_ = r.Remove(filepath.Join(a.runDir, checkpointName(step))) // what stays is only a checkpoint more
 		}
 	}
 	a.capture()

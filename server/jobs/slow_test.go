@@ -2,13 +2,17 @@ package jobs
 
 import (
 	"context"
+	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"hone/core/checkpoint"
 )
 
 // slowStore takes its time for every object.
@@ -61,6 +65,23 @@ func TestStoringIsSlowerThanSaving(t *testing.T) {
 			dismiss()
 			s.whole(t, id)
 		})
+	}
+}
+
+// A checkpoint that is removed while it is stored is not taken for a whole one.
+func TestPartIsNoCheckpoint(t *testing.T) {
+	s := openShop(t, time.Hour)
+	h := s.begins(t, s.start(t, tinyRecipe(t, "output", 10), nil))
+	h.checkpoint(5, "weights")
+	h.checkpoint(7, "weights")
+	if err := os.Remove(filepath.Join(h.runDir, "checkpoint-5", checkpoint.StateFile)); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.uploader.checkpoint(t.Context(), h.runDir, 5); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("%v", err)
+	}
+	if k, err := s.checkpoint(t.Context(), "ada", h.record.ID, 5); err != nil || k != nil {
+		t.Errorf("%+v, %v", k, err)
 	}
 }
 

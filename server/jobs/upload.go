@@ -334,6 +334,9 @@ func (u *uploader) checkpoint(ctx context.Context, root string, step int) error 
 	if err != nil {
 		return err
 	}
+	if saved.IsZero() || !savedAt(root, step).Equal(saved) { // it was removed on the way: what was listed may be a part of it
+		return fmt.Errorf("%s: %w", checkpointName(step), fs.ErrNotExist)
+	}
 	before, err := a.b.keep(ctx, a.record.User, a.record.ID, k)
 	if err != nil {
 		return err
