@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"hone/core/checkpoint"
 	"hone/core/device"
@@ -149,6 +150,9 @@ func (h *Host) arrive(ctx context.Context, f *far, part parts) error {
 	if err != nil {
 		return err
 	}
+	if err := f.recount(ctx); err != nil {
+		return err
+	}
 	r, err := load.Start(f.away.Key, 1)
 	if err != nil {
 		return err
@@ -172,6 +176,31 @@ func (h *Host) arrive(ctx context.Context, f *far, part parts) error {
 	}
 	f.tell(wire.Moved{Step: f.away.Step, On: f.away.Server}, 0)
 	return nil
+}
+
+// recount forgets which events of the server were told here when the server has them no more: where the run was deleted since it was
+// there, its events are numbered from 1 again.
+func (f *far) recount(ctx context.Context) error {
+	f.mu.Lock()
+	seen, client := f.seen, f.client
+	f.mu.Unlock()
+	if seen == 0 {
+		return nil
+	}
+	list, err := wire.Ask[wire.RunList](ctx, client, wire.Runs{}, nil)
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(list.Runs, func(r wire.Run) bool { return r.ID == f.id }) {
+		told, err := wire.Ask[wire.Told](ctx, client, wire.Replay{Run: f.id, Seq: seen}, nil)
+		if err != nil || len(told.Events) > 0 {
+			return err
+		}
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.seen, f.away.Seen = 0, 0
+	return replaceFile(filepath.Join(f.dir, awayFile), f.away)
 }
 
 // comeHome brings a run back and goes on with it here. With lost, the server is not asked: it may be gone for good.

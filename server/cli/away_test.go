@@ -18,6 +18,7 @@ import (
 	"hone/core/device/cpu"
 	"hone/core/host"
 	"hone/core/ir"
+	"hone/core/link"
 	"hone/core/recipe"
 	"hone/core/tensor"
 	"hone/core/wire"
@@ -232,6 +233,48 @@ func TestPageMovesRun(t *testing.T) {
 		t.Error(refused)
 	}
 	s.kill(syscall.SIGTERM)
+}
+
+// A run that was at a server, came back and was deleted there is heard of when it goes there again: the server's events begin at 1.
+func TestPageMovesRunAgain(t *testing.T) {
+	const steps = 60
+	s := startService(t, t.TempDir(), "--lease", "1s")
+	d := openDesk(t, t.TempDir(), nil)
+	on := wire.Server{URL: s.url}
+	id := tell[wire.RunName](d, wire.Start{Recipe: deskRecipe(steps), On: &on}).Run
+	turn := func(do, name string) { // each is an event more
+		count := func() (n int) {
+			d.mu.Lock()
+			defer d.mu.Unlock()
+			for _, f := range d.events {
+				if f.Name == name {
+					n++
+				}
+			}
+			return n
+		}
+		before := count()
+		tell[struct{}](d, wire.Steer{Run: id, Do: do})
+		d.until(do, func(string, wire.Event) bool { return count() > before })
+	}
+	turn("pause", "paused")
+	for range 10 {
+		turn("continue", "resumed")
+		turn("pause", "paused")
+	}
+	tell[wire.RunName](d, wire.Move{Run: id})
+	c, err := link.Dial(t.Context(), link.Options{URL: s.url})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := wire.Ask[struct{}](t.Context(), c, wire.Delete{Path: "runs/" + id}, nil); err != nil {
+		t.Fatal(err)
+	}
+	tell[wire.RunName](d, wire.Move{Run: id, On: on})
+	tell[struct{}](d, wire.Steer{Run: id, Do: "continue"})
+	d.until("back with its result", func(_ string, e wire.Event) bool { m, ok := e.(wire.Moved); return ok && m.On == "" && m.Step == steps })
+	d.told(id, steps)
 }
 
 func (d *desk) refused(r wire.Request) string {
