@@ -174,11 +174,11 @@ func (f *far) heard(e wire.Frame) {
 	if e.Seq != f.seen+1 || f.ctx.Err() != nil { // Follow brings what is before it
 		return
 	}
+	f.seen = e.Seq
 	v, err := wire.ParseEvent(e.Name, e.Data)
 	if err != nil {
-		return // of another release
+		return // of another release; what follows is heard
 	}
-	f.seen = e.Seq
 	if step, ok := stepOf(v); ok && step <= f.away.Step {
 		return // it was told here before the run left
 	}
