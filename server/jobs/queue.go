@@ -259,13 +259,33 @@ func (b *Broker) Want(ctx context.Context, user, id, what string) error {
 		return refuse(409, "Run %s is %s; nobody works on it.", id, r.Status)
 	}
 	key := keyOf(user, id)
-	if what == "continue" {
+	switch what {
+	case "continue":
 		return b.wanted.Purge(ctx, key)
+	case "stop":
+		if ended, err := b.cancel(ctx, user, id); err != nil || ended {
+			return err
+		}
 	}
 	if _, err := b.wanted.PutString(ctx, key, what); err != nil {
 		return fmt.Errorf("jobs: run %s: %w", id, err)
 	}
 	return nil
+}
+
+// cancel ends a run that waits in the queue: it may be long until a worker takes it, and that one finds that it is over.
+func (b *Broker) cancel(ctx context.Context, user, id string) (ended bool, err error) {
+	r, err := b.update(ctx, user, id, func(r *Record) error {
+		if ended = r.Status == Queued; !ended {
+			return errUnchanged
+		}
+		r.end(Stopped, "", wire.Finished{Step: r.Step, Stopped: "stopped"})
+		return nil
+	})
+	if err != nil || !ended {
+		return false, err
+	}
+	return true, errors.Join(b.tellEnding(ctx, r), b.wanted.Purge(ctx, keyOf(user, id)))
 }
 
 // wants is what the user of a run wants of it; "" is that it goes on.

@@ -236,6 +236,49 @@ func TestQueue(t *testing.T) {
 	}
 }
 
+// A run that waits for a worker is stopped at once; it can be resumed, and nobody works on it before.
+func TestStoppedInTheQueue(t *testing.T) {
+	s := openShop(t, time.Second)
+	id := s.start(t, tinyRecipe(t, "output", 2), nil)
+	stopped := func() {
+		t.Helper()
+		if err := s.ask(t, wire.Steer{Run: id, Do: "stop"}); err != nil {
+			t.Fatal(err)
+		}
+		r, _, err := s.get(t.Context(), "ada", id)
+		last, err2 := s.lastEvent(t.Context(), "ada", id)
+		if err != nil || err2 != nil || r.Status != Stopped || last.frame.Name != "finished" {
+			t.Fatalf("%+v, the last event is %q; %v, %v", r, last.frame.Name, err, err2)
+		}
+	}
+	stopped()
+	if err := s.ask(t, wire.Resume{Run: id}); err != nil {
+		t.Fatal(err)
+	}
+	stopped()
+	dismiss := s.hire(t, time.Hour)
+	for began := time.Now(); ; time.Sleep(20 * time.Millisecond) {
+		i, err := s.jobs.Info(t.Context())
+		if err == nil && i.State.Msgs == 0 {
+			break
+		}
+		if time.Since(began) > 10*time.Second {
+			t.Fatalf("%+v is left in the queue, %v", i, err)
+		}
+	}
+	dismiss()
+	if r, _, err := s.get(t.Context(), "ada", id); err != nil || r.Status != Stopped || r.Attempt != 0 {
+		t.Errorf("%+v, %v", r, err)
+	}
+	if err := s.ask(t, wire.Resume{Run: id}); err != nil {
+		t.Fatal(err)
+	}
+	s.hire(t, time.Hour)
+	if r := s.ends(t, id); r.Status != Done {
+		t.Errorf("%+v", r)
+	}
+}
+
 // A lost message comes back; two sweeps make one job.
 func TestSweep(t *testing.T) {
 	s := openShop(t, time.Second)
