@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"hone/core/checkpoint"
@@ -150,6 +151,37 @@ func (f *far) follow() {
 	if f.client != nil {
 		f.client.Follow(f.id, f.seen+1)
 	}
+}
+
+// recount forgets which events of the server were told here when the server has them no more: where the run was deleted since it was
+// there, its events are numbered from 1 again.
+func (f *far) recount(ctx context.Context) error {
+	f.mu.Lock()
+	seen, client := f.seen, f.client
+	f.mu.Unlock()
+	if seen == 0 {
+		return nil
+	}
+	list, err := wire.Ask[wire.RunList](ctx, client, wire.Runs{}, nil)
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(list.Runs, func(r wire.Run) bool { return r.ID == f.id }) {
+		told, err := wire.Ask[wire.Told](ctx, client, wire.Replay{Run: f.id, Seq: seen}, nil)
+		if err != nil || len(told.Events) > 0 {
+			return err
+		}
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.seen, f.away.Seen = 0, 0
+	return replaceFile(filepath.Join(f.dir, awayFile), f.away)
+}
+
+// stored asks whether the server has a State of a run: one that waited there for a worker may have none.
+func (f *far) stored(ctx context.Context, client *link.Client) (bool, error) {
+	list, err := wire.Ask[wire.RunList](ctx, client, wire.Runs{}, nil)
+	return slices.ContainsFunc(list.Runs, func(r wire.Run) bool { return r.ID == f.id && r.Bytes > 0 }), err
 }
 
 // say tells how the link is; that is no event of the run.

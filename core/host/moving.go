@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 
 	"hone/core/checkpoint"
 	"hone/core/device"
@@ -178,31 +177,6 @@ func (h *Host) arrive(ctx context.Context, f *far, part parts) error {
 	return nil
 }
 
-// recount forgets which events of the server were told here when the server has them no more: where the run was deleted since it was
-// there, its events are numbered from 1 again.
-func (f *far) recount(ctx context.Context) error {
-	f.mu.Lock()
-	seen, client := f.seen, f.client
-	f.mu.Unlock()
-	if seen == 0 {
-		return nil
-	}
-	list, err := wire.Ask[wire.RunList](ctx, client, wire.Runs{}, nil)
-	if err != nil {
-		return err
-	}
-	if slices.ContainsFunc(list.Runs, func(r wire.Run) bool { return r.ID == f.id }) {
-		told, err := wire.Ask[wire.Told](ctx, client, wire.Replay{Run: f.id, Seq: seen}, nil)
-		if err != nil || len(told.Events) > 0 {
-			return err
-		}
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.seen, f.away.Seen = 0, 0
-	return replaceFile(filepath.Join(f.dir, awayFile), f.away)
-}
-
 // comeHome brings a run back and goes on with it here. With lost, the server is not asked: it may be gone for good.
 func (h *Host) comeHome(ctx context.Context, f *far, lost bool, part parts) (wire.RunName, error) {
 	f.homing.Lock() // the user may ask for what happens by itself
@@ -238,30 +212,41 @@ func (h *Host) comeHome(ctx context.Context, f *far, lost bool, part parts) (wir
 				return wire.RunName{}, ctx.Err()
 			}
 		}
-		var err error
-		if _, step, err = move.Pull(ctx, client, h.filesOf(wire.Server{URL: f.away.Server}), f.id, filepath.Join(h.dir, runsDir), func(p move.Progress) {
-			part("moving", wire.Moving{Doing: "fetching", File: p.File, Done: p.Done, Total: p.Total})
-		}); err != nil {
+		stored, err := f.stored(ctx, client)
+		if err != nil {
 			return wire.RunName{}, err
 		}
+		if stored {
+			if _, step, err = move.Pull(ctx, client, h.filesOf(wire.Server{URL: f.away.Server}), f.id, filepath.Join(h.dir, runsDir), func(p move.Progress) {
+				part("moving", wire.Moving{Doing: "fetching", File: p.File, Done: p.Done, Total: p.Total})
+			}); err != nil {
+				return wire.RunName{}, err
+			}
+		} else if _, saved, err := (checkpoint.Run{Dir: f.dir}).Latest(); err == nil && !saved { // it is what it was when it left
+			_, err := h.settle(f, step)
+			return wire.RunName{Run: f.id}, err
+		}
 	}
+	if done, err := h.settle(f, step); err != nil || done {
+		return wire.RunName{Run: f.id}, err
+	}
+	return h.again(context.WithoutCancel(ctx), mark{Run: f.id, Paused: status == statusPaused}, part)
+}
+
+// settle makes a run one of this host again.
+func (h *Host) settle(f *far, step int) (done bool, err error) {
 	f.mu.Lock()
-	done := f.where.Status == statusDone
+	done = f.where.Status == statusDone
 	a := f.away
 	a.There, a.Seen = home, f.seen
-	err := replaceFile(filepath.Join(f.dir, awayFile), a)
-	if err == nil {
+	if err = replaceFile(filepath.Join(f.dir, awayFile), a); err == nil {
 		f.tell(wire.Moved{Step: step}, 0)
 	}
 	f.mu.Unlock()
-	if err != nil {
-		return wire.RunName{}, err
+	if err == nil {
+		h.leave(f)
 	}
-	h.leave(f)
-	if done {
-		return wire.RunName{Run: f.id}, nil
-	}
-	return h.again(context.WithoutCancel(ctx), mark{Run: f.id, Paused: status == statusPaused}, part)
+	return done, err
 }
 
 func (f *far) connected() bool {

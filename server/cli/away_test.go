@@ -277,6 +277,32 @@ func TestPageMovesRunAgain(t *testing.T) {
 	d.told(id, steps)
 }
 
+// A run that waits for a worker comes back at once: one that has begun nowhere is stopped, one that had begun here goes on here.
+func TestPageTakesBackWhatWaits(t *testing.T) {
+	s := startService(t, t.TempDir(), "--lease", "1s", "--workers", "0")
+	d := openDesk(t, t.TempDir(), nil)
+	on := wire.Server{URL: s.url}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	back := func(id string) {
+		t.Helper()
+		if _, err := wire.Ask[wire.RunName](ctx, d, wire.Move{Run: id}, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	never := tell[wire.RunName](d, wire.Start{Recipe: deskRecipe(12), On: &on}).Run
+	back(never)
+	if r := tell[wire.RunList](d, wire.Runs{}).Runs[0]; r.Status != "stopped" || r.On != "" || r.Step != 0 {
+		t.Errorf("%+v", r)
+	}
+	begun := tell[wire.RunName](d, wire.Start{Recipe: deskRecipe(400)}).Run
+	d.until("at step 3", at(3))
+	tell[wire.RunName](d, wire.Move{Run: begun, On: on})
+	back(begun)
+	d.until("finished here", finished)
+	d.told(begun, 400)
+}
+
 func (d *desk) refused(r wire.Request) string {
 	d.t.Helper()
 	_, err := d.Ask(d.t.Context(), r.Name(), r, nil)
