@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"time"
 
+	"hone/core/checkpoint"
 	"hone/core/filelock"
 	"hone/core/hub"
 	"hone/core/recipe"
@@ -202,7 +203,7 @@ func superviseWorkers(ctx context.Context, n int, address, dir string, f workerF
 	}
 }
 
-// workerGrace is how long a worker may take to save and end.
+// workerGrace is how long a worker may take to save and end, beside the time in which it stores what it has.
 const workerGrace = time.Minute
 
 func oneWorker(ctx context.Context, address, dir string, f workerFlags) error {
@@ -220,10 +221,31 @@ func oneWorker(ctx context.Context, address, dir string, f workerFlags) error {
 	if err := c.Start(); err != nil {
 		return err
 	}
+	ended := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		in.Close()
-		time.AfterFunc(workerGrace, func() { c.Process.Kill() }) // one that has ended is none to kill
+		began := time.Now()
+		for {
+			select {
+			case <-ended:
+				return
+			case <-time.After(workerGrace / 10):
+			}
+			if time.Since(began) > workerGrace+storingTime(dir, c.Process.Pid) {
+				c.Process.Kill()
+				return
+			}
+		}
 	})
 	defer stop()
+	defer close(ended)
 	return c.Wait()
+}
+
+// storingTime is what a worker process needs to store its last State, whichever of the directories it has.
+func storingTime(dir string, pid int) (longest time.Duration) {
+	for _, home := range checkpoint.Glob(dir, "workers/*") {
+		longest = max(longest, jobs.StoringTime(home, pid))
+	}
+	return longest
 }

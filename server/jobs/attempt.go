@@ -74,7 +74,8 @@ func (a *attempt) run(ctx context.Context, log *slog.Logger) error {
 	defer end(nil)
 	stop := context.AfterFunc(ctx, func() {
 		end(errEnds)
-		time.AfterFunc(a.b.lease, func() { give(errEnds) }) // an engine that is away does not keep a worker from ending
+		a.lastWords(lasting)
+		give(errEnds)
 	})
 	defer stop()
 	a.events = newEventQueue(lasting, a.journal, func(err error) { end(err) })

@@ -108,3 +108,40 @@ func TestHeldUntilStored(t *testing.T) {
 		t.Errorf("%+v, %v", r, err)
 	}
 }
+
+// A worker that ends stores the last State of its run however long that takes, as long as the engine is there.
+func TestLastStateTakesLong(t *testing.T) {
+	s := openShop(t, 400*time.Millisecond)
+	id := s.start(t, tinyRecipe(t, "output", 1000000, "--save_steps", "1000000"), nil)
+	s.states = slowStore{s.states, 400 * time.Millisecond}
+	dismiss := s.hire(t, time.Hour)
+	s.until(t, id, "step", stepped(3))
+	dismiss()
+	if r, _, err := s.get(t.Context(), "ada", id); err != nil || r.State == nil || r.Step < 3 || r.Status != Queued {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
+
+// Who waits for the end of a worker gives it the time that its last State needs.
+func TestStoringTime(t *testing.T) {
+	home := t.TempDir()
+	for i, path := range []string{"storing/1/checkpoint-5/weights", "output/tiny/v0-20260131-120000/checkpoint-5/weights", "output/tiny/v0-20260131-120000/checkpoint-4/weights"} {
+		path = filepath.Join(workDir(home, 7), path)
+		err := os.MkdirAll(filepath.Dir(path), 0o700)
+		if err == nil {
+			err = os.WriteFile(path, nil, 0o600)
+		}
+		if err == nil {
+			err = os.Truncate(path, 100<<20<<i)
+		}
+		if err == nil && i > 0 {
+			err = os.WriteFile(filepath.Join(filepath.Dir(path), checkpoint.StateFile), []byte("{}"), 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, other := StoringTime(home, 7), StoringTime(home, 8); got != transferTime(300<<20) || other != transferTime(0) {
+		t.Errorf("%v, and %v of a process that has nothing", got, other)
+	}
+}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -278,7 +277,7 @@ func (w *Worker) begin(ctx context.Context, t ticket) (*attempt, error) {
 	if err := b.inEntries(ctx, r); err != nil {
 		return nil, err
 	}
-	a := &attempt{w: w, b: b, record: r, key: keyOf(t.User, t.ID), dir: filepath.Join(w.Dir, "work", strconv.Itoa(os.Getpid())), paused: wants == "pause"}
+	a := &attempt{w: w, b: b, record: r, key: keyOf(t.User, t.ID), dir: workDir(w.Dir, os.Getpid()), paused: wants == "pause"}
 	if a.journal, err = b.openJournal(ctx, t.User, t.ID, strconv.Itoa(r.Attempt)); err != nil {
 		return nil, err
 	}
