@@ -63,3 +63,13 @@ func (a *attempt) lastWords(ctx context.Context) {
 		}
 	}
 }
+
+// tidy removes what workers left in this directory that died: runs under way, and files that had come in part.
+func (w *Worker) tidy() error {
+	for _, path := range checkpoint.Glob(w.Dir, "files/.receiving-*") {
+		if err := os.Remove(path); err != nil {
+			return err
+		}
+	}
+	return os.RemoveAll(filepath.Join(w.Dir, "work"))
+}

@@ -7,12 +7,14 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
 	"hone/core/checkpoint"
+	"hone/core/device/cpu"
 )
 
 // slowStore takes its time for every object.
@@ -143,5 +145,38 @@ func TestStoringTime(t *testing.T) {
 	}
 	if got, other := StoringTime(home, 7), StoringTime(home, 8); got != transferTime(300<<20) || other != transferTime(0) {
 		t.Errorf("%v, and %v of a process that has nothing", got, other)
+	}
+}
+
+// A worker begins with a directory in which nothing is left of workers that died.
+func TestDeadWorkersLeaveNothing(t *testing.T) {
+	s := openShop(t, time.Second)
+	home := t.TempDir()
+	for _, path := range []string{"work/1/output/x", "work/1/places/0/.receiving-1", "files/.receiving-2", "files/whole"} {
+		path = filepath.Join(home, path)
+		err := os.MkdirAll(filepath.Dir(path), 0o700)
+		if err == nil {
+			err = os.WriteFile(path, []byte("x"), 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	dev := cpu.New(1)
+	defer dev.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := (&Worker{Broker: s.Broker, Device: dev, Dir: home}).Run(ctx); err != nil {
+		t.Fatal(err)
+	}
+	var left []string
+	err := filepath.WalkDir(home, func(path string, e fs.DirEntry, err error) error {
+		if err == nil && !e.IsDir() {
+			left = append(left, filepath.Base(path))
+		}
+		return err
+	})
+	if err != nil || !slices.Equal(left, []string{"whole"}) {
+		t.Errorf("%q, %v", left, err)
 	}
 }

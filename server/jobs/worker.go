@@ -67,6 +67,9 @@ func (w *Worker) Run(ctx context.Context) error {
 	if err := os.MkdirAll(w.Dir, 0o700); err != nil {
 		return fmt.Errorf("jobs: the worker's directory: %w", err)
 	}
+	if err := w.tidy(); err != nil {
+		w.Log.Warn("what an earlier worker left stays on the disk", "error", err)
+	}
 	presence := Presence{Name: presenceName(), Device: w.Device.Caps().Name, Memory: w.Device.Caps().MemoryBudget, Since: time.Now().UTC()}
 	w.present(ctx, presence)
 	shown := time.Now()
