@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"hone/core/checkpoint"
@@ -23,7 +25,8 @@ func IsID(id string) bool {
 }
 
 // Pull brings a run from a server to <outputDir>/<id> as of its last State, and says where it is and at which step. What is
-// here already is not brought again; a checkpoint gets its name when it is whole. The run can go on from there.
+// here already is not brought again; a checkpoint gets its name when it is whole. The run can go on from there. Where a new State
+// is stored meanwhile, that one is brought.
 func Pull(ctx context.Context, l wire.Link, from link.Files, id, outputDir string, tell func(Progress)) (dir string, step int, err error) {
 	if !IsID(id) {
 		return "", 0, fmt.Errorf("%q is no id of a run; `hone runs` lists them", id)
@@ -42,6 +45,48 @@ func Pull(ctx context.Context, l wire.Link, from link.Files, id, outputDir strin
 		return "", 0, err
 	}
 	defer release()
+	for try := 1; ; try++ {
+		if err = bring(ctx, from, id, c, r, tell); err == nil {
+			return dir, c.Step, nil
+		}
+		if !outdated(err) || try == pulls {
+			return "", 0, err
+		}
+		select {
+		case <-ctx.Done():
+			return "", 0, ctx.Err()
+		case <-time.After(time.Duration(try) * pullWait):
+		}
+		if c, err = wire.AskCarried(ctx, l, id); err != nil {
+			return "", 0, err
+		}
+	}
+}
+
+// A list of files is out of date when the run goes on and stores its next State. So often another one is asked for, with longer
+// and longer waits.
+const (
+	pulls    = 6
+	pullWait = 200 * time.Millisecond
+)
+
+// damaged is a file that came with other bytes than were listed.
+type damaged struct{ path, got, want string }
+
+func (d *damaged) Error() string {
+	return fmt.Sprintf("%s came damaged: its SHA-256 is %s, not %s; do it again", d.path, d.got, d.want)
+}
+
+// outdated reports whether a file was not there any more as it was listed.
+func outdated(err error) bool {
+	var d *damaged
+	var r *link.Refused
+	return errors.As(err, &d) || errors.As(err, &r) && (r.Status == http.StatusNotFound || r.Status == http.StatusRequestedRangeNotSatisfiable)
+}
+
+// bring brings the files that were listed.
+func bring(ctx context.Context, from link.Files, id string, c wire.Carried, r checkpoint.Run, tell func(Progress)) error {
+	dir := r.Dir
 	var done, total int64
 	folders := map[string][]wire.Blob{} // files by checkpoint; "" is the run's own
 	var order []string
@@ -51,7 +96,7 @@ func Pull(ctx context.Context, l wire.Link, from link.Files, id, outputDir strin
 			top = ""
 		}
 		if !filepath.IsLocal(filepath.FromSlash(f.Path)) || strings.ContainsAny(f.Path, `\:`) || nested && !strings.HasPrefix(top, "checkpoint-") {
-			return "", 0, fmt.Errorf("the server gives a file %q, which cannot be part of a run", f.Path)
+			return fmt.Errorf("the server gives a file %q, which cannot be part of a run", f.Path)
 		}
 		if _, ok := folders[top]; !ok && top != "" {
 			order = append(order, top)
@@ -74,7 +119,7 @@ func Pull(ctx context.Context, l wire.Link, from link.Files, id, outputDir strin
 		for _, f := range folders[top] {
 			path := filepath.Join(to, filepath.FromSlash(strings.TrimPrefix(f.Path, top+"/")))
 			if err := take(ctx, from, id, f, path); err != nil {
-				return "", 0, err
+				return err
 			}
 			if done += f.Size; tell != nil {
 				tell(Progress{f.Path, done, total})
@@ -83,23 +128,31 @@ func Pull(ctx context.Context, l wire.Link, from link.Files, id, outputDir strin
 		if top != "" {
 			final := filepath.Join(dir, top)
 			if err := os.RemoveAll(final); err != nil {
-				return "", 0, err
+				return err
 			}
 			if err := os.Rename(to, final); err != nil {
-				return "", 0, err
+				return err
 			}
 		}
 	}
 	// What lies beyond the State that came is of another past.
 	if err := r.RemoveAfter(c.Step); err != nil {
-		return "", 0, err
+		return err
 	}
 	if c.Step > 0 {
 		if _, err := checkpoint.Load(filepath.Join(dir, fmt.Sprintf("checkpoint-%d", c.Step))); err != nil {
-			return "", 0, err
+			return err
 		}
 	}
-	return dir, c.Step, nil
+	// Of lists that were out of date there may be parts.
+	for _, pattern := range []string{".part-*", ".tmp-checkpoint-*"} {
+		for _, path := range checkpoint.Glob(dir, pattern) {
+			if err := os.RemoveAll(path); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // whole reports whether a checkpoint is here with these files.
@@ -142,7 +195,7 @@ func take(ctx context.Context, from link.Files, id string, f wire.Blob, path str
 	}
 	if h.SHA256 != f.SHA256 {
 		os.Remove(part)
-		return fmt.Errorf("%s came damaged: its SHA-256 is %s, not %s; do it again", f.Path, h.SHA256, f.SHA256)
+		return &damaged{f.Path, h.SHA256, f.SHA256}
 	}
 	return os.Rename(part, path)
 }

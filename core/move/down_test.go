@@ -1,8 +1,22 @@
 package move
 
 import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	"hone/core/checkpoint"
+	"hone/core/link"
+	"hone/core/wire"
 )
 
 func TestIsID(t *testing.T) {
@@ -26,5 +40,84 @@ func TestIsID(t *testing.T) {
 		if IsID(id) != want {
 			t.Errorf("IsID(%q) = %v", id, !want)
 		}
+	}
+}
+
+// lists is a server that gives one list of files after the other, and has the files of one of them.
+type lists struct {
+	lists []wire.Carried
+	asked int
+}
+
+func (l *lists) Ask(context.Context, string, any, func(string, json.RawMessage)) (json.RawMessage, error) {
+	c := l.lists[min(l.asked, len(l.lists)-1)]
+	l.asked++
+	return json.Marshal(c)
+}
+
+// carried lists what lies in a run directory.
+func carried(t *testing.T, dir string, step int) wire.Carried {
+	t.Helper()
+	c := wire.Carried{Run: "x", Step: step}
+	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		h, err := checkpoint.HashFile(path)
+		rel, err2 := filepath.Rel(dir, path)
+		c.Files = append(c.Files, wire.Blob{Path: filepath.ToSlash(rel), Size: h.Size, SHA256: h.SHA256})
+		return errors.Join(err, err2)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// A run that goes on while it is brought here, so that its log changes and its last checkpoint goes, is brought as of the next State.
+func TestPullWhileItGoesOn(t *testing.T) {
+	const id = "tiny/v0-20260131-120000"
+	there := t.TempDir()
+	write := func(name, text string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(there, name), []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	save := func(step int) {
+		t.Helper()
+		if _, err := checkpoint.Save(there, &checkpoint.State{Step: step}, func(to string) error {
+			return os.WriteFile(filepath.Join(to, "weights"), fmt.Append(nil, "of step ", step), 0o666)
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("args.json", "{}")
+	write("logging.jsonl", `{"step":5,"loss":1.5}`+"\n")
+	save(5)
+	first := carried(t, there, 5)
+	if err := (checkpoint.Run{Dir: there}).Remove(filepath.Join(there, "checkpoint-5")); err != nil {
+		t.Fatal(err)
+	}
+	save(7)
+	second := carried(t, there, 7) // its checkpoint is there, and its log is not as it was any more
+	write("logging.jsonl", `{"step":7,"loss":1.2}`+"\n")
+	server := httptest.NewServer(http.StripPrefix("/files/run/"+id, http.FileServer(http.Dir(there))))
+	defer server.Close()
+	l := &lists{lists: []wire.Carried{first, second, carried(t, there, 7)}}
+	out := t.TempDir()
+	dir, step, err := Pull(t.Context(), l, link.Files{URL: server.URL}, id, out, nil)
+	if err != nil || step != 7 || l.asked != 3 {
+		t.Fatalf("step %d after %d lists: %v", step, l.asked, err)
+	}
+	got, want := carried(t, dir, 7), carried(t, there, 7)
+	got.Files = slices.DeleteFunc(got.Files, func(b wire.Blob) bool { return strings.HasSuffix(b.Path, "lock") })
+	if !slices.Equal(got.Files, want.Files) {
+		t.Errorf("%+v came, want %+v", got.Files, want.Files)
+	}
+	// What is damaged for good is said.
+	l = &lists{lists: []wire.Carried{second}}
+	if _, _, err := Pull(t.Context(), l, link.Files{URL: server.URL}, id, t.TempDir(), nil); err == nil || !strings.Contains(err.Error(), "logging.jsonl came damaged") || l.asked != pulls {
+		t.Errorf("after %d lists: %v", l.asked, err)
 	}
 }
