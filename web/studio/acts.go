@@ -24,7 +24,7 @@ var acts = map[string]func(*Studio, Act){
 			delete(s.Errors, putOf(a))
 		})
 	},
-	"put_done":     func(t *Studio, a Act) { go t.stored(a) },
+	"put_done": func(t *Studio, a Act) { go t.stored(a) },
 	"put_progress": func(t *Studio, a Act) {
 		n, _ := strconv.Atoi(a.value("rows")) // a number of the page's own
 		t.change(func(s *parts.State) {
