@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 
 	"hone/core/checkpoint"
@@ -166,9 +167,10 @@ func (f *far) recount(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if slices.ContainsFunc(list.Runs, func(r wire.Run) bool { return r.ID == f.id }) {
+	if list.More > 0 || slices.ContainsFunc(list.Runs, func(r wire.Run) bool { return r.ID == f.id }) { // the list may end before it
 		told, err := wire.Ask[wire.Told](ctx, client, wire.Replay{Run: f.id, Seq: seen}, nil)
-		if err != nil || len(told.Events) > 0 {
+		gone := err != nil && list.More > 0 && strings.HasPrefix(err.Error(), "there is no run ")
+		if err != nil && !gone || len(told.Events) > 0 {
 			return err
 		}
 	}
@@ -181,7 +183,8 @@ func (f *far) recount(ctx context.Context) error {
 // stored asks whether the server has a State of a run: one that waited there for a worker may have none.
 func (f *far) stored(ctx context.Context, client *link.Client) (bool, error) {
 	list, err := wire.Ask[wire.RunList](ctx, client, wire.Runs{}, nil)
-	return slices.ContainsFunc(list.Runs, func(r wire.Run) bool { return r.ID == f.id && r.Bytes > 0 }), err
+	i := slices.IndexFunc(list.Runs, func(r wire.Run) bool { return r.ID == f.id })
+	return i < 0 && list.More > 0 || i >= 0 && list.Runs[i].Bytes > 0, err
 }
 
 // say tells how the link is; that is no event of the run.
