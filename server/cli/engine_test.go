@@ -265,32 +265,3 @@ func throughBadNetwork(t *testing.T, seed uint64, steps int, every time.Duration
 	sameResult(t, onlyRun(t, filepath.Join(home, "whole")), dir, steps)
 	t.Logf("the networks misbehaved %d and %d times", engine.Broken.Load(), server.Broken.Load())
 }
-
-// All connections to the engine, the server's and the workers', end every 250 milliseconds: the run goes on in between, and misses nothing.
-func TestBrokenEngine(t *testing.T) {
-	const steps = 40
-	home := t.TempDir()
-	if out, status := finish(t, process(t, home, sample(steps, "--output_dir", "whole")...)); status != 0 {
-		t.Fatal(out)
-	}
-	n := startEngine(t)
-	engine := badnetwork.To(t, n.addr)
-	through := "nats://secret@" + engine.Addr
-	s := startService(t, t.TempDir(), "--nats", through, "--workers", "0", "--lease", "2s")
-	g := visit(t, s.url, steps)
-	for range 2 {
-		startWorker(t, through, "--lease", "2s", "--save_every", "200ms", "--retries", "1000")
-	}
-	calm := engine.Break(250 * time.Millisecond)
-	id := g.start()
-	g.follow(id, steps, 3*time.Minute, nil)
-	calm()
-	if engine.Broken.Load() == 0 {
-		t.Error("no connection has ended")
-	}
-	dir, step, err := move.Pull(t.Context(), g, link.Files{URL: s.url}, id, filepath.Join(home, "remote"), nil)
-	if err != nil || step != steps {
-		t.Fatalf("step %d, %v", step, err)
-	}
-	sameResult(t, onlyRun(t, filepath.Join(home, "whole")), dir, steps)
-}

@@ -9,7 +9,9 @@ import (
 	"time"
 
 	"hone/core/link"
+	"hone/core/move"
 	"hone/core/wire"
+	"hone/server/badnetwork"
 )
 
 // TestSoakServers kills workers and servers at many moments of one run, with several seeds.
@@ -174,4 +176,33 @@ func pages(t *testing.T, idle, active int, long time.Duration) {
 	if files, err := filepath.Glob(filepath.Join(s.dir, "data", "workers", "*", "work", "*")); err != nil || len(files) > 1 {
 		t.Errorf("%v, %v", files, err)
 	}
+}
+
+// All connections to the engine, the server's and the workers', end every 250 milliseconds: the run goes on in between, and misses nothing.
+func TestBrokenEngine(t *testing.T) {
+	const steps = 40
+	home := t.TempDir()
+	if out, status := finish(t, process(t, home, sample(steps, "--output_dir", "whole")...)); status != 0 {
+		t.Fatal(out)
+	}
+	n := startEngine(t)
+	engine := badnetwork.To(t, n.addr)
+	through := "nats://secret@" + engine.Addr
+	s := startService(t, t.TempDir(), "--nats", through, "--workers", "0", "--lease", "2s")
+	g := visit(t, s.url, steps)
+	for range 2 {
+		startWorker(t, through, "--lease", "2s", "--save_every", "200ms", "--retries", "1000")
+	}
+	calm := engine.Break(250 * time.Millisecond)
+	id := g.start()
+	g.follow(id, steps, 3*time.Minute, nil)
+	calm()
+	if engine.Broken.Load() == 0 {
+		t.Error("no connection has ended")
+	}
+	dir, step, err := move.Pull(t.Context(), g, link.Files{URL: s.url}, id, filepath.Join(home, "remote"), nil)
+	if err != nil || step != steps {
+		t.Fatalf("step %d, %v", step, err)
+	}
+	sameResult(t, onlyRun(t, filepath.Join(home, "whole")), dir, steps)
 }

@@ -1,4 +1,4 @@
-//go:build !js
+//go:build soak && !js
 
 package e2e_test
 
