@@ -3,12 +3,13 @@ package hub
 import (
 	"encoding/json"
 	"errors"
-	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"hone/core/checkpoint"
 )
 
 // Copy is a model in the cache under a name that it was asked for by. One commit may have several, and one name several commits: a branch
@@ -28,7 +29,7 @@ func Copies() ([]Copy, error) {
 		return nil, err
 	}
 	var now, others []Copy
-	for _, repo := range below(home, "hub/*/models/*") {
+	for _, repo := range checkpoint.Glob(home, "hub/*/models/*") {
 		of := func(dir, revision, ref string) Copy {
 			name := NameOf(dir)
 			if revision != "" {
@@ -36,7 +37,7 @@ func Copies() ([]Copy, error) {
 			}
 			return Copy{dir, name, IDOf(dir), revision, ref}
 		}
-		for _, ref := range below(repo, "refs/*") {
+		for _, ref := range checkpoint.Glob(repo, "refs/*") {
 			commit, err := os.ReadFile(ref)
 			revision, wrong := url.PathUnescape(filepath.Base(ref))
 			dir := filepath.Join(repo, filepath.Base(strings.TrimSpace(string(commit))))
@@ -48,7 +49,7 @@ func Copies() ([]Copy, error) {
 			}
 			now = append(now, of(dir, revision, ref))
 		}
-		for _, file := range below(repo, "*/.listing") {
+		for _, file := range checkpoint.Glob(repo, "*/.listing") {
 			var l listing
 			if raw, err := os.ReadFile(file); err != nil || json.Unmarshal(raw, &l) != nil {
 				continue
@@ -60,15 +61,6 @@ func Copies() ([]Copy, error) {
 		return slices.ContainsFunc(now, func(n Copy) bool { return n.Dir == c.Dir })
 	})
 	return append(now, others...), nil
-}
-
-// below lists what lies below a directory, by a pattern that is the program's own.
-func below(dir, pattern string) []string {
-	found, _ := fs.Glob(os.DirFS(dir), pattern)
-	for i, name := range found {
-		found[i] = filepath.Join(dir, filepath.FromSlash(name))
-	}
-	return found
 }
 
 // Remove takes a name out of the cache, with the commits that no other name means.
@@ -88,7 +80,7 @@ func Remove(name string) error {
 			continue
 		}
 		repo := filepath.Dir(c.Dir)
-		if err = errors.Join(err, os.RemoveAll(c.Dir)); len(below(repo, "*/.listing")) == 0 {
+		if err = errors.Join(err, os.RemoveAll(c.Dir)); len(checkpoint.Glob(repo, "*/.listing")) == 0 {
 			err = errors.Join(err, os.RemoveAll(repo))
 		}
 	}
