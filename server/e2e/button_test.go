@@ -20,7 +20,7 @@ const buttonSteps = 10
 
 // stepped says that the run shown on the page has logged so many steps.
 func stepped(n int) string {
-	return fmt.Sprintf(`document.querySelectorAll("#table-of-steps table:first-of-type tbody tr").length >= %d`, n)
+	return fmt.Sprintf(`[...document.querySelectorAll("#table-of-steps tbody tr")].filter((row) => row.cells[1].textContent).length >= %d`, n)
 }
 
 // newest is the log of the page's newest run, with its recipe.

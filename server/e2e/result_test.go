@@ -4,10 +4,12 @@ package e2e_test
 
 import (
 	"archive/zip"
+	"bytes"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +17,7 @@ import (
 	"github.com/chromedp/cdproto/browser"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
+	"github.com/parquet-go/parquet-go"
 
 	"hone/core/bundle"
 	"hone/web/worker/workertest"
@@ -167,9 +170,47 @@ func TestEndToEndBadFiles(t *testing.T) {
 		p.until(soon, c.name+" refused with a word of "+c.says, fmt.Sprintf(`(%s).includes(%q)`, errorsOf(c.stage), c.says))
 		p.noFailure()
 	}
-	// What is good after all that was bad is taken.
-	p.upload("data-files", file("good.jsonl", strings.Repeat("{\"query\": \"Who are you?\", \"response\": \"I am Ada.\"}\n", 8)))
-	p.until(soon, "good rows are taken", fmt.Sprintf(`(%s) === "" && document.querySelector("#data").textContent.includes("good.jsonl")`, errorsOf("data")))
+	// A file that takes long to store: how far it is is said, and it can be ended. Nothing of it stays.
+	large := file("large.jsonl", "")
+	if err := os.Truncate(large, 4<<30); err != nil {
+		t.Fatal(err)
+	}
+	p.upload("data-files", large)
+	p.until(soon, "how much of it is stored", `document.querySelector("#data .busy")?.textContent.includes("GB stored")`)
+	p.press("unput-data")
+	p.until(soon, "an end of it", `!document.querySelector("#data .busy") && !document.querySelector("#data").textContent.includes("large.jsonl")`)
+	for _, name := range p.storedFiles() {
+		if strings.Contains(name, "large") {
+			t.Errorf("%s is left", name)
+		}
+	}
+	p.noFailure()
+	// What is good after all that was bad is taken, with the model that comes with the page.
+	p.press(workertest.Eval[string](p.Page, `document.querySelector("#model [data-act=use_model]").id`))
+	type row struct {
+		Query    string `parquet:"query"`
+		Response string `parquet:"response"`
+	}
+	rows := slices.Repeat([]row{{"Who are you?", "I am Ada, and you?"}}, 8)
+	csv, jsonl := "query,response\n", ""
+	for _, r := range rows {
+		csv += fmt.Sprintf("%s,\"%s\"\n", r.Query, r.Response)
+		jsonl += fmt.Sprintf("{\"query\": %q, \"response\": %q}\n", r.Query, r.Response)
+	}
+	var pages bytes.Buffer
+	if err := parquet.Write(&pages, rows); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ name, text string }{{"good.jsonl", jsonl}, {"good.csv", csv}, {"good.parquet", pages.String()}} {
+		name := c.name
+		p.upload("data-files", file(name, c.text))
+		p.until(soon, name+" taken", fmt.Sprintf(`(%s) === "" && document.querySelector("#command-line").textContent.includes(%q)`, errorsOf("data"), name))
+		p.until(soon, "its rows", `document.querySelector("#data .facts dd")?.textContent === "7"`) // one is held out
+		if text := p.text("tokens"); !strings.Contains(text, "I am Ada, and you?") {
+			t.Errorf("%s is shown as %q", name, text)
+		}
+	}
+	p.noFailure()
 }
 
 // A recipe goes away as a file or as a link, and comes back; in another tab, too.

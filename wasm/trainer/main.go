@@ -37,12 +37,12 @@ func main() {
 		HTTP: &http.Client{Transport: direct},
 	}}
 	t.page = studio.New(studio.Options{Link: t, Out: update, Store: store, Deliver: deliver, Storage: func() wire.Storage { return storage(context.Background()) }})
-	in := newInbox()
+	in := studio.NewInbox()
 	js.Global().Set("receive", js.FuncOf(func(_ js.Value, args []js.Value) any {
-		in.put(args[0].String())
+		in.Put(args[0].String())
 		return nil
 	}))
-	go in.each(t.take)
+	go in.Each(t.take)
 	js.Global().Call("listening") // what the page has said is read while the browser opens files
 	t.begin()
 	close(t.begun)

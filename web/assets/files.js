@@ -45,8 +45,8 @@ const stem = (names) => (names.find((n) => n.endsWith(".safetensors")) || "").re
 /** isTable reports whether a file's rows have to be taken out of it first. */
 export const isTable = (name) => /\.(csv|tsv|parquet)$/i.test(name);
 
-/** rows turns a table into JSONL, in a worker of its own. It gives {blob, rows, columns, encoding, notes}. */
-export function rows(file, progress) {
+/** rows turns a table into JSONL, in a worker of its own, unless signal ends it. It gives {blob, rows, columns, encoding, notes}. */
+export function rows(file, signal, progress) {
   return new Promise((ok, no) => {
     const worker = new Worker(new URL("data.js", import.meta.url));
     const end = (f, value) => {
@@ -58,6 +58,7 @@ export function rows(file, progress) {
       else if (data.type === "table") end(ok, data);
       else if (data.type === "failed") end(no, new Error(data.error));
     };
+    signal.addEventListener("abort", () => end(no, signal.reason));
     worker.onerror = (e) => end(no, new Error(`${file.name}: ${e.message}`));
     worker.postMessage({ type: "convert", name: file.name, blob: file, encoding: "" });
   });

@@ -6,7 +6,8 @@ import { chosen, dropped, isTable, places, rows, save } from "./files.js";
 
 const root = document.documentElement, $ = (id) => document.getElementById(id);
 const worker = new Worker(new URL("trainer.js", import.meta.url));
-const waiting = new Map(); // files that are being stored, by number
+const waiting = new Map(); // files that are being stored, by number: {done, progress}
+const ends = { models: new Set(), data: new Set() }; // what ends the storing that goes on
 let number = 0;
 const marks = globalThis.honeMarks = { begun: performance.now() }; // for who measures the page
 
@@ -16,8 +17,9 @@ const act = (name, values = {}) => send({ type: "act", name, values });
 worker.onmessage = ({ data }) => {
   switch (data.type) {
     case "update": update(data); break;
+    case "stored": waiting.get(data.id)?.progress(data.bytes); break;
     case "reply":
-      waiting.get(data.id)?.(data.error || "");
+      waiting.get(data.id)?.done(data.error || "");
       waiting.delete(data.id);
       break;
     case "file": save(data.blob, data.name); break;
@@ -78,32 +80,43 @@ function values(e) {
 async function put(kind, files) {
   const { base, list } = places(kind, files);
   if (list.length === 0) return;
+  const end = new AbortController(), { signal } = end;
+  ends[kind].add(end);
   act("put_begun", { kind: [kind] });
   const paths = [], notes = [];
   try {
     for (let { path, file } of list) {
+      const progress = (of) => act("put_progress", { kind: [kind], file: [file.name], ...of });
+      let blob = file;
       if (kind === "data" && isTable(path)) {
-        const table = await rows(file, (p) => act("put_progress", { kind: [kind], file: [file.name], rows: [String(p.rows)] }));
+        const table = await rows(file, signal, (p) => progress({ rows: [String(p.rows)] }));
         notes.push(...(table.notes || []));
         path += ".jsonl";
-        file = table.blob;
+        blob = table.blob;
       }
       const error = await new Promise((done) => {
-        waiting.set(++number, done);
-        send({ type: "put", id: number, path: "/" + path, blob: file });
+        const id = ++number;
+        waiting.set(id, { done, progress: (bytes) => progress({ bytes: [String(bytes)], total: [String(blob.size)] }) });
+        signal.addEventListener("abort", () => send({ type: "unput", id }));
+        send({ type: "put", id, path: "/" + path, blob });
       });
+      signal.throwIfAborted();
       if (error) throw new Error(error);
       paths.push(path);
     }
     act("put_done", { kind: [kind], base: [base], path: paths, note: notes });
   } catch (e) {
-    act("put_failed", { kind: [kind], error: [e.message] });
+    if (signal.aborted) act("put_ended", { kind: [kind] });
+    else act("put_failed", { kind: [kind], error: [e.message] });
+  } finally {
+    ends[kind].delete(end);
   }
 }
 
 // What the page does by itself, by data-page.
 const own = {
   reload: () => location.reload(),
+  unput: (e) => ends[e.dataset.of].forEach((end) => end.abort()),
   persist: async () => act("storage", { kept: [String(await navigator.storage.persist())] }),
   copy: async (e) => {
     await navigator.clipboard.writeText($(e.dataset.of).textContent);

@@ -35,16 +35,6 @@ func (s *State) rateNow() string {
 	return s.Setting("learning_rate")
 }
 
-// lastPoints are the last lines of the log, the newest first: a table of thousands would hold up the page.
-func (s *State) lastPoints() []wire.Stepped {
-	const most = 100
-	var list []wire.Stepped
-	for i := len(s.Run.Points) - 1; i >= 0 && len(list) < most; i-- {
-		list = append(list, s.Run.Points[i])
-	}
-	return list
-}
-
 // warnings are what the run told, and what its curves say, in plain words.
 func (s *State) warnings() []string {
 	var list []string

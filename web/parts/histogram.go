@@ -10,7 +10,8 @@ import (
 	"hone/web/words"
 )
 
-type bar struct{ X, Y, W, H, Label string }
+// bar is a stretch of lengths, in tokens, with how many rows have them, and the place of its picture.
+type bar struct{ X, Y, W, H, Range, Count string }
 
 // bars lays a histogram out in a field of 320 × 72.
 func bars(h wire.Histogram) []bar {
@@ -23,16 +24,23 @@ func bars(h wire.Histogram) []bar {
 	for i, n := range h.Counts {
 		high := 72 * float64(n) / float64(most)
 		list = append(list, bar{fmt.Sprintf("%.1f", wide*float64(i)+0.5), fmt.Sprintf("%.1f", 74-high), fmt.Sprintf("%.1f", wide-1), fmt.Sprintf("%.1f", high),
-			fmt.Sprintf("%d–%d: %d", h.Edges[i], h.Edges[i+1]-1, n)})
+			lengthRange(h.Edges[i], h.Edges[i+1]-1), itoa(n)})
 	}
 	return list
+}
+
+func lengthRange(from, to int) string {
+	if from == to {
+		return itoa(from)
+	}
+	return fmt.Sprintf("%d–%d", from, to)
 }
 
 // histogramText is the picture in words.
 func (s *State) histogramText(h wire.Histogram) string {
 	var list []string
 	for _, b := range bars(h) {
-		list = append(list, b.Label)
+		list = append(list, b.Range+": "+b.Count)
 	}
 	return s.T(words.DataLengths) + ": " + strings.Join(list, ", ")
 }

@@ -18,26 +18,11 @@ var acts = map[string]func(*Studio, Act){
 	"cancel_fetch": func(t *Studio, a Act) { t.end("fetch") },
 	"delete_ask":   func(t *Studio, a Act) { t.change(func(s *parts.State) { s.Delete = a.value("path") }) },
 	"delete":       func(t *Studio, a Act) { go t.remove(a.value("path")) },
-	"put_begun": func(t *Studio, a Act) {
-		t.change(func(s *parts.State) {
-			s.Busy[putOf(a)] = s.T(words.Storing)
-			delete(s.Errors, putOf(a))
-		})
-	},
-	"put_done": func(t *Studio, a Act) { go t.stored(a) },
-	"put_progress": func(t *Studio, a Act) {
-		n, _ := strconv.Atoi(a.value("rows")) // a number of the page's own
-		t.change(func(s *parts.State) {
-			s.Busy[putOf(a)] = s.T(words.TableReading, a.value("file"), n)
-			delete(s.Errors, putOf(a))
-		})
-	},
-	"put_failed": func(t *Studio, a Act) {
-		t.change(func(s *parts.State) {
-			delete(s.Busy, putOf(a))
-			s.Errors[putOf(a)] = a.value("error")
-		})
-	},
+	"put_begun":    func(t *Studio, a Act) { t.storing(a) },
+	"put_progress": func(t *Studio, a Act) { t.storing(a) },
+	"put_done":     func(t *Studio, a Act) { go t.stored(a) },
+	"put_ended":    (*Studio).notStored,
+	"put_failed":   (*Studio).notStored,
 
 	"use_data":  func(t *Studio, a Act) { t.useData(a.value("use"), a.value("checked") == "true") },
 	"paste":     func(t *Studio, a Act) { go t.paste(a.value("rows")) },
@@ -76,6 +61,12 @@ var acts = map[string]func(*Studio, Act){
 		}
 	},
 
+	"table": func(t *Studio, a Act) {
+		if end, err := strconv.Atoi(a.value("end")); err == nil {
+			t.change(func(s *parts.State) { s.Tables[a.value("table")] = end })
+		}
+	},
+
 	"example":    func(t *Studio, a Act) { t.example(a.value("prompt"), a.value("raw") != "") },
 	"ask":        func(t *Studio, a Act) { go t.ask(a) },
 	"cancel_ask": func(t *Studio, a Act) { t.end("try") },
@@ -92,14 +83,6 @@ func (t *Studio) Act(a Act) {
 	if f := acts[a.Name]; f != nil {
 		f(t, a)
 	}
-}
-
-// putOf is under what State has the storing of files, beside what else goes on in their stage.
-func putOf(a Act) string {
-	if a.value("kind") == "models" {
-		return "put model"
-	}
-	return "put data"
 }
 
 // end ends what is going on in a stage.

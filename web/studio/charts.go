@@ -67,7 +67,7 @@ func (t *Studio) curves() []Chart {
 			continue
 		}
 		values := map[float64]float64{}
-		for _, p := range thin(t.overlay[r.ID]) {
+		for _, p := range thin(s.Curve(r)) {
 			values[float64(p.Step)] = p.Loss
 		}
 		runs = merge(runs, Line{Label: r.ID, Colour: colour}, values)

@@ -98,26 +98,6 @@ func (t *Studio) downloading(stage string, data json.RawMessage) {
 	})
 }
 
-// stored is told that files of the user are on the host.
-func (t *Studio) stored(a Act) {
-	t.askToKeep()
-	t.hello(false)
-	t.change(func(s *parts.State) {
-		delete(s.Errors, putOf(a))
-		delete(s.Busy, putOf(a))
-	})
-	if a.value("kind") == "models" {
-		t.useModel(trimSlash(a.value("base")))
-		return
-	}
-	t.change(func(s *parts.State) {
-		delete(s.Errors, "data")
-		setData(s, a.Values["path"])
-		s.Notes = a.Values["note"]
-	})
-	t.plan()
-}
-
 func trimSlash(p string) string {
 	for len(p) > 0 && p[len(p)-1] == '/' {
 		p = p[:len(p)-1]

@@ -32,14 +32,14 @@ func (t *Studio) export(what string) {
 func (t *Studio) chooseRun(id string, chosen bool) {
 	t.change(func(s *parts.State) { s.Chosen[id] = chosen })
 	t.mu.Lock()
-	_, known := t.overlay[id]
+	_, known := t.s.Overlay[id]
 	t.mu.Unlock()
 	if !chosen || known {
 		return
 	}
 	points, err := t.pointsOf(id)
 	t.trouble("runs", err)
-	t.change(func(*parts.State) { t.overlay[id] = points })
+	t.change(func(s *parts.State) { s.Overlay[id] = points })
 }
 
 // pointsOf reads the curve of a run.

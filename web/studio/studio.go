@@ -103,7 +103,6 @@ type Studio struct {
 	offers   bool                          // the page's server gives out models
 	cancel   map[string]context.CancelFunc // of what is going on, by stage
 	turn     map[string]int                // counts what was begun, so that an old answer does not overwrite a new one
-	overlay  map[string][]wire.Stepped     // curves of runs that are compared
 	rowsOf   string                        // the settings whose rows the preview shows
 	asked    int                           // the step after which base and tuned model were last asked
 	asking   bool
@@ -113,7 +112,7 @@ type Studio struct {
 // New makes a studio; Open starts it.
 func New(o Options) *Studio {
 	return &Studio{o: o, ctx: context.Background(), s: parts.New(words.English), drawn: map[string]string{}, charts: map[string]string{}, marked: map[string]bool{},
-		cancel: map[string]context.CancelFunc{}, turn: map[string]int{}, overlay: map[string][]wire.Stepped{}}
+		cancel: map[string]context.CancelFunc{}, turn: map[string]int{}}
 }
 
 // Open greets the page: it asks the host what there is and draws everything, what is at the top first: until then the page is as the

@@ -162,6 +162,9 @@ var (
 	Smoothing     = Text{"Smoothing", "平滑"}
 	LossSmoothed  = Text{"Loss, smoothed", "损失（平滑）"}
 	TableOf       = Text{"Figures as a table", "以表格显示"}
+	TableNewer    = Text{"Later", "较新"}
+	TableOlder    = Text{"Earlier", "较早"}
+	TableRows     = Text{"Rows %d to %d of %d", "第 %d 至 %d 行，共 %d 行"}
 	SetRate       = Text{"Change the learning rate", "修改学习率"}
 	SetRateDo     = Text{"Change", "修改"}
 	AnswersTitle  = Text{"What it answers while it learns", "学习过程中的回答"}

@@ -10,6 +10,7 @@ var (
 	CPUToo       = Text{"The tiny model trains all the same, only slower.", "小模型照样能训练，只是慢一些。"}
 	Copied       = Text{"Copied", "已复制"}
 	Early        = Text{"The trainer is on its way; training begins as soon as it is here.", "训练器正在赶来，一到就开始训练。"}
+	Stored       = Text{"%s: %s of %s stored", "%s：已保存 %s，共 %s"}
 	Storing      = Text{"Storing the files…", "正在保存文件……"}
 	LinkCopied   = Text{"The link is in the clipboard: it has the settings, never data.", "链接已复制：只含设置，不含数据。"}
 	LinkShown    = Text{"The link stands in the address bar: it has the settings, never data.", "链接已在地址栏中：只含设置，不含数据。"}
@@ -46,6 +47,7 @@ var (
 	DataUnsupervised   = Text{"%d rows have no answer to learn: %s", "有 %d 行没有可学的回答：%s"}
 	DataLearnt         = Text{"underlined: learnt", "下划线：要学习"}
 	DataMasked         = Text{"grey: only read (masked)", "灰色：只阅读（掩码）"}
+	DataLengthsRows    = Text{"Rows", "行数"}
 	DataLengthsColumns = Text{"Lengths and columns", "长度与列"}
 	DataLengthsAbout   = Text{"How many tokens the rows have.", "每行有多少个词元。"}
 )

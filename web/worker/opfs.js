@@ -381,7 +381,7 @@
   };
 
   // Puts what a page hands over (a Blob, a File) at a path, whole or not at all.
-  const put = async (path, blob) => {
+  const put = async (path, blob, { signal, progress } = {}) => {
     path = resolve(path);
     const [parent, name] = split(path);
     await inTurn(async () => {
@@ -392,7 +392,16 @@
     const fd = await open(part, constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC);
     try {
       const reader = blob.stream().getReader();
-      for (let r = await reader.read(); !r.done; r = await reader.read()) write(fd, r.value, 0, r.value.length, null);
+      let bytes = 0, told = performance.now();
+      for (let r = await reader.read(); !r.done; r = await reader.read()) {
+        signal?.throwIfAborted();
+        write(fd, r.value, 0, r.value.length, null);
+        bytes += r.value.length;
+        if (performance.now() - told > 250) {
+          told = performance.now();
+          progress?.(bytes);
+        }
+      }
       fds.get(fd).node.sah.flush();
       await close(fd);
       await rename(part, path);

@@ -399,6 +399,42 @@ func TestLargeFile(t *testing.T) {
 	}
 }
 
+// TestPut stores files of the page: whole, or nothing of them.
+func TestPut(t *testing.T) {
+	d := dir(t)
+	const size = 3 << 20
+	text := bytes.Repeat([]byte("0123456789abcdef"), size/16)
+	array := js.Global().Get("Uint8Array").New(size)
+	js.CopyBytesToJS(array, text)
+	blob := js.Global().Get("Blob").New([]any{array})
+	store := func(path string, end js.Value) (failed string) {
+		done := make(chan string, 1)
+		good := js.FuncOf(func(js.Value, []js.Value) any { done <- ""; return nil })
+		bad := js.FuncOf(func(_ js.Value, args []js.Value) any { done <- args[0].Get("name").String(); return nil })
+		defer good.Release()
+		defer bad.Release()
+		js.Global().Get("fs").Call("put", path, blob, map[string]any{"signal": end.Get("signal")}).Call("then", good, bad)
+		return <-done
+	}
+	controller := js.Global().Get("AbortController")
+	file := filepath.Join(d, "models", "new", "file")
+	if failed := store(file, controller.New()); failed != "" {
+		t.Fatal(failed)
+	}
+	want(t, file, string(text))
+
+	put(t, file, "as it was")
+	end := controller.New()
+	end.Call("abort")
+	if failed := store(file, end); failed != "AbortError" {
+		t.Errorf("the storing that was ended says %q", failed)
+	}
+	want(t, file, "as it was")
+	if list := names(t, filepath.Dir(file)); !slices.Equal(list, []string{"file"}) {
+		t.Errorf("the storing that was ended leaves %v", list)
+	}
+}
+
 // TestManyAtOnce lets goroutines work side by side.
 func TestManyAtOnce(t *testing.T) {
 	d := dir(t)

@@ -5,7 +5,9 @@
 //	  {type: "open", language, url, models, mirrors} first: the page is there (web/studio Opening)
 //	  {type: "act", name, values}           what the user did (web/studio Act)
 //	  {type: "frame", frame}                a request of core/wire, raw
-//	  {type: "put", id, path, blob}         stores a file; a "reply" with the id comes back, with an error where it could not be
+//	  {type: "put", id, path, blob}         stores a file; "stored" says how far that is, and a "reply" with the id ends it, with an
+//	                                        error where it could not be
+//	  {type: "unput", id}                   ends the storing of a file; nothing of it stays
 //	  {type: "take", path, name, mime}      asks for a file; a "file" comes back
 //	  {type: "env", env}                    where hubs are (HF_ENDPOINT, MODELSCOPE_ENDPOINT) and their tokens
 //	  {type: "hidden"}                      the page went out of sight and may be gone soon: the run that goes on is saved
@@ -17,6 +19,7 @@
 //	  {type: "host"}, {type: "watching"}    this tab has the files and the runs; another tab has them, and is asked in this one's place
 //	  {type: "file", path, name, mime, blob} to be saved by the user
 //	  {type: "measured", heap, memory, gpu} bytes, bytes, counts (webgpu.js)
+//	  {type: "stored", id, bytes}           of "put"
 //	  {type: "reply", id, error}            to "put"
 //	  {type: "failed", error}               the worker cannot work
 "use strict";
@@ -45,18 +48,23 @@ importScripts("opfs.js", "webgpu.js", "wasm_exec.js");
       postMessage({ type: "failed", error: `${path} cannot be read: ${e.message}` });
     }
   };
+  const puts = new Map(); // what ends them
   const put = async ({ id, path, blob }) => {
+    const end = new AbortController();
+    puts.set(id, end);
     try {
       await mounted;
-      await fs.put(path, blob);
+      await fs.put(path, blob, { signal: end.signal, progress: (bytes) => postMessage({ type: "stored", id, bytes }) });
       postMessage({ type: "reply", id });
     } catch (e) {
       postMessage({ type: "reply", id, error: `${path} could not be stored: ${e.message}` });
     }
+    puts.delete(id);
   };
   onmessage = ({ data }) => {
     switch (data && data.type) {
       case "put": put(data); break;
+      case "unput": puts.get(data.id)?.abort(); break;
       case "take": handOut(data.path, data.name, data.mime); break;
       case "lose": honeWebGPU.lose(); break;
       default: deliver(data);
