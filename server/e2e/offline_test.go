@@ -29,11 +29,26 @@ func files(t *testing.T, dir, below string) *httptest.Server {
 // controlled says that a service worker serves the page and has all its files.
 const controlled = `navigator.serviceWorker.controller && navigator.serviceWorker.controller.state === "activated"`
 
+// insecure asks that a page over plain http, to which a browser gives neither files nor a graphics card, says so in its language.
+func insecure(t *testing.T, port string) {
+	b := workertest.Start(t, append(noGPU, chromedp.Flag("host-resolver-rules", "MAP class.example 127.0.0.1"))...)
+	for _, c := range []struct{ language, says string }{{"en", "only over https"}, {"zh", "只允许 https"}} {
+		p := &tab{b.Visit("http://class.example:" + port + "/class/" + c.language + "/"), t}
+		p.until(soon, "a word of it", `document.querySelector("#failure:not([hidden])")`)
+		if text := p.text("failure"); !strings.Contains(text, c.says) {
+			t.Errorf("in %s the page says %q", c.language, text)
+		}
+		p.Close()
+	}
+}
+
 // The static site, on a host that knows nothing but files and below a path: after one visit it works without the host, and trains.
 func TestEndToEndWithoutANetwork(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "site")
 	output(t, t.TempDir(), "site", dir)
 	host := files(t, dir, "/class/")
+	_, port, _ := strings.Cut(strings.TrimPrefix(host.URL, "http://"), ":")
+	insecure(t, port)
 	p := open(t, workertest.Start(t, noGPU...), host.URL+"/class/")
 	defer p.Close()
 	if at := workertest.Eval[string](p.Page, "location.pathname"); at != "/class/en/" && at != "/class/zh/" {

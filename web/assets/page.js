@@ -23,7 +23,7 @@ worker.onmessage = ({ data }) => {
       waiting.delete(data.id);
       break;
     case "file": save(data.blob, data.name); break;
-    case "failed": fail(data.error); break;
+    case "failed": fail(data.error, data.reason); break;
   }
 };
 worker.onerror = (e) => fail(e.message || "");
@@ -47,9 +47,12 @@ function update({ fragments = [], charts = [], title, language, url, text, keep,
   }
 }
 
-function fail(text) {
+// said is what the page says on an occasion, in its language.
+const said = (occasion) => $("said").dataset[occasion];
+
+function fail(text, reason) {
   const box = $("failure");
-  box.querySelector("span").textContent = box.dataset.text.replace("%s", () => text);
+  box.querySelector("span").textContent = said(reason) || said("broken").replace("%s", () => text);
   box.hidden = false;
 }
 
@@ -116,11 +119,12 @@ async function put(kind, files) {
 // What the page does by itself, by data-page.
 const own = {
   reload: () => location.reload(),
+  example: (e) => { $("prompt").value = e.dataset.vPrompt; }, // also over what the user has typed
   unput: (e) => ends[e.dataset.of].forEach((end) => end.abort()),
   persist: async () => act("storage", { kept: [String(await navigator.storage.persist())] }),
   copy: async (e) => {
     await navigator.clipboard.writeText($(e.dataset.of).textContent);
-    toast($("toast").dataset.copied);
+    toast(said("copied"));
   },
   share: () => {
     const before = location.href;
@@ -129,7 +133,8 @@ const own = {
       if (location.href === before && performance.now() < end) return;
       clearInterval(look);
       const copied = await navigator.clipboard.writeText(location.href).then(() => true, () => false); // not every browser lets it
-      toast(copied ? $("toast").dataset.link : $("toast").dataset.address);
+      if (copied) history.replaceState(null, "", before); // opened again, the page is to show what was done since
+      toast(said(copied ? "link" : "address"));
     }, 50), end = performance.now() + 1000;
   },
   theme: () => {
@@ -155,7 +160,7 @@ addEventListener("click", (event) => {
   if ("early" in e.dataset) { // it waits for the worker; once is enough
     pressed = true;
     early();
-    toast($("toast").dataset.early);
+    toast(said("early"));
   }
   if (e.dataset.page) Promise.resolve(own[e.dataset.page](e)).catch((error) => toast(error.message));
   if (e.dataset.act) act(e.dataset.act, values(e));

@@ -25,6 +25,7 @@ type Part struct {
 var Parts = []Part{
 	{"hero", Hero}, {"bar", Bar},
 	{"head", Head}, {"model", Model}, {"data", Data}, {"method", Method}, {"train", Train}, {"try", Ask}, {"save", Save}, {"runs", RunsOf},
+	{"skip", Skip}, {"foot", Foot}, {"update-is", Update}, {"reload", Reload}, {"said", Said},
 }
 
 const Top = 2

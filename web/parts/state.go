@@ -71,7 +71,10 @@ type Run struct {
 	Held       []wire.Evaluated
 	Warnings   []string
 	Answers    []Comparison
-	Comparable bool // full fine-tuning has no base to compare with while it runs
+	Saved      int     // the step of the last State that is stored
+	Rate       float64 // the learning rate that the user has set on the way; 0: none
+	RateStep   int     // the step after which
+	Comparable bool    // full fine-tuning has no base to compare with while it runs
 
 	On     string      // the server that has it; "" is this browser
 	Left   int         // step with which it left

@@ -97,8 +97,8 @@ func (t *Studio) end(stage string) {
 func (t *Studio) language(l string) {
 	t.change(func(s *parts.State) {
 		s.Language = words.Parse(l)
-		t.setURL = languageURL(t.url, s.Language)
-		t.url = t.setURL
+		t.url = languageURL(t.url, s.Language)
+		t.setURL = t.url + t.link
 		t.drawn = map[string]string{} // the title and the document's language go along
 		t.charts = map[string]string{}
 	})

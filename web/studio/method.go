@@ -3,6 +3,7 @@ package studio
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
@@ -31,6 +32,9 @@ func (t *Studio) set(a Act) {
 				return
 			} else {
 				s.Settings[name] = v[0]
+				if name == "train_type" && !bundledModel(s) && isPreset("learning_rate", s.Settings["learning_rate"]) {
+					delete(s.Settings, "learning_rate") // it was meant for the other method
+				}
 				if name == "split_dataset_ratio" && s.Settings["val_dataset_sample"] == tiny["val_dataset_sample"] {
 					delete(s.Settings, "val_dataset_sample") // nobody asked for it
 				}
@@ -41,37 +45,13 @@ func (t *Studio) set(a Act) {
 	t.plan()
 }
 
+// accept forgets which values were refused: others stand in their places now.
+func accept(s *parts.State) {
+	maps.DeleteFunc(s.Errors, func(name, _ string) bool { return strings.HasPrefix(name, "set ") })
+}
+
 // mentions reports whether an error is about that setting: a lone setting lacks others that a recipe needs.
 func mentions(err error, name string) bool { return strings.Contains(err.Error(), name) }
-
-// presets are recipes by their purpose; what they do not name stays as it was.
-var presets = map[string]map[string]string{
-	"quick": {"max_steps": "20", "per_device_train_batch_size": "8", "gradient_accumulation_steps": "1", "learning_rate": "3e-3", "lora_rank": "8", "lora_alpha": "16",
-		"split_dataset_ratio": "0.05", "eval_steps": "10", "logging_steps": "1", "lora_dropout": "0", "gradient_checkpointing": "false"},
-	"careful": {"max_steps": "300", "per_device_train_batch_size": "16", "gradient_accumulation_steps": "1", "learning_rate": "1e-3", "lora_rank": "16", "lora_alpha": "32",
-		"split_dataset_ratio": "0.1", "eval_steps": "25", "logging_steps": "1", "warmup_ratio": "0.05", "lora_dropout": "0.05", "gradient_checkpointing": "false"},
-	"overfit": {"max_steps": "200", "per_device_train_batch_size": "8", "gradient_accumulation_steps": "1", "learning_rate": "1e-2", "lora_rank": "64", "lora_alpha": "128",
-		"train_dataset_sample": "16", "val_dataset_sample": "32", "eval_steps": "10", "logging_steps": "1", "lora_dropout": "0", "lr_scheduler_type": "constant", "gradient_checkpointing": "false"},
-}
-
-func (t *Studio) preset(name string) {
-	p, ok := presets[name]
-	if !ok {
-		return
-	}
-	t.change(func(s *parts.State) {
-		for _, others := range presets {
-			for k := range others {
-				delete(s.Settings, k)
-			}
-		}
-		for k, v := range p {
-			s.Settings[k] = v
-		}
-		s.Forecast = nil
-	})
-	t.plan()
-}
 
 // reset forgets all settings but the model and the rows.
 func (t *Studio) reset() {
@@ -83,6 +63,7 @@ func (t *Studio) reset() {
 			}
 		}
 		s.Settings, s.Forecast = kept, nil
+		accept(s)
 	})
 	t.plan()
 }
@@ -97,6 +78,10 @@ func (t *Studio) plan() {
 		t.mu.Lock()
 		s := t.s
 		skip := t.turn["plan"] != mine || !s.Ready || s.Run.Alive() || s.Settings["model"] == "" || s.Settings["dataset"] == ""
+		if s.Settings["model"] == "" || s.Settings["dataset"] == "" { // what is read for what was chosen before is not wanted any more
+			defer t.end("data")
+			defer t.end("method")
+		}
 		needRows := s.Preview == nil || t.rowsOf != rowsOf(s)
 		t.mu.Unlock()
 		if skip {
@@ -145,6 +130,15 @@ func (t *Studio) exportRecipe() {
 	})
 }
 
+// unset is a recipe of which nothing was set but what the defaults of others hang on.
+func unset(r recipe.Recipe) recipe.Recipe {
+	bare, base := recipe.Default(), recipe.Default()
+	base.TrainType, base.PerDeviceTrainBatchSize, base.SaveSteps = r.TrainType, r.PerDeviceTrainBatchSize, r.SaveSteps
+	base.Resolve()
+	base.TrainType, base.PerDeviceTrainBatchSize, base.SaveSteps = bare.TrainType, bare.PerDeviceTrainBatchSize, bare.SaveSteps
+	return base
+}
+
 // importRecipe takes the settings of a file; its model and rows only where the host has them.
 func (t *Studio) importRecipe(text string) {
 	r, err := recipe.FromJSON(json.RawMessage(text))
@@ -154,8 +148,7 @@ func (t *Studio) importRecipe(text string) {
 	}
 	t.change(func(s *parts.State) {
 		delete(s.Errors, "method")
-		base := recipe.Default()
-		base.Resolve()
+		base := unset(r)
 		kept := map[string]string{}
 		for _, k := range []string{"model", "dataset"} {
 			if v, ok := s.Settings[k]; ok {
@@ -163,6 +156,7 @@ func (t *Studio) importRecipe(text string) {
 			}
 		}
 		s.Settings = kept
+		accept(s)
 		for _, f := range recipe.Fields() {
 			switch v := r.Text(f.Name); {
 			case f.Name == "model" && modelOf(s.Host, v) == nil, f.Name == "dataset", f.Name == "val_dataset", f.Name == "output_dir", f.Name == "resume_from_checkpoint", f.Name == "device":

@@ -16,6 +16,9 @@ import (
 func (t *Studio) useModel(path string) {
 	t.change(func(s *parts.State) {
 		s.Settings["model"], s.Model, s.Preview, s.Forecast = path, modelOf(s.Host, path), nil, nil
+		if !bundledModel(s) {
+			forgetLittle(s)
+		}
 	})
 	go t.inspect(path)
 	t.plan()
@@ -124,6 +127,8 @@ func (t *Studio) remove(path string) {
 		}
 		if "runs/"+s.Run.ID == path {
 			s.Run = parts.Run{}
+			forgetRun(s)
+			delete(s.Errors, "run")
 		}
 	})
 	t.dropData(path)

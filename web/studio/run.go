@@ -7,19 +7,16 @@ import (
 	"strconv"
 	"time"
 
+	"hone/core/recipe"
 	"hone/core/wire"
 	"hone/web/parts"
 )
-
-// tiny is the recipe of the one button: the model and rows that come with the page, and what shows its effect soon.
-var tiny = map[string]string{"train_type": "lora", "lora_rank": "16", "lora_alpha": "32", "lora_dropout": "0", "learning_rate": "3e-3", "warmup_ratio": "0.05",
-	"per_device_train_batch_size": "16", "gradient_accumulation_steps": "1", "max_steps": "300", "gradient_checkpointing": "false",
-	"val_dataset_sample": "64", "eval_steps": "25", "save_steps": "25", "save_total_limit": "2", "logging_steps": "1"}
 
 // useTiny takes the recipe of the one button.
 func useTiny(s *parts.State) {
 	before := s.Settings
 	s.Settings = maps.Clone(tiny)
+	accept(s)
 	for _, m := range s.Host.Models {
 		if m.Bundled {
 			s.Settings["model"] = m.Path
@@ -95,7 +92,7 @@ func (t *Studio) beginRun(id string, ask func() (wire.RunName, error)) {
 	}
 	t.end("method")
 	t.end("data")
-	twice := false // pressed again before the page was drawn
+	twice, past := false, false // pressed again before the page was drawn; there is a past that is not shown
 	t.change(func(s *parts.State) {
 		before := s.Run
 		if twice = before.Alive(); twice {
@@ -103,16 +100,21 @@ func (t *Studio) beginRun(id string, ask func() (wire.RunName, error)) {
 		}
 		s.Run = parts.Run{ID: id, State: parts.Begins, Comparable: s.Setting("train_type") != "full"}
 		s.Place.Survey = nil
+		delete(s.Tables, "steps")
+		t.plainURL()
 		if id != "" && before.ID == id {
 			s.Run.On, s.Run.Left, s.Run.Link = before.On, before.Left, before.Link
 			s.Run.Points, s.Run.Held, s.Run.Step, s.Run.Steps = before.Points, before.Held, before.Step, before.Steps
 		}
+		past = id != "" && before.ID != id
 		delete(s.Errors, "run")
-		s.File, s.Try.Answers = nil, nil
-		s.Try.Base, s.Try.Tuned = "", ""
+		forgetRun(s)
 	})
 	if twice {
 		return
+	}
+	if past {
+		t.recall(id)
 	}
 	t.askToKeep()
 	name, err := ask()
@@ -175,26 +177,26 @@ func (t *Studio) show(id string) {
 	t.display(id)
 }
 
+// forgetRun forgets what was asked of the run that was shown.
+func forgetRun(s *parts.State) {
+	s.File, s.Try.Answers = nil, nil
+	s.Try.Base, s.Try.Tuned = "", ""
+	delete(s.Errors, "try")
+	delete(s.Errors, "save")
+}
+
 // display makes a run the one that the page shows.
 func (t *Studio) display(id string) {
-	var events []wire.Frame
-	for seq := uint64(1); ; {
-		told, err := wire.Ask[wire.Told](t.ctx, t.o.Link, wire.Replay{Run: id, Seq: seq}, nil)
-		if err != nil {
-			t.trouble("runs", err)
-			return
-		}
-		events = append(events, told.Events...)
-		if len(told.Events) == 0 || told.Next <= seq {
-			break
-		}
-		seq = told.Next
+	events, next, err := t.replay(id, 1)
+	if err != nil {
+		t.trouble("runs", err)
+		return
 	}
 	t.change(func(s *parts.State) {
 		run := &parts.Run{ID: id, State: parts.Stopped, Comparable: s.Setting("train_type") != "full"}
 		for _, r := range s.Host.Runs {
 			if r.ID == id {
-				run.Step, run.Steps, run.On = r.Step, r.Steps, r.On
+				run.Step, run.Steps, run.On, run.Comparable = r.Step, r.Steps, r.On, comparable(r.Recipe)
 				if r.Finished {
 					run.State = parts.Done
 				}
@@ -206,7 +208,10 @@ func (t *Studio) display(id string) {
 		link := s.Run.Link
 		if s.Run.ID != id {
 			s.Place.Survey, link = nil, wire.Linked{}
+			delete(s.Tables, "steps")
+			forgetRun(s)
 		}
+		delete(s.Errors, "run")
 		s.Run = *run
 		s.Run.Link = link
 		for _, f := range events {
@@ -219,6 +224,50 @@ func (t *Studio) display(id string) {
 			s.Run.State = parts.Stopped // its last events were lost with the tab
 		}
 	})
+	if events, _, err = t.replay(id, next); err != nil || len(events) == 0 { // told while the page was not listening for this run yet
+		return
+	}
+	t.change(func(s *parts.State) {
+		for _, f := range events {
+			if s.Run.ID == id {
+				t.take(s, f)
+			}
+		}
+	})
+}
+
+// recall shows what is known of a run that is about to go on.
+func (t *Studio) recall(id string) {
+	events, _, err := t.replay(id, 1)
+	t.trouble("runs", err)
+	t.change(func(s *parts.State) {
+		for _, f := range events {
+			t.take(s, f)
+		}
+		s.Run.State = parts.Begins
+		delete(s.Errors, "run") // of its last attempt
+	})
+}
+
+// replay reads the events of a run from one on. next is the number of the one that comes after them.
+func (t *Studio) replay(id string, from uint64) (events []wire.Frame, next uint64, err error) {
+	for next = from; ; {
+		told, err := wire.Ask[wire.Told](t.ctx, t.o.Link, wire.Replay{Run: id, Seq: next}, nil)
+		if err != nil {
+			return events, next, err
+		}
+		events = append(events, told.Events...)
+		if len(told.Events) == 0 || told.Next <= next {
+			return events, next, nil
+		}
+		next = told.Next
+	}
+}
+
+// comparable reports whether a run of the recipe has a base beside what it learns.
+func comparable(raw json.RawMessage) bool {
+	r, err := recipe.FromJSON(raw)
+	return err != nil || r.TrainType != "full"
 }
 
 // load takes the settings of a run.
@@ -242,12 +291,13 @@ func (t *Studio) Told(f wire.Frame) {
 	if f.Kind != wire.KindEvent {
 		return
 	}
-	finished := false
+	finished, follow := false, false
 	t.change(func(s *parts.State) {
 		if s.Run.ID == "" && s.Run.State == parts.Begins {
 			s.Run.ID = f.Run
 		}
 		if f.Run != s.Run.ID {
+			follow = (f.Name == "started" || f.Name == "queued") && t.attached && !s.Run.Alive() // another tab has begun it
 			return
 		}
 		t.take(s, f)
@@ -258,7 +308,13 @@ func (t *Studio) Told(f wire.Frame) {
 		t.mark("stepped")
 		t.compare()
 	}
-	if f.Name == "started" || f.Name == "moved" { // the list of runs has changed
+	switch {
+	case follow:
+		go func() {
+			t.hello(false)
+			t.show(f.Run)
+		}()
+	case f.Name == "started" || f.Name == "moved": // the list of runs has changed
 		go t.hello(false)
 	}
 	if finished {
@@ -268,6 +324,14 @@ func (t *Studio) Told(f wire.Frame) {
 			t.plan() // what was not looked at while the run took all of the worker
 		}()
 	}
+}
+
+// since leaves out of a curve what comes after a step: it was lost with the last save, and is done again.
+func since[T any](curve []T, step int, of func(T) int) []T {
+	for len(curve) > 0 && of(curve[len(curve)-1]) > step {
+		curve = curve[:len(curve)-1]
+	}
+	return curve
 }
 
 // take lets an event change what the page shows of its run.
@@ -280,9 +344,9 @@ func (t *Studio) take(s *parts.State, f wire.Frame) {
 	switch e := e.(type) {
 	case wire.Started:
 		r.Steps, r.Step, r.State, r.Queued = e.TotalSteps, e.StartStep, parts.Runs, false
-		for len(r.Points) > 0 && r.Points[len(r.Points)-1].Step > e.StartStep { // steps that were lost with the last save
-			r.Points = r.Points[:len(r.Points)-1]
-		}
+		r.Points = since(r.Points, e.StartStep, func(p wire.Stepped) int { return p.Step })
+		r.Held = since(r.Held, e.StartStep, func(e wire.Evaluated) int { return e.Step })
+		delete(s.Errors, "run") // of an attempt before
 	case wire.Stepped:
 		if n := len(r.Points); n > 0 && r.Points[n-1].Step >= e.Step {
 			return // told twice
@@ -307,6 +371,10 @@ func (t *Studio) take(s *parts.State, f wire.Frame) {
 		r.State, r.Step = parts.Paused, e.Step
 	case wire.Resumed:
 		r.State = parts.Runs
+	case wire.Saved:
+		r.Saved = e.Step
+	case wire.RateChanged:
+		r.Rate, r.RateStep = e.LearningRate, e.Step
 	case wire.Finished:
 		r.Step, r.Remaining = e.Step, 0
 		if r.State = parts.Done; e.Stopped != "" {

@@ -45,23 +45,18 @@ func (t *Studio) chooseRun(id string, chosen bool) {
 // pointsOf reads the curve of a run.
 func (t *Studio) pointsOf(id string) ([]wire.Stepped, error) {
 	var points []wire.Stepped
-	for seq := uint64(1); ; {
-		told, err := wire.Ask[wire.Told](t.ctx, t.o.Link, wire.Replay{Run: id, Seq: seq}, nil)
-		if err != nil {
-			return points, err
-		}
-		for _, f := range told.Events {
-			if e, err := wire.ParseEvent(f.Name, f.Data); err == nil {
-				if p, ok := e.(wire.Stepped); ok && (len(points) == 0 || points[len(points)-1].Step < p.Step) {
-					points = append(points, p)
-				}
+	events, _, err := t.replay(id, 1)
+	for _, f := range events {
+		switch e, _ := wire.ParseEvent(f.Name, f.Data); e := e.(type) { // those of another release are none
+		case wire.Started:
+			points = since(points, e.StartStep, func(p wire.Stepped) int { return p.Step })
+		case wire.Stepped:
+			if len(points) == 0 || points[len(points)-1].Step < e.Step {
+				points = append(points, e)
 			}
 		}
-		if len(told.Events) == 0 || told.Next <= seq {
-			return points, nil
-		}
-		seq = told.Next
 	}
+	return points, err
 }
 
 func (t *Studio) note(id, text string) {
@@ -77,10 +72,10 @@ func (t *Studio) takeRecipe(raw json.RawMessage) {
 		t.trouble("runs", err)
 		return
 	}
-	base := recipe.Default()
-	base.Resolve()
+	base := unset(r)
 	t.change(func(s *parts.State) {
 		s.Settings = map[string]string{}
+		accept(s)
 		for _, f := range recipe.Fields() {
 			if v := r.Text(f.Name); v != base.Text(f.Name) && f.Name != "output_dir" && f.Name != "device" && f.Name != "resume_from_checkpoint" {
 				s.Settings[f.Name] = v

@@ -12,7 +12,15 @@ import (
 )
 
 // own are settings that name files of this browser, or mean something on this machine alone: a link does not carry them.
-var own = []string{"dataset", "val_dataset", "output_dir", "resume_from_checkpoint", "adapter", "device", "device_memory"}
+var own = []string{"val_dataset", "output_dir", "resume_from_checkpoint", "adapter", "device", "device_memory"}
+
+// shareable reports whether a link may carry a setting: of rows only the names of those that come with the page.
+func shareable(name, value string) bool {
+	if name == "dataset" {
+		return !slices.ContainsFunc(strings.Split(value, ","), func(file string) bool { return !strings.HasPrefix(file, "bundle/") })
+	}
+	return !slices.Contains(own, name)
+}
 
 // share puts the recipe into the page's address, where it can be copied from. Data never goes there.
 func (t *Studio) share() {
@@ -20,36 +28,41 @@ func (t *Studio) share() {
 	defer t.mu.Unlock()
 	q := url.Values{}
 	for k, v := range t.s.Settings {
-		if !slices.Contains(own, k) {
+		if shareable(k, v) {
 			q.Set(k, v)
 		}
 	}
-	u, err := url.Parse(t.url)
-	if err != nil {
-		return
-	}
-	u.Fragment = ""
-	t.url = u.String() + "#recipe?" + q.Encode() // which url.URL would encode again
-	t.setURL = t.url
+	t.link = "#recipe?" + q.Encode() // which url.URL would encode again
+	t.setURL = t.url + t.link
 	t.redraw()
 }
 
-// openShared takes the recipe from the page's address. The lock is held.
+// plainURL takes the recipe out of the page's address: opened again, it is to show what was done since. The lock is held.
+func (t *Studio) plainURL() {
+	if t.link != "" {
+		t.setURL, t.link = t.url, ""
+	}
+}
+
+// openShared takes the recipe from the page's address, which is known without it from then on. The lock is held.
 func (t *Studio) openShared(address string) {
 	u, err := url.Parse(address)
 	if err != nil {
+		t.url = address
 		return
 	}
 	raw, ok := strings.CutPrefix(u.EscapedFragment(), "recipe?")
-	if !ok {
+	u.Fragment, u.RawFragment = "", ""
+	if t.url = u.String(); !ok {
 		return
 	}
+	t.link = "#recipe?" + raw
 	q, err := url.ParseQuery(raw)
 	if err != nil {
 		return
 	}
 	for name, v := range q {
-		if slices.Contains(own, name) || len(v) == 0 {
+		if len(v) == 0 || !shareable(name, v[0]) {
 			continue
 		}
 		r := recipe.Default()

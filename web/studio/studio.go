@@ -85,12 +85,13 @@ type Studio struct {
 	s        *parts.State
 	drawn    map[string]string // what the page has, by the part's ID
 	charts   map[string]string // the same of charts, as JSON
-	url      string
-	due      bool // a redraw is on its way
-	opened   bool // what is at the top was drawn
-	chosen   bool // there were settings before the host spoke
-	attached bool // it is known which run the page shows
-	hurry    bool // the one button was pressed before that
+	url      string            // of the page, without what it was opened or shared with
+	link     string            // the recipe in the address, as long as nothing has begun that a page opened again is to show instead
+	due      bool              // a redraw is on its way
+	opened   bool              // what is at the top was drawn
+	chosen   bool              // there were settings before the host spoke
+	attached bool              // it is known which run the page shows
+	hurry    bool              // the one button was pressed before that
 	last     time.Time
 	marks    []string
 	marked   map[string]bool
@@ -121,7 +122,7 @@ func New(o Options) *Studio {
 func (t *Studio) Open(ctx context.Context, o Opening) {
 	t.mu.Lock()
 	t.ctx = ctx
-	t.s.Language, t.url, t.offers, t.s.Mirrors = words.Parse(o.Language), o.URL, o.Models, o.Mirrors
+	t.s.Language, t.offers, t.s.Mirrors = words.Parse(o.Language), o.Models, o.Mirrors
 	t.openShared(o.URL)
 	t.marked["opened"], t.marks = true, append(t.marks, "opened")
 	t.mu.Unlock()

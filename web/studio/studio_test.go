@@ -19,7 +19,7 @@ type fake struct {
 	reply map[string]func(wire.Request) (any, error)
 }
 
-func (f *fake) Ask(_ context.Context, name string, request any, part func(string, json.RawMessage)) (json.RawMessage, error) {
+func (f *fake) Ask(ctx context.Context, name string, request any, part func(string, json.RawMessage)) (json.RawMessage, error) {
 	r := request.(wire.Request)
 	f.mu.Lock()
 	f.asked = append(f.asked, r)
@@ -28,7 +28,18 @@ func (f *fake) Ask(_ context.Context, name string, request any, part func(string
 	if answer == nil {
 		return nil, nil
 	}
-	v, err := answer(r)
+	var v any
+	var err error
+	answered := make(chan bool)
+	go func() {
+		v, err = answer(r)
+		close(answered)
+	}()
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-answered:
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -11,6 +11,8 @@ var (
 	NoScript    = Text{"This page trains models with WebAssembly and WebGPU, so it needs JavaScript. Please switch it on.", "本页用 WebAssembly 和 WebGPU 训练模型，需要启用 JavaScript。"}
 	UpdateReady = Text{"A new release of this page is ready.", "页面有新版本。"}
 	UpdateTake  = Text{"Take it and reload", "更新并重新载入"}
+	Insecure    = Text{"This address begins with http://. Browsers let a page keep files and use the graphics card only over https, or at localhost: open it there.", "这个地址以 http:// 开头。浏览器只允许 https 或 localhost 的页面保存文件和使用显卡，请换用那样的地址打开。"}
+	Storeless   = Text{"This browser does not let pages keep files (OPFS), which training needs; private windows often do not. A current Chrome, Edge, Firefox or Safari does.", "这个浏览器不允许页面保存文件（OPFS），而训练需要它；无痕窗口常常如此。请使用新版 Chrome、Edge、Firefox 或 Safari。"}
 	Broken      = Text{"The trainer stopped: %s Reload the page; a run that was going on continues from its last save.", "训练程序停止了：%s 请重新载入页面，训练会从最近一次保存处继续。"}
 	Reload      = Text{"Reload", "重新载入"}
 	WhatIsThis  = Text{"What is happening here?", "这里发生了什么？"}
@@ -38,6 +40,7 @@ var (
 	OneStep       = Text{"One step", "单步"}
 	Stop          = Text{"Stop", "停止"}
 	SaveNow       = Text{"Save now", "立即保存"}
+	SavedAt       = Text{"saved at step %d", "已保存到第 %d 步"}
 	StatusIdle    = Text{"Nothing is training.", "没有正在进行的训练。"}
 	StatusBegins  = Text{"Loading model and data…", "正在载入模型和数据……"}
 	StatusRuns    = Text{"Training: step %d of %d", "训练中：第 %d 步，共 %d 步"}
@@ -166,6 +169,7 @@ var (
 	TableOlder    = Text{"Earlier", "较早"}
 	TableRows     = Text{"Rows %d to %d of %d", "第 %d 至 %d 行，共 %d 行"}
 	SetRate       = Text{"Change the learning rate", "修改学习率"}
+	RateSet       = Text{"set to %s after step %d; the schedule goes on from there", "第 %[2]d 步后设为 %[1]s，学习率计划据此继续"}
 	SetRateDo     = Text{"Change", "修改"}
 	AnswersTitle  = Text{"What it answers while it learns", "学习过程中的回答"}
 	AnswersAfter  = Text{"after step %d", "第 %d 步之后"}

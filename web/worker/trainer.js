@@ -21,7 +21,7 @@
 //	  {type: "measured", heap, memory, gpu} bytes, bytes, counts (webgpu.js)
 //	  {type: "stored", id, bytes}           of "put"
 //	  {type: "reply", id, error}            to "put"
-//	  {type: "failed", error}               the worker cannot work
+//	  {type: "failed", error, reason}       the worker cannot work; reason: "insecure" address, "storeless" browser, or none that is known
 "use strict";
 importScripts("opfs.js", "webgpu.js", "wasm_exec.js");
 
@@ -74,6 +74,7 @@ importScripts("opfs.js", "webgpu.js", "wasm_exec.js");
   // The list of what comes with the program arrives while that is compiled; without it the program asks, and says what is wrong.
   globalThis.manifest = fetch("bundle/manifest.json").then((answer) => answer.ok ? answer.text() : "", () => "");
   const mounted = fs.mount();
+  mounted.catch(() => {}); // start says so
   const program = WebAssembly.compileStreaming(fetch("trainer.wasm"));
   const start = async () => {
     const go = new Go();
@@ -85,5 +86,7 @@ importScripts("opfs.js", "webgpu.js", "wasm_exec.js");
     await go.run(instance);
     throw new Error("the trainer ended: " + last.join("\n"));
   };
-  start().catch((e) => postMessage({ type: "failed", error: String((e && e.message) || e) }));
+  // Why no page of this address, or of this browser, can work.
+  const reason = !isSecureContext ? "insecure" : !navigator.storage?.getDirectory ? "storeless" : undefined;
+  start().catch((e) => postMessage({ type: "failed", error: String((e && e.message) || e), reason }));
 })();
