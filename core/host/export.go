@@ -36,7 +36,7 @@ func (h *Host) export(ctx context.Context, r wire.Export, part parts) (wire.File
 		if err != nil {
 			return wire.File{}, err
 		}
-		return h.handOut(label+"-recipe.json", "application/json", func(w io.Writer) error { _, err := w.Write(raw); return err })
+		return h.handOut(label+"-recipe.json", "application/json", func(w io.Writer) error { _, err := w.Write(h.recorded(raw)); return err })
 	}
 	t, err := run.FindTuned(ctx, dir, "", part.sink)
 	if err != nil {

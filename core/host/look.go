@@ -55,7 +55,9 @@ func (h *Host) forecast(ctx context.Context, r wire.Forecast, part parts) (wire.
 	if err != nil {
 		return wire.Forecasted{}, err
 	}
-	reply := wire.Forecasted{Line: line(rec, h.name)}
+	asked := rec
+	h.callAll(&asked)
+	reply := wire.Forecasted{Line: line(asked)}
 	err = h.plans.with(ctx, &h.device, rec, func(dev device.Device) error {
 		j, err := run.Prepare(run.Keep(ctx, &h.rows), rec, dev, part.sink)
 		if err != nil {
@@ -77,25 +79,14 @@ func (h *Host) forecast(ctx context.Context, r wire.Forecast, part parts) (wire.
 }
 
 // line is the command that does the same.
-func line(r recipe.Recipe, name func(string) string) string {
+func line(r recipe.Recipe) string {
 	var b strings.Builder
 	b.WriteString("hone sft")
 	for _, f := range recipe.Fields() {
 		if !r.Given(f.Name) || f.Name == "output_dir" || f.Name == "resume_from_checkpoint" {
 			continue
 		}
-		value := r.Text(f.Name)
-		switch f.Name {
-		case "model", "adapter":
-			value = name(value)
-		case "dataset", "val_dataset":
-			parts := strings.Split(value, ",")
-			for i, p := range parts {
-				parts[i] = name(p)
-			}
-			value = strings.Join(parts, ",")
-		}
-		fmt.Fprintf(&b, " --%s %s", f.Name, word(value))
+		fmt.Fprintf(&b, " --%s %s", f.Name, word(r.Text(f.Name)))
 	}
 	return b.String()
 }

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"hone/core/checkpoint"
@@ -22,6 +23,9 @@ const (
 	runsDir    = "runs"
 	exportsDir = "exports"
 )
+
+// named are the folders whose contents a recipe can name.
+var named = []string{modelsDir, dataDir, bundleDir, runsDir}
 
 // path is where a name of the workspace lies. Nobody gets out of it.
 func (h *Host) path(name string) (string, error) {
@@ -51,14 +55,43 @@ func (h *Host) name(path string) string {
 // placed turns a name of the workspace into a path; names of a hub stay what they are.
 func (h *Host) placed(name string) (string, error) {
 	first, _, _ := strings.Cut(filepath.ToSlash(name), "/")
-	switch first {
-	case modelsDir, dataDir, bundleDir, runsDir:
-		return h.path(name)
-	}
-	if filepath.IsAbs(name) || strings.HasPrefix(name, ".") {
+	if slices.Contains(named, first) || filepath.IsAbs(name) || strings.HasPrefix(name, ".") {
 		return h.path(name)
 	}
 	return name, nil
+}
+
+// called undoes placed. Paths of other machines, which came with a run, stay what they are.
+func (h *Host) called(path string) string {
+	name := h.name(path)
+	if first, _, _ := strings.Cut(name, "/"); slices.Contains(named, first) {
+		return name
+	}
+	return path
+}
+
+// callAll puts the names that the workspace has for them in the place of the paths of a recipe.
+func (h *Host) callAll(r *recipe.Recipe) {
+	r.Model, r.Adapter = h.called(r.Model), h.called(r.Adapter)
+	for _, list := range []*[]string{&r.Dataset, &r.ValDataset} {
+		*list = slices.Clone(*list)
+		for i, entry := range *list {
+			(*list)[i] = h.called(entry)
+		}
+	}
+}
+
+// recorded is the recipe of a run, with the names of the workspace. One that cannot be read stays as it is.
+func (h *Host) recorded(args []byte) []byte {
+	r, err := recipe.FromJSON(args)
+	if err != nil {
+		return args
+	}
+	h.callAll(&r)
+	if raw, err := r.ToJSON(); err == nil {
+		return raw
+	}
+	return args
 }
 
 // recipe reads a recipe whose paths are the workspace's.

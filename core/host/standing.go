@@ -106,7 +106,7 @@ func (h *Host) runOf(dir string) wire.Run {
 	r := wire.Run{ID: h.runID(dir), Bytes: used(dir)}
 	from := checkpoint.Run{Dir: dir}
 	if raw, err := from.ReadArgs(); err == nil && json.Valid(raw) {
-		r.Recipe = raw
+		r.Recipe = h.recorded(raw)
 	}
 	var s standing
 	h.mu.Lock()
@@ -134,7 +134,7 @@ func (h *Host) runOf(dir string) wire.Run {
 	if r.On != "" {
 		r.Step = s.Saved
 	}
-	r.Model, r.Steps, r.Loss, r.EvalLoss, r.Note = s.Model, s.Steps, s.Loss, s.EvalLoss, s.Note
+	r.Model, r.Steps, r.Loss, r.EvalLoss, r.Note = h.called(s.Model), s.Steps, s.Loss, s.EvalLoss, s.Note
 	r.Status, r.Reason, r.Finished = s.Status, s.Reason, s.Status == statusDone
 	return r
 }
