@@ -66,9 +66,7 @@ func (h *Host) goAway(id string, a away) (*far, error) {
 	}
 	f := &far{h: h, id: id, dir: dir, away: a, journal: j, over: make(chan struct{}), seen: max(a.Seen, j.there)}
 	f.linked = wire.Linked{On: a.Server, Reason: "not yet"}
-	if !readFile(filepath.Join(dir, standingFile), &f.where) {
-		f.where = standingOf(checkpoint.Run{Dir: dir})
-	}
+	f.where = standingIn(dir)
 	f.ctx, f.end = context.WithCancel(context.Background())
 	h.mu.Lock()
 	if h.closed || h.far[id] != nil {

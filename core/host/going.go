@@ -39,73 +39,6 @@ type going struct {
 	unheard error // why its events cannot be written down
 }
 
-// mark is what .host/going.json says of the run that goes on, for whoever opens the workspace next.
-type mark struct {
-	Run    string `json:"run"`
-	Paused bool   `json:"paused,omitempty"`
-	Tries  int    `json:"tries,omitempty"` // how often it has been gone on with since a step was done
-}
-
-// mostTries is how often a run is gone on with by itself without a step done: one that brings the process down would do so for ever.
-const mostTries = 3
-
-func (h *Host) markPath() string { return filepath.Join(h.dir, hidden, "going.json") }
-
-// leftovers are files that nobody asks for any more once the workspace is opened again: what was being stored when its tab was closed,
-// and what was made for the user to take away.
-var leftovers = []string{dataDir + "/.put-*", modelsDir + "/*/.put-*", modelsDir + "/*/*/.put-*", exportsDir + "/*"}
-
-// sweep removes them. One that another tab is just storing is in use, which keeps it.
-func (h *Host) sweep() {
-	for _, pattern := range leftovers {
-		for _, path := range checkpoint.Glob(h.dir, pattern) {
-			os.RemoveAll(path)
-		}
-	}
-}
-
-// GoOn goes on with the run that was going on when the workspace was last closed, or its process or tab ended. It gives the run's
-// ID; "" where there is none.
-func (h *Host) GoOn(ctx context.Context) (string, error) {
-	defer func() {
-		h.mu.Lock()
-		h.unfinished = ""
-		h.mu.Unlock()
-	}()
-	h.sweep()
-	h.rejoin()
-	var m mark
-	if !readFile(h.markPath(), &m) || m.Run == "" {
-		return "", nil
-	}
-	if m.Tries >= mostTries {
-		os.Remove(h.markPath())
-		return m.Run, fmt.Errorf("run %s was gone on with %d times and ended each time before its next step; it is kept, and Resume tries again", m.Run, m.Tries)
-	}
-	if h.awayRun(m.Run) != nil { // it was about to leave
-		return "", nil
-	}
-	_, err := h.again(ctx, m, func(string, any) {})
-	if to := h.refuge(err); to != "" { // there was room for it, and now there is not
-		return m.Run, h.moveUp(ctx, m.Run, wire.Server{URL: to}, func(string, any) {})
-	}
-	return m.Run, err
-}
-
-// marked is the run that GoOn will go on with, as far as the mark says; "" where there is none.
-func (h *Host) marked() string {
-	var m mark
-	var a away
-	if !readFile(h.markPath(), &m) || m.Run == "" || m.Tries >= mostTries {
-		return ""
-	}
-	dir, err := h.runDir(m.Run)
-	if err != nil || readFile(filepath.Join(dir, awayFile), &a) && a.There != home {
-		return ""
-	}
-	return m.Run
-}
-
 // start starts a run.
 func (h *Host) start(ctx context.Context, r wire.Start, part parts) (wire.RunName, error) {
 	rec, err := h.recipe(r.Recipe)
@@ -161,6 +94,9 @@ func (h *Host) again(ctx context.Context, m mark, part parts) (wire.RunName, err
 func (h *Host) carryOut(ctx context.Context, r recipe.Recipe, m mark, part parts) (wire.RunName, error) {
 	runCtx, cancel := context.WithCancel(context.Background())
 	g := &going{cancel: cancel, begun: make(chan struct{}), done: make(chan struct{}), id: m.Run}
+	if m.Run != "" {
+		g.where = standingIn(filepath.Join(h.dir, runsDir, filepath.FromSlash(m.Run)))
+	}
 	g.control.SaveEvery = h.options.SaveEvery
 	g.control.Tag = strings.ToLower(rand.Text()[:6]) // a class presses the button in one second, and its runs may meet at one server
 	if m.Paused {
@@ -259,7 +195,7 @@ func (h *Host) work(ctx context.Context, g *going, r recipe.Recipe, part parts) 
 	h.mu.Unlock()
 	g.err = err
 	if errors.Is(err, context.Canceled) {
-		g.err = errors.New("the run was stopped before it began")
+		g.err = errStopped
 	}
 	close(g.done)
 	if refuge != "" {
@@ -320,7 +256,6 @@ func (h *Host) begin(g *going, s wire.Started) error {
 		return err
 	}
 	g.journal = j
-	readFile(filepath.Join(s.Directory, standingFile), &g.where)
 	_ = replaceFile(h.markPath(), mark{Run: g.id, Tries: g.tries(h)})
 	close(g.begun)
 	return nil

@@ -365,20 +365,7 @@ func (h *Host) flee(id, to string, why error) {
 	if err == nil {
 		return
 	}
-	dir := filepath.Join(h.dir, runsDir, filepath.FromSlash(id))
-	var s standing
-	readFile(filepath.Join(dir, standingFile), &s)
-	failed := wire.Failed{Step: s.Saved, Reason: fmt.Sprintf("%v; and it could not go on at %s: %v", why, to, err)}
-	s.take(failed)
-	_ = replaceFile(filepath.Join(dir, standingFile), s) // it can be found out again
-	j, err := openJournal(dir, id, 0)
-	if err != nil {
-		return // there is nobody to tell it to that would find it again
-	}
-	defer j.close()
-	if f, err := j.add(failed, 0); err == nil {
-		h.tell(f)
-	}
+	h.endInstead(id, fmt.Errorf("%w; and it could not go on at %s: %v", why, to, err))()
 }
 
 func (p parts) moving(doing, file string) { p("moving", wire.Moving{Doing: doing, File: file}) }

@@ -121,9 +121,7 @@ func (h *Host) runOf(dir string) wire.Run {
 		s, r.On = f.where, f.away.Server
 		f.mu.Unlock()
 	} else {
-		if !readFile(filepath.Join(dir, standingFile), &s) {
-			s = standingOf(from)
-		}
+		s = standingIn(dir)
 		if s.Status == statusRunning || s.Status == statusPaused || s.Status == statusQueued { // its process or tab has ended
 			s.Status = statusStopped
 		}
@@ -137,6 +135,15 @@ func (h *Host) runOf(dir string) wire.Run {
 	r.Model, r.Steps, r.Loss, r.EvalLoss, r.Note = h.called(s.Model), s.Steps, s.Loss, s.EvalLoss, s.Note
 	r.Status, r.Reason, r.Finished = s.Status, s.Reason, s.Status == statusDone
 	return r
+}
+
+// standingIn is where the run in a directory stood when that was last written down.
+func standingIn(dir string) standing {
+	var s standing
+	if !readFile(filepath.Join(dir, standingFile), &s) {
+		s = standingOf(checkpoint.Run{Dir: dir})
+	}
+	return s
 }
 
 // standingOf finds out what it can of a run that the command line made.
@@ -203,10 +210,7 @@ func (h *Host) note(r wire.Note) error {
 		f.where.Note = r.Text
 		return replaceFile(path, f.where)
 	}
-	var s standing
-	if !readFile(path, &s) {
-		s = standingOf(checkpoint.Run{Dir: dir})
-	}
+	s := standingIn(dir)
 	s.Note = r.Text
 	return replaceFile(path, s)
 }

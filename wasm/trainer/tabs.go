@@ -98,12 +98,6 @@ func (t *tab) told(f wire.Frame) {
 	}
 }
 
-// failed tells the page that a run cannot go on, which belongs to no request.
-func (t *tab) failed(run string, err error) {
-	data, _ := json.Marshal(wire.Failed{Reason: err.Error()})
-	t.told(wire.Frame{V: wire.Version, Kind: wire.KindEvent, Run: run, Name: wire.Name(wire.Failed{}), Data: data})
-}
-
 // surround changes where hubs are, and their tokens.
 func (t *tab) surround(env map[string]string) {
 	for name, value := range env {

@@ -126,3 +126,11 @@ func union(a, b []int) []int {
 	}
 	return append(append(out, a...), b...)
 }
+
+// score is a loss of a run, which has none before its first logged step.
+func score(loss float64) string {
+	if loss == 0 {
+		return "–"
+	}
+	return Figure(loss)
+}

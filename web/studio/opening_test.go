@@ -107,6 +107,55 @@ func TestOpeningWhileARunIsLoaded(t *testing.T) {
 	}
 }
 
+// TestOpeningWhileARunFails opens the page on a host that gives up going on with a run meanwhile: before the page has asked for what the
+// run told, or after that and before it listens. The page says why, and the user can begin another run.
+func TestOpeningWhileARunFails(t *testing.T) {
+	for _, when := range []string{"before", "after"} {
+		t.Run(when, func(t *testing.T) {
+			b := waiting(t)
+			const id, why = "tiny/v1-20260102-000000", "model models/own: there is no such directory here"
+			hello := b.host.reply["hello"]
+			var over atomic.Bool
+			b.host.reply["hello"] = func(r wire.Request) (any, error) {
+				v, err := hello(r)
+				h := v.(wire.Host)
+				if !over.Load() {
+					h.Going, h.Begins = id, true
+				}
+				return h, err
+			}
+			b.host.reply["replay"] = func(r wire.Request) (any, error) {
+				q := r.(wire.Replay)
+				if q.Seq > 1 {
+					return wire.Told{Next: q.Seq}, nil
+				}
+				told := wire.Told{Next: 2, Events: []wire.Frame{event(id, 1, wire.Stepped{Step: 1, Loss: 3})}}
+				if when == "before" || over.Load() {
+					told.Next, told.Events = 3, append(told.Events, event(id, 2, wire.Failed{Step: 1, Reason: why}))
+				}
+				if !over.Swap(true) {
+					b.Told(event(id, 2, wire.Failed{Step: 1, Reason: why}))
+				}
+				return told, nil
+			}
+			b.begin("http://localhost/en/")
+			b.sees("bar", why)
+			b.do("start")
+			b.until("start", func() bool { n, _ := b.begun(); return n == 1 })
+		})
+	}
+}
+
+// TestRunWithoutLoss lists a run that was stopped before its first logged step: it has no loss, as against one of 0.
+func TestRunWithoutLoss(t *testing.T) {
+	b := waiting(t)
+	b.host.reply["hello"] = func(wire.Request) (any, error) {
+		return wire.Host{Kind: "cpu", Runs: []wire.Run{{ID: "tiny/v0-20260101-000000", Steps: 10, Status: "stopped"}}}, nil
+	}
+	b.begin("http://localhost/en/")
+	b.sees("runs", `<td class="figure">–</td><td class="figure">–</td>`)
+}
+
 // TestSharedBesideRuns opens a link, and sets something before the host has spoken, in a browser that has runs: both stay.
 func TestSharedBesideRuns(t *testing.T) {
 	b := open(t, "en", "#recipe?lora_rank=4&model=models%2Fown")

@@ -98,6 +98,7 @@ func (t *Studio) beginRun(id string, ask func() (wire.RunName, error)) {
 		if twice = before.Alive(); twice {
 			return
 		}
+		t.starts = true
 		s.Run = parts.Run{ID: id, State: parts.Begins, Comparable: s.Setting("train_type") != "full"}
 		s.Place.Survey = nil
 		delete(s.Tables, "steps")
@@ -119,6 +120,7 @@ func (t *Studio) beginRun(id string, ask func() (wire.RunName, error)) {
 	t.askToKeep()
 	name, err := ask()
 	t.change(func(s *parts.State) {
+		t.starts = false
 		if err != nil {
 			s.Run.State = parts.Failed
 			s.Errors["run"] = err.Error()
@@ -192,6 +194,7 @@ func (t *Studio) display(id string) {
 		t.trouble("runs", err)
 		return
 	}
+	begins := false
 	t.change(func(s *parts.State) {
 		run := &parts.Run{ID: id, State: parts.Stopped, Comparable: s.Setting("train_type") != "full"}
 		for _, r := range s.Host.Runs {
@@ -217,13 +220,16 @@ func (t *Studio) display(id string) {
 		for _, f := range events {
 			t.take(s, f)
 		}
-		if s.Host.Going == id && s.Host.Begins {
+		if begins = s.Host.Going == id && s.Host.Begins; begins {
 			s.Run.State = parts.Begins
 		}
 		if s.Host.Going != id && s.Run.On == "" && s.Run.Alive() {
 			s.Run.State = parts.Stopped // its last events were lost with the tab
 		}
 	})
+	if begins { // or did, when the host was asked: what was told since then was not heard
+		go t.hello(false)
+	}
 	if events, _, err = t.replay(id, next); err != nil || len(events) == 0 { // told while the page was not listening for this run yet
 		return
 	}

@@ -92,6 +92,7 @@ type Studio struct {
 	chosen   bool              // there were settings before the host spoke
 	attached bool              // it is known which run the page shows
 	hurry    bool              // the one button was pressed before that
+	starts   bool              // the host was asked to begin a run, and has not answered
 	last     time.Time
 	marks    []string
 	marked   map[string]bool
@@ -140,7 +141,7 @@ func (t *Studio) hello(first bool) {
 		time.Sleep(greetAgain)
 		h, err = wire.Ask[wire.Host](t.ctx, t.o.Link, wire.Hello{Soon: first}, nil)
 	}
-	loaded := false // the run that the page takes for one that is being loaded
+	missed := "" // the run that the page takes for one that is being loaded, and that is not any more
 	t.mu.Lock()
 	switch {
 	case err != nil:
@@ -159,11 +160,13 @@ func (t *Studio) hello(first bool) {
 		if t.s.Settings["model"] != "" && t.s.Model == nil {
 			t.s.Model = modelOf(h, t.s.Settings["model"])
 		}
-		loaded = t.attached && t.s.Run.State == parts.Begins && t.s.Run.ID != "" && t.s.Run.ID == h.Going && !h.Begins
+		if r := t.s.Run; r.State == parts.Begins && r.On == "" && !t.starts && !(h.Going == r.ID && h.Begins) {
+			missed = r.ID
+		}
 	}
 	t.mu.Unlock()
-	if loaded { // its beginning was told before the page listened
-		t.display(h.Going)
+	if missed != "" { // how it began, or failed, was told before the page listened
+		t.display(missed)
 	}
 	if err == nil && first {
 		t.settle()
