@@ -5,10 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"path/filepath"
 
 	"hone/core/device"
 	"hone/core/generate"
+	"hone/core/hub"
 	"hone/core/recipe"
 	"hone/core/run"
 	"hone/core/wire"
@@ -194,8 +194,8 @@ func (h *Host) modelAlone(ctx context.Context, dev device.Device, model string, 
 	if err == nil {
 		err = h.bringPath(ctx, at, part)
 	}
-	if err == nil && !filepath.IsAbs(at) {
-		at, err = run.ModelDir(ctx, at, part.sink)
+	if err == nil {
+		at, err = modelHere(ctx, at, hub.Options{})
 	}
 	if err != nil {
 		return nil, err

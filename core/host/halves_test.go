@@ -84,7 +84,24 @@ func TestRestOfARevision(t *testing.T) {
 	names := []string{"org/tiny", asked, latest}
 	slices.Sort(names)
 	left(names...)
+	asks := len(s.Requests(""))
+	if m := ask[wire.Model](h, wire.Inspect{Model: asked}); m.Elsewhere || m.Architecture != "llama" {
+		t.Errorf("what is here is described as %+v", m)
+	}
 	ask[wire.Storage](h, wire.Delete{Path: asked})
+	// What is not here is not downloaded because somebody looks at a recipe that names it.
+	if m := ask[wire.Model](h, wire.Inspect{Model: asked}); !m.Elsewhere || m.Path != asked || m.Architecture != "" {
+		t.Errorf("what is not here is described as %+v", m)
+	}
+	for _, r := range []wire.Request{wire.Look{Recipe: settings(map[string]any{"model": asked}), Rows: 1}, wire.Forecast{Recipe: settings(map[string]any{"model": asked})},
+		wire.Answer{Model: asked, Prompt: "x", Sides: "base", Tokens: 1}} {
+		if why := refusal(h, r); why != "the model "+asked+" is not here; download it first" {
+			t.Errorf("%s: %s", r.Name(), why)
+		}
+	}
+	if n := len(s.Requests("")); n != asks {
+		t.Errorf("%d requests to the hub were made to look at models", n-asks)
+	}
 	left("org/tiny", latest)
 	ask[wire.Storage](h, wire.Delete{Path: "org/tiny"})
 	left(latest)

@@ -146,10 +146,10 @@ func (h *Host) inspect(ctx context.Context, r wire.Inspect, part parts) (wire.Mo
 	if filepath.IsAbs(at) && isMissing(at) {
 		return wire.Model{}, fmt.Errorf("model %s: there is no such directory here", r.Model)
 	}
-	if !filepath.IsAbs(at) {
-		if at, err = run.ModelDir(ctx, at, part.sink); err != nil {
-			return wire.Model{}, err
-		}
+	if at, err = modelHere(ctx, at, hub.Options{}); errors.As(err, new(notHere)) {
+		return wire.Model{Path: r.Model, Name: r.Model, Elsewhere: true}, nil
+	} else if err != nil {
+		return wire.Model{}, err
 	}
 	m, err := h.describe(at)
 	m.Path = r.Model

@@ -17,7 +17,7 @@ const shownRows = 100
 
 // look shows rows as the model would see them.
 func (h *Host) look(ctx context.Context, r wire.Look, part parts) (wire.Preview, error) {
-	rec, err := h.recipe(r.Recipe)
+	rec, err := h.recipeHere(ctx, r.Recipe)
 	if err == nil {
 		err = h.bring(ctx, rec, part)
 	}
@@ -43,12 +43,18 @@ func (h *Host) look(ctx context.Context, r wire.Look, part parts) (wire.Preview,
 	return reply, nil
 }
 
-// forecast says what a run would take. It takes nothing of the device, so it does not matter what goes on there.
+// forecast says what a run would take.
 func (h *Host) forecast(ctx context.Context, r wire.Forecast, part parts) (wire.Forecasted, error) {
-	rec, err := h.recipe(r.Recipe)
-	if err == nil {
-		err = rec.Validate()
+	rec, err := h.recipeHere(ctx, r.Recipe)
+	if err != nil {
+		return wire.Forecasted{}, err
 	}
+	return h.forecastOf(ctx, rec, part)
+}
+
+// forecastOf takes nothing of the device, so it does not matter what goes on there.
+func (h *Host) forecastOf(ctx context.Context, rec recipe.Recipe, part parts) (wire.Forecasted, error) {
+	err := rec.Validate()
 	if err == nil {
 		err = h.bring(ctx, rec, part)
 	}

@@ -261,7 +261,11 @@ func (h *Host) fits(ctx context.Context, dir string, part parts) error {
 	if err != nil {
 		return err
 	}
-	answer, err := h.forecast(ctx, wire.Forecast{Recipe: raw}, part)
+	rec, err := h.recipe(raw)
+	if err != nil {
+		return err
+	}
+	answer, err := h.forecastOf(ctx, rec, part)
 	if err == nil && answer.Refusal != "" {
 		err = errors.New(answer.Refusal)
 	}

@@ -41,7 +41,7 @@ func (e *environment) fetch(ctx context.Context, k kind, r reference) (Place, er
 		}
 	}
 	if e.offline {
-		return repo.fromCache(failf(errOffline, "%s is not asked for %s, since the environment says to stay offline (HF_HUB_OFFLINE)", hubNames[r.hub], r.id))
+		return repo.fromCache(failf(ErrOffline, "%s is not asked for %s, since the environment says to stay offline (HF_HUB_OFFLINE)", hubNames[r.hub], r.id))
 	}
 	l, err := repo.list(ctx)
 	if err != nil {
@@ -154,7 +154,7 @@ func (r *repository) place(l listing, files []file) Place {
 
 // fromCache is what is left when the hub is not asked or does not answer: the commit that the revision stood for last time.
 func (r *repository) fromCache(why error) (Place, error) {
-	if !errors.Is(why, errOffline) && !errors.Is(why, errUnreachable) {
+	if !errors.Is(why, ErrOffline) && !errors.Is(why, errUnreachable) {
 		return Place{}, why
 	}
 	raw, err := os.ReadFile(r.ref())

@@ -39,7 +39,7 @@ func homeOf(getenv func(string) string) (string, error) {
 }
 
 func newEnvironment(o Options) (*environment, error) {
-	e := &environment{Options: o}
+	e := &environment{Options: o, offline: o.Offline}
 	if e.getenv == nil {
 		e.getenv = os.Getenv
 	}

@@ -39,6 +39,7 @@ type Options struct {
 	Hub      string // HuggingFace or ModelScope; "" or "auto": the one that the environment names, otherwise Hugging Face, then ModelScope
 	Revision string // branch, tag or commit where the name has none; "": the default branch
 	HubsOnly bool   // a path of this disk is no name, whatever lies there
+	Offline  bool   // no hub is asked: what is not here is ErrOffline; HF_HUB_OFFLINE in the environment says so too
 	Progress func(Progress)
 	Notice   func(string) // something that the user should know
 
@@ -155,7 +156,7 @@ func find(ctx context.Context, k kind, name string, o Options) (Place, error) {
 
 // passes says whether the next place is worth a look: the name is not known here, nobody answers, or its rows cannot be read.
 func passes(err error) bool {
-	return errors.Is(err, errNotFound) || errors.Is(err, errUnreachable) || errors.Is(err, errOffline) || errors.Is(err, errFormat)
+	return errors.Is(err, errNotFound) || errors.Is(err, errUnreachable) || errors.Is(err, ErrOffline) || errors.Is(err, errFormat)
 }
 
 // onDisk is what the user named by its path: it stays as it is, but for the folder of a data set, which stands for its files.
@@ -204,7 +205,7 @@ var (
 	errDenied      = errors.New("denied")
 	errGated       = errors.New("gated") // one hub wants to know who asks; another may not
 	errUnreachable = errors.New("not reachable")
-	errOffline     = errors.New("offline")
+	ErrOffline     = errors.New("offline") // a hub would have to be asked, and is not to be
 	errFormat      = errors.New("a format that is not read")
 )
 

@@ -44,6 +44,7 @@ type Model struct {
 	Template     string           `json:"template"`
 	Bytes        int64            `json:"bytes"`
 	Bundled      bool             `json:"bundled"`
+	Elsewhere    bool             `json:"elsewhere,omitempty"` // a hub may have it, here it is not: there is nothing but Path and Name
 }
 
 // Offers are models that can be fetched by their paths. Of each there are Path, Name and Bytes.

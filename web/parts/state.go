@@ -156,6 +156,15 @@ func (s *State) offers() (list []wire.Model) {
 	return list
 }
 
+// elsewhere is the model of the recipe where it is on a hub, and nothing of it is here.
+func (s *State) elsewhere() *wire.Model {
+	m := s.Model
+	if m == nil || !m.Elsewhere || slices.ContainsFunc(s.Host.Halves, func(half wire.Model) bool { return half.Path == m.Path }) {
+		return nil
+	}
+	return m
+}
+
 // UsesData reports whether the recipe names a file.
 func (s *State) UsesData(path string) bool {
 	for _, f := range s.DataFiles() {

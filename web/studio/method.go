@@ -77,8 +77,9 @@ func (t *Studio) plan() {
 	time.AfterFunc(300*time.Millisecond, func() {
 		t.mu.Lock()
 		s := t.s
-		skip := t.turn["plan"] != mine || !s.Ready || s.Run.Alive() || s.Settings["model"] == "" || s.Settings["dataset"] == ""
-		if s.Settings["model"] == "" || s.Settings["dataset"] == "" { // what is read for what was chosen before is not wanted any more
+		chosen := s.Settings["model"] != "" && s.Settings["dataset"] != ""
+		skip := t.turn["plan"] != mine || !s.Ready || s.Run.Alive() || !chosen || s.Model != nil && s.Model.Elsewhere
+		if !chosen { // what is read for what was chosen before is not wanted any more
 			defer t.end("data")
 			defer t.end("method")
 		}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"hone/core/wire"
 	"hone/web/parts"
@@ -140,6 +141,11 @@ func TestOpeningWhileARunFails(t *testing.T) {
 			}
 			b.begin("http://localhost/en/")
 			b.sees("bar", why)
+			b.until("the end of the run", func() bool {
+				b.Studio.mu.Lock()
+				defer b.Studio.mu.Unlock()
+				return b.s.Run.State == parts.Failed
+			})
 			b.do("start")
 			b.until("start", func() bool { n, _ := b.begun(); return n == 1 })
 		})
@@ -154,6 +160,26 @@ func TestRunWithoutLoss(t *testing.T) {
 	}
 	b.begin("http://localhost/en/")
 	b.sees("runs", `<td class="figure">–</td><td class="figure">–</td>`)
+}
+
+// TestSharedModelElsewhere opens a link with a model that is on a hub and not here: it is offered for download, and nothing is asked
+// that would need it.
+func TestSharedModelElsewhere(t *testing.T) {
+	b := waiting(t)
+	b.host.reply["inspect"] = func(r wire.Request) (any, error) {
+		return wire.Model{Path: r.(wire.Inspect).Model, Name: "org/large", Elsewhere: true}, nil
+	}
+	b.begin("http://localhost/en/#recipe?model=org%2Flarge")
+	b.sees("model", "Not in this browser")
+	b.sees("model", `data-v-of="org/large"`)
+	b.do("use_data", "use", "data/world.json", "checked", "true")
+	b.sees("data", "checked")
+	time.Sleep(600 * time.Millisecond) // twice what plan waits
+	if _, asked := last[wire.Forecast](b.host); asked {
+		t.Error("a forecast is asked for a model that is not here")
+	}
+	b.do("fetch_model", "of", "org/large")
+	b.until("fetch", func() bool { f, ok := last[wire.Fetch](b.host); return ok && f.Of == "org/large" })
 }
 
 // TestSharedBesideRuns opens a link, and sets something before the host has spoken, in a browser that has runs: both stay.

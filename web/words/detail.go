@@ -163,6 +163,7 @@ var details = []struct{ format, chinese string }{
 	{"no run is going on; start one, or use what it saved", "现在没有进行中的训练。请开始一次，或使用已保存的结果。"},
 
 	{" was gone on with %d times and ended each time before its next step", "这次训练自动继续了 %[1]s 次，每次都在下一步之前中断，因此不再自动继续。它仍保留着，可以自己再试。"},
+	{"the model %s is not here; download it first", "模型 %[1]s 不在这里，请先下载。"},
 	{"there is no such directory", "这里没有这个文件夹，它可能已被删除。"},
 	{"the run was stopped before it began", "训练在开始之前就停止了。"},
 

@@ -26,6 +26,7 @@ var (
 	ModelInside  = Text{"What is inside %s", "%s 的内部结构"}
 	ModelOffered = Text{"On this page's server", "在本页的服务器上"}
 	ModelHalf    = Text{"%s of it are here so far", "目前已下载 %s"}
+	ModelNotHere = Text{"Not in this browser", "不在本浏览器里"}
 	ModelRest    = Text{"Download the rest", "继续下载"}
 	HubMore      = Text{"A mirror, or a token", "镜像与访问令牌"}
 	HubMirror    = Text{"Address of %s, if you use another (kept in this browser)", "%s 的其他地址或镜像（保存在本浏览器）"}
