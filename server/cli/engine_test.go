@@ -199,40 +199,6 @@ func (g *guest) follow(id string, steps int, limit time.Duration, at func(step i
 	}
 }
 
-// An engine of its own is killed and comes back: server and workers find it again, and the run misses nothing.
-func TestKilledEngineComesBack(t *testing.T) { killEngine(t, 2, 50) }
-
-func killEngine(t *testing.T, kills, steps int) {
-	home := t.TempDir()
-	if out, status := finish(t, process(t, home, sample(steps, "--output_dir", "whole")...)); status != 0 {
-		t.Fatal(out)
-	}
-	n := startEngine(t)
-	s := startService(t, t.TempDir(), "--nats", n.url, "--workers", "0", "--lease", "2s")
-	for range 2 {
-		startWorker(t, n.url, "--lease", "2s", "--save_every", "200ms", "--retries", "100")
-	}
-	g := visit(t, s.url, steps)
-	id := g.start()
-	killed := 0
-	g.follow(id, steps, 2*time.Minute+time.Duration(kills)*15*time.Second, func(step int) {
-		if killed < kills && step >= (killed+1)*steps/(kills+2) {
-			killed++
-			n.kill()
-			time.Sleep(300 * time.Millisecond)
-			n.start()
-		}
-	})
-	if killed != kills {
-		t.Errorf("%d kills", killed)
-	}
-	dir, step, err := move.Pull(t.Context(), g, link.Files{URL: s.url}, id, filepath.Join(home, "remote"), nil)
-	if err != nil || step != steps {
-		t.Fatalf("step %d, %v", step, err)
-	}
-	sameResult(t, onlyRun(t, filepath.Join(home, "whole")), dir, steps)
-}
-
 // Two workers reach their engine, and the page its server, through networks that drop, delay and half close what they carry: the run
 // misses nothing and has the result of an undisturbed one.
 func TestBadNetwork(t *testing.T) { throughBadNetwork(t, 1, 160, 800*time.Millisecond) }

@@ -16,13 +16,13 @@ import (
 
 // TestSoakServers kills workers and servers at many moments of one run, with several seeds.
 func TestSoakServers(t *testing.T) {
-	for seed := range int64(3) {
+	for seed := range uint64(3) {
 		killService(t, seed, 20, 400)
 	}
 }
 
 // TestSoakEngine kills an engine of its own again and again.
-func TestSoakEngine(t *testing.T) { killEngine(t, 8, 200) }
+func TestSoakEngine(t *testing.T) { killEngine(t, 7, 20, 300) }
 
 // TestSoakNetwork has bad networks for a long run.
 func TestSoakNetwork(t *testing.T) {

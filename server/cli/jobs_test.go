@@ -12,7 +12,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"hone/core/checkpoint"
 )
@@ -233,81 +232,4 @@ func TestMoveUpAndBack(t *testing.T) {
 	sameResult(t, onlyRun(t, filepath.Join(home, "whole")), local, steps)
 	t.Logf("here to step %d, there to step %d, here to step %d", left, back, steps)
 	s.kill(syscall.SIGTERM)
-}
-
-// Workers and the server are killed at random moments; the command that waits for the run shows each step once and ends with
-// the result of a run that nobody disturbed.
-func TestKilledServersGoOn(t *testing.T) { killService(t, 1, 3, 60) }
-
-func killService(t *testing.T, seed int64, kills, steps int) {
-	home := t.TempDir()
-	if out, status := finish(t, process(t, home, sample(steps, "--output_dir", "whole")...)); status != 0 {
-		t.Fatal(out)
-	}
-	s := startService(t, t.TempDir(), "--lease", "1s", "--save_every", "100ms", "--retries", "1000")
-	run := process(t, home, sample(steps, "--output_dir", "remote", "--remote", s.url, "--log_format", "json")...)
-	var errs bytes.Buffer
-	run.Stderr = &errs
-	out, err := run.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := run.Start(); err != nil {
-		t.Fatal(err)
-	}
-	type line struct {
-		Event string `json:"event"`
-		Data  struct {
-			Step int `json:"step"`
-		} `json:"data"`
-	}
-	told := make(chan int, 10000)
-	go func() {
-		defer close(told)
-		for in := bufio.NewScanner(out); in.Scan(); {
-			var l line
-			if json.Unmarshal(in.Bytes(), &l) == nil && l.Event == "stepped" {
-				told <- l.Data.Step
-			}
-		}
-	}()
-	killed, servers, last := 0, 0, 0
-	next := steps / (kills + 1)
-	deadline := time.After(5*time.Minute + time.Duration(kills)*10*time.Second)
-	for open := true; open; {
-		select {
-		case step, ok := <-told:
-			if open = ok; !ok {
-				continue
-			}
-			if step != last+1 {
-				t.Errorf("step %d is shown after %d", step, last)
-			}
-			if last = step; killed < kills && step >= next {
-				killed++
-				next += steps / (kills + 1)
-				if (int64(killed)+seed)%3 == 0 {
-					servers++
-					s.kill(syscall.SIGKILL)
-					time.Sleep(time.Duration(seed%5) * 20 * time.Millisecond)
-					s.start()
-					continue
-				}
-				for _, pid := range s.workers() {
-					syscall.Kill(pid, syscall.SIGKILL) // a worker of the server that this test started
-				}
-			}
-		case <-deadline:
-			run.Process.Kill()
-			t.Fatalf("not over after 5 minutes, at step %d\n%s\n%s", last, errs.String(), s.log)
-		}
-	}
-	if err := run.Wait(); err != nil {
-		t.Fatalf("%v\n%s\n%s", err, errs.String(), s.log)
-	}
-	if killed != kills || last != steps {
-		t.Errorf("%d kills, %d steps", killed, last)
-	}
-	t.Logf("%d kills, %d of them of the server", killed, servers)
-	sameResult(t, onlyRun(t, filepath.Join(home, "whole")), onlyRun(t, filepath.Join(home, "remote")), steps)
 }
