@@ -252,7 +252,7 @@ func sameRun(t *testing.T, want, got string, steps int) {
 func (s *shop) sameEvents(t *testing.T, id string, want map[int]float64) {
 	t.Helper()
 	seen, next := map[int]float64{}, uint64(1)
-	err := s.eachEvent(t.Context(), "ada", id, func(f wire.Frame, _ []byte) bool {
+	err := s.eachEvent(t.Context(), "ada", id, 1, func(f wire.Frame) bool {
 		if f.Seq != next {
 			t.Errorf("event %d where %d comes next", f.Seq, next)
 		}

@@ -61,14 +61,17 @@ func (b *Broker) lastEvent(ctx context.Context, user, id string) (stored, error)
 	if err != nil {
 		return stored{}, fmt.Errorf("jobs: the events of run %s: %w", id, err)
 	}
-	f, err := wire.ParseFrame(m.Data)
-	return stored{f, m.Sequence, m.Header.Get(attemptHeader)}, err
+	var f wire.Frame
+	if err := json.Unmarshal(m.Data, &f); err != nil {
+		return stored{}, fmt.Errorf("jobs: the events of run %s: %w", id, err)
+	}
+	return stored{f, m.Sequence, m.Header.Get(attemptHeader)}, nil
 }
 
 // write stores an event, once, and tries until it is stored, ctx ends or somebody else has the run.
 func (j *journal) write(ctx context.Context, name string, data json.RawMessage) error {
 	f := wire.Frame{V: wire.Version, Kind: wire.KindEvent, Run: j.run, Seq: j.seq + 1, Name: name, Data: data}
-	raw, err := json.Marshal(f)
+	f, raw, err := short(f)
 	if err != nil {
 		return err
 	}
@@ -125,63 +128,6 @@ func (b *Broker) say(ctx context.Context, user, id string, e wire.Event) error {
 		}
 		if err = j.event(ctx, e); !errors.Is(err, errFenced) {
 			return err
-		}
-	}
-}
-
-// replay reads the events of a run from a Seq on, up to a size that fits into a frame.
-func (b *Broker) replay(ctx context.Context, user, id string, from uint64) (wire.Told, error) {
-	told := wire.Told{Events: []wire.Frame{}, Next: max(from, 1)}
-	size := 0
-	err := b.eachEvent(ctx, user, id, func(f wire.Frame, raw []byte) bool {
-		if f.Seq < from {
-			return true
-		}
-		if size += len(raw) + 1; size > wire.MaxFrame/2 {
-			return false
-		}
-		told.Events = append(told.Events, f)
-		told.Next = f.Seq + 1
-		return true
-	})
-	return told, err
-}
-
-// eachEvent calls f with the events of a run in order while it says true.
-func (b *Broker) eachEvent(ctx context.Context, user, id string, f func(wire.Frame, []byte) bool) error {
-	last, err := b.lastEvent(ctx, user, id)
-	if err != nil || last.at == 0 {
-		return err
-	}
-	c, err := b.js.OrderedConsumer(ctx, "EVENTS", jetstream.OrderedConsumerConfig{FilterSubjects: []string{subjectOf(user, id)}, DeliverPolicy: jetstream.DeliverAllPolicy})
-	if err != nil {
-		return fmt.Errorf("jobs: the events of run %s: %w", id, err)
-	}
-	it, err := c.Messages(jetstream.PullMaxMessages(256))
-	if err != nil {
-		return fmt.Errorf("jobs: the events of run %s: %w", id, err)
-	}
-	defer it.Stop()
-	stop := context.AfterFunc(ctx, it.Stop)
-	defer stop()
-	for {
-		m, err := it.Next()
-		if err != nil {
-			if ctx.Err() != nil {
-				return ctx.Err()
-			}
-			return fmt.Errorf("jobs: the events of run %s: %w", id, err)
-		}
-		meta, err := m.Metadata()
-		if err != nil {
-			return err
-		}
-		frame, err := wire.ParseFrame(m.Data())
-		if err != nil {
-			return err
-		}
-		if !f(frame, m.Data()) || meta.Sequence.Stream >= last.at {
-			return nil
 		}
 	}
 }

@@ -24,7 +24,7 @@ func (s *shop) until(t *testing.T, id, what string, yes func(name string, step i
 	deadline := time.Now().Add(60 * time.Second)
 	for time.Now().Before(deadline) {
 		found := false
-		err := s.eachEvent(t.Context(), "ada", id, func(f wire.Frame, _ []byte) bool {
+		err := s.eachEvent(t.Context(), "ada", id, 1, func(f wire.Frame) bool {
 			found = yes(f.Name, stepIn(f.Data))
 			return !found
 		})

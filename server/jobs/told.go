@@ -20,7 +20,7 @@ var byStep = map[string]bool{"stepped": true, "progress": true, "evaluated": tru
 // toldOf reads it from the journal.
 func (b *Broker) toldOf(ctx context.Context, user, id string) (*told, error) {
 	t := &told{step: map[string]int{}}
-	err := b.eachEvent(ctx, user, id, func(f wire.Frame, _ []byte) bool {
+	err := b.eachEvent(ctx, user, id, 1, func(f wire.Frame) bool {
 		t.note(f.Name, f.Data)
 		return true
 	})

@@ -1,0 +1,137 @@
+package jobs
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"hone/core/wire"
+)
+
+// maxEvent is how many bytes an event may have: several have room in a frame, so whoever asks for what is missing always gets on.
+const maxEvent = wire.MaxFrame / 4
+
+// maxReason is what is left of the reason of a failure that is too long.
+const maxReason = 4 << 10
+
+// short is an event as it is told, with its bytes: itself, or in the place of one that is too long another that says so. The end of a
+// run stays its end.
+func short(f wire.Frame) (wire.Frame, []byte, error) {
+	raw, err := json.Marshal(f)
+	if err != nil || len(raw) <= maxEvent {
+		return f, raw, err
+	}
+	var instead wire.Event = wire.Warning{Text: fmt.Sprintf("what happened here (%.40s, step %d) has %d bytes and is not told: at most %d are", f.Name, stepIn(f.Data), len(raw), maxEvent)}
+	switch f.Name {
+	case "failed":
+		var e wire.Failed
+		if err := json.Unmarshal(f.Data, &e); err != nil {
+			return f, nil, err
+		}
+		e.Reason = strings.ToValidUTF8(e.Reason[:min(len(e.Reason), maxReason)], "") + " …"
+		instead = e
+	case "finished":
+		instead = wire.Finished{Step: stepIn(f.Data)}
+	}
+	f.Name = wire.Name(instead)
+	if f.Data, err = json.Marshal(instead); err == nil {
+		raw, err = json.Marshal(f)
+	}
+	return f, raw, err
+}
+
+// replay reads the events of a run from a Seq on, up to a size that fits into a frame.
+func (b *Broker) replay(ctx context.Context, user, id string, from uint64) (wire.Told, error) {
+	told := wire.Told{Events: []wire.Frame{}, Next: max(from, 1)}
+	size := 0
+	var bad error
+	err := b.eachEvent(ctx, user, id, from, func(f wire.Frame) bool {
+		f, raw, err := short(f) // one that an earlier release has stored may be too long
+		if bad = err; err != nil {
+			return false
+		}
+		if size += len(raw) + 1; size > wire.MaxFrame/2 {
+			return false
+		}
+		told.Events = append(told.Events, f)
+		told.Next = f.Seq + 1
+		return true
+	})
+	return told, errors.Join(err, bad)
+}
+
+// eachEvent calls f with the events of a run, as far as there are any now, in order from a Seq on, while it says true.
+func (b *Broker) eachEvent(ctx context.Context, user, id string, from uint64, f func(wire.Frame) bool) error {
+	last, err := b.lastEvent(ctx, user, id)
+	if err != nil || last.at == 0 || last.frame.Seq < from {
+		return err
+	}
+	c := jetstream.OrderedConsumerConfig{FilterSubjects: []string{subjectOf(user, id)}, DeliverPolicy: jetstream.DeliverByStartSequencePolicy}
+	if c.OptStartSeq, err = b.place(ctx, subjectOf(user, id), from, last); err != nil {
+		return fmt.Errorf("jobs: the events of run %s: %w", id, err)
+	}
+	consumer, err := b.js.OrderedConsumer(ctx, "EVENTS", c)
+	if err != nil {
+		return fmt.Errorf("jobs: the events of run %s: %w", id, err)
+	}
+	it, err := consumer.Messages(jetstream.PullMaxMessages(256))
+	if err != nil {
+		return fmt.Errorf("jobs: the events of run %s: %w", id, err)
+	}
+	defer it.Stop()
+	stop := context.AfterFunc(ctx, it.Stop)
+	defer stop()
+	for {
+		m, err := it.Next()
+		if err != nil {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			return fmt.Errorf("jobs: the events of run %s: %w", id, err)
+		}
+		meta, err := m.Metadata()
+		if err != nil {
+			return err
+		}
+		var frame wire.Frame
+		if err := json.Unmarshal(m.Data(), &frame); err != nil {
+			return fmt.Errorf("jobs: the events of run %s: %w", id, err)
+		}
+		if frame.Seq >= from && !f(frame) || meta.Sequence.Stream >= last.at {
+			return nil
+		}
+	}
+}
+
+// nearEvents is how many events before the one that is wanted are read along rather than looked for any longer.
+const nearEvents = 32
+
+// place finds where in the stream an event of a run lies, or one a little before it. The events of a run have rising numbers and
+// places, so each look halves what is left: a run of a million events takes twenty looks, and no more memory than one of ten.
+func (b *Broker) place(ctx context.Context, subject string, seq uint64, last stored) (uint64, error) {
+	low, high := uint64(1), last.at
+	for seq > 1 && low < high {
+		middle := low + (high-low)/2
+		m, err := b.events.GetMsg(ctx, middle, jetstream.WithGetMsgSubject(subject)) // the first one there or behind
+		if err != nil {
+			return 0, err
+		}
+		var f wire.Frame
+		if err := json.Unmarshal(m.Data, &f); err != nil {
+			return 0, err
+		}
+		switch {
+		case f.Seq > seq:
+			high = middle - 1
+		case f.Seq+nearEvents >= seq:
+			return m.Sequence, nil
+		default:
+			low = m.Sequence + 1
+		}
+	}
+	return low, nil
+}
