@@ -50,7 +50,8 @@ type Options struct {
 	Server    Server
 	SaveEvery time.Duration // see run.Control
 
-	HTTP *http.Client // to servers where runs can go on; nil: the usual one
+	HTTP  *http.Client  // to servers where runs can go on; nil: the usual one
+	Reach time.Duration // how long one may take to let somebody in, before a run waits for it; 0: 25 seconds
 }
 
 // Host is a workspace with its device. It is a wire.Link, too.

@@ -44,7 +44,7 @@ func (h *Host) moveUp(ctx context.Context, id string, to wire.Server, part parts
 		return err
 	}
 	part.moving("connecting", "")
-	c, err := h.link(ctx, to, nil, nil)
+	c, err := h.reach(ctx, to)
 	if err != nil {
 		return err
 	}
@@ -99,7 +99,10 @@ func (h *Host) moveUp(ctx context.Context, id string, to wire.Server, part parts
 	if err != nil {
 		return back(err)
 	}
-	if err = f.dial(ctx); err == nil {
+	reaching, stop := h.reaching(ctx)
+	err = f.dial(reaching)
+	stop()
+	if err == nil {
 		err = h.arrive(ctx, f, part)
 	}
 	if err != nil {
@@ -278,7 +281,7 @@ func (h *Host) startThere(ctx context.Context, r recipe.Recipe, to wire.Server, 
 		return wire.RunName{}, err
 	}
 	part.moving("connecting", "")
-	c, err := h.link(ctx, to, nil, nil)
+	c, err := h.reach(ctx, to)
 	if err != nil {
 		return wire.RunName{}, err
 	}
@@ -306,7 +309,7 @@ func (h *Host) attach(ctx context.Context, r wire.Attach) (wire.RunName, error) 
 	if err := h.remember(r.On, nil); err != nil {
 		return wire.RunName{}, err
 	}
-	c, err := h.link(ctx, r.On, nil, nil)
+	c, err := h.reach(ctx, r.On)
 	if err != nil {
 		return wire.RunName{}, err
 	}

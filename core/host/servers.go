@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"context"
 	"os"
 	"path/filepath"
@@ -17,6 +18,21 @@ func (h *Host) link(ctx context.Context, s wire.Server, event func(wire.Frame), 
 		s.Token = h.known()[s.URL].Token
 	}
 	return link.Dial(ctx, link.Options{URL: s.URL, Token: s.Token, HTTP: h.options.HTTP, Event: event, State: state})
+}
+
+// reachTime is a little more than a link takes to find out that one try to connect fails, so that the reason is told.
+const reachTime = 25 * time.Second
+
+// reaching bounds how long a server may take to let somebody in. A link by itself tries on and on, which is for runs that are there.
+func (h *Host) reaching(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, cmp.Or(h.options.Reach, reachTime))
+}
+
+// reach connects to a server for something that is done now or not at all.
+func (h *Host) reach(ctx context.Context, s wire.Server) (*link.Client, error) {
+	ctx, stop := h.reaching(ctx)
+	defer stop()
+	return h.link(ctx, s, nil, nil)
 }
 
 // filesOf is the way to the files of a server, with the token that is known of it where none is given.

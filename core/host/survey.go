@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
-	"time"
 
 	"hone/core/checkpoint"
 	"hone/core/link"
@@ -14,15 +13,10 @@ import (
 	"hone/core/wire"
 )
 
-// surveyTime is how long a server may take to let somebody in who only looks.
-const surveyTime = 20 * time.Second
-
 // survey finds out what it would mean that a run goes on at a server.
 func (h *Host) survey(ctx context.Context, r wire.Survey, part parts) (wire.Surveyed, error) {
 	part.moving("connecting", "")
-	dialing, cancel := context.WithTimeout(ctx, surveyTime)
-	defer cancel()
-	c, err := h.link(dialing, r.On, nil, nil)
+	c, err := h.reach(ctx, r.On)
 	if err != nil {
 		return wire.Surveyed{}, err
 	}

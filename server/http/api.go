@@ -28,15 +28,20 @@ type API struct {
 	mu       sync.Mutex
 	links    map[string]int // open ones, by user
 	total    int
+	entering map[string]int // links whose login has not come yet, by address
+	strange  int            // all of them
 	sessions sessions
 	ping     time.Duration // how often a link is looked after; 0: pingTime
 	ends     chan struct{} // closed when the server ends: links do not end by themselves
 }
 
-// Bounds of links.
+// Bounds of links. Those before their login are nobody's: a class behind one address may come all at once, but who opens links and
+// says nothing holds only a few, and not those that others need.
 const (
-	maxLinks     = 2000
-	maxUserLinks = 300
+	maxLinks        = 2000
+	maxUserLinks    = 300
+	maxEntering     = 512
+	maxEnteringFrom = 64 // one address
 )
 
 // takes reports whether a request is for the API.
@@ -60,7 +65,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (a *API) mount() {
 	a.ping = cmp.Or(a.ping, pingTime)
-	a.links, a.mux = map[string]int{}, http.NewServeMux()
+	a.links, a.entering, a.mux = map[string]int{}, map[string]int{}, http.NewServeMux()
 	if a.Log == nil {
 		a.Log = slog.New(slog.DiscardHandler)
 	}

@@ -59,6 +59,13 @@ func (a *API) link(w http.ResponseWriter, r *http.Request) {
 		a.deny(w, r, err)
 		return
 	}
+	from := a.Gate.Address(r)
+	left, ok := a.letEnter(from)
+	if !ok {
+		a.deny(w, r, auth.ErrTooMany)
+		return
+	}
+	defer left()
 	var hijacker http.ResponseWriter = w
 	for {
 		inner, ok := hijacker.(interface{ Unwrap() http.ResponseWriter })
@@ -70,15 +77,16 @@ func (a *API) link(w http.ResponseWriter, r *http.Request) {
 	up := websocket.Upgrader{HandshakeTimeout: loginTime, CheckOrigin: func(*http.Request) bool { return true }} // it was checked
 	conn, err := up.Upgrade(hijacker, r, nil)
 	if err != nil {
-		a.Log.Warn("a link could not be opened", "address", a.Gate.Address(r), "error", err)
+		a.Log.Warn("a link could not be opened", "address", from, "error", err)
 		return // Upgrade has answered
 	}
 	defer conn.Close()
 	conn.SetReadLimit(wire.MaxFrame)
-	s := &socket{api: a, conn: conn, from: a.Gate.Address(r), out: make(chan []byte, maxWaiting), working: map[uint64]context.CancelFunc{}}
+	s := &socket{api: a, conn: conn, from: from, out: make(chan []byte, maxWaiting), working: map[uint64]context.CancelFunc{}}
 	s.ctx, s.end = context.WithCancelCause(context.WithoutCancel(r.Context()))
 	defer s.end(nil)
 	bad := s.login(s.from)
+	left()
 	if bad == nil && !a.admit(s.who.User, 1) {
 		bad = &farewell{websocket.CloseTryAgainLater, "too many links are open"}
 	}
@@ -105,6 +113,25 @@ func (s *socket) logEnd() {
 		level = slog.LevelDebug
 	}
 	s.api.Log.Log(context.WithoutCancel(s.ctx), level, "a link ends", "user", s.who.User, "address", s.from, "reason", why)
+}
+
+// letEnter counts links before their login. left, which may be called again, takes one off.
+func (a *API) letEnter(from string) (left func(), ok bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.strange >= maxEntering || a.entering[from] >= maxEnteringFrom {
+		return nil, false
+	}
+	a.strange++
+	a.entering[from]++
+	return sync.OnceFunc(func() {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		a.strange--
+		if a.entering[from]--; a.entering[from] == 0 {
+			delete(a.entering, from)
+		}
+	}), true
 }
 
 // admit counts links.
