@@ -5,9 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"path/filepath"
-	"slices"
-	"strings"
 	"sync"
 
 	"hone/core/checkpoint"
@@ -161,16 +160,9 @@ func (f *far) recount(ctx context.Context) error {
 	if seen == 0 {
 		return nil
 	}
-	list, err := wire.Ask[wire.RunList](ctx, client, wire.Runs{}, nil)
-	if err != nil {
+	told, err := wire.Ask[wire.Told](ctx, client, wire.Replay{Run: f.id, Seq: seen}, nil)
+	if wire.StatusOf(err) != http.StatusNotFound && (err != nil || len(told.Events) > 0) {
 		return err
-	}
-	if list.More > 0 || slices.ContainsFunc(list.Runs, func(r wire.Run) bool { return r.ID == f.id }) { // the list may end before it
-		told, err := wire.Ask[wire.Told](ctx, client, wire.Replay{Run: f.id, Seq: seen}, nil)
-		gone := err != nil && list.More > 0 && strings.HasPrefix(err.Error(), "there is no run ")
-		if err != nil && !gone || len(told.Events) > 0 {
-			return err
-		}
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -180,9 +172,11 @@ func (f *far) recount(ctx context.Context) error {
 
 // stored asks whether the server has a State of a run: one that waited there for a worker may have none.
 func (f *far) stored(ctx context.Context, client *link.Client) (bool, error) {
-	list, err := wire.Ask[wire.RunList](ctx, client, wire.Runs{}, nil)
-	i := slices.IndexFunc(list.Runs, func(r wire.Run) bool { return r.ID == f.id })
-	return i < 0 && list.More > 0 || i >= 0 && list.Runs[i].Bytes > 0, err
+	r, err := wire.AskRun(ctx, client, f.id)
+	if wire.StatusOf(err) == http.StatusNotFound {
+		return false, nil
+	}
+	return r.Bytes > 0, err
 }
 
 // say tells how the link is; that is no event of the run.

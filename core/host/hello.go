@@ -68,7 +68,7 @@ func (h *Host) hello(ctx context.Context, soon bool) (wire.Host, error) {
 			reply.Data = append(reply.Data, wire.Data{Path: dataDir + "/" + e.Name(), Name: e.Name(), Bytes: st.Size()})
 		}
 	}
-	list, err := h.runs()
+	list, err := h.runs("")
 	reply.Runs, reply.Servers = list.Runs, h.knownServers()
 	return reply, err
 }

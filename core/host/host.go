@@ -201,7 +201,7 @@ func (h *Host) answer(ctx context.Context, r wire.Request, part parts) (any, err
 	case wire.Answer:
 		return h.speak(ctx, r, part)
 	case wire.Runs:
-		return h.runs()
+		return h.runs(r.Run)
 	case wire.Replay:
 		return h.replay(r)
 	case wire.Note:

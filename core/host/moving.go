@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 
@@ -314,16 +315,14 @@ func (h *Host) attach(ctx context.Context, r wire.Attach) (wire.RunName, error) 
 		return wire.RunName{}, err
 	}
 	defer c.Close()
-	list, err := wire.Ask[wire.RunList](ctx, c, wire.Runs{}, nil)
+	x, err := wire.AskRun(ctx, c, r.Run)
+	if wire.StatusOf(err) == http.StatusNotFound {
+		err = fmt.Errorf("there is no run %s of yours at %s", r.Run, r.On.URL)
+	}
 	if err != nil {
 		return wire.RunName{}, err
 	}
-	for _, x := range list.Runs {
-		if x.ID == r.Run {
-			return wire.RunName{Run: x.ID}, h.adopt(ctx, x.ID, x.Recipe, r.On)
-		}
-	}
-	return wire.RunName{}, fmt.Errorf("there is no run %s of yours at %s", r.Run, r.On.URL)
+	return wire.RunName{Run: x.ID}, h.adopt(ctx, x.ID, x.Recipe, r.On)
 }
 
 // adopt makes a directory for a run of a server and follows it from its first event.

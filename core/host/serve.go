@@ -54,7 +54,7 @@ func (s *Session) answer(ctx context.Context, f wire.Frame) {
 		})
 	}
 	if err != nil {
-		reply.Data, reply.Error = nil, err.Error()
+		reply.Refuse(err)
 	}
 	s.mu.Lock()
 	cancel := s.pending[f.ID]

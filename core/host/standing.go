@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -78,12 +79,12 @@ func (s *standing) take(e wire.Event) bool {
 }
 
 // runs lists all runs, the newest first.
-func (h *Host) runs() (wire.RunList, error) {
+func (h *Host) runs(only string) (wire.RunList, error) {
 	list := wire.RunList{Runs: []wire.Run{}}
 	for _, args := range checkpoint.Glob(filepath.Join(h.dir, runsDir), "*/v*/"+checkpoint.ArgsFile) {
 		dir := filepath.Dir(args)
 		_, started, ok := checkpoint.ParseName(filepath.Base(dir))
-		if !ok {
+		if !ok || only != "" && h.runID(dir) != only {
 			continue
 		}
 		r := h.runOf(dir)
@@ -98,6 +99,9 @@ func (h *Host) runs() (wire.RunList, error) {
 		}
 		return strings.Compare(b.ID, a.ID)
 	})
+	if only != "" && len(list.Runs) == 0 {
+		return list, &wire.Refused{Status: http.StatusNotFound, Text: fmt.Sprintf("there is no run %.100q here; it may have been deleted", only)}
+	}
 	return list, nil
 }
 

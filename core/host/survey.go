@@ -25,7 +25,7 @@ func (h *Host) survey(ctx context.Context, r wire.Survey, part parts) (wire.Surv
 	if err != nil {
 		return wire.Surveyed{}, err
 	}
-	out := wire.Surveyed{URL: r.On.URL, User: c.Welcome().User, Version: server.Version, Workers: server.Workers, Queue: server.Queue, Storage: server.Storage, Parcels: []wire.Parcel{}, Runs: []wire.Run{}}
+	out := wire.Surveyed{URL: r.On.URL, User: c.Welcome().User, Version: server.Version, Workers: server.Workers, Queue: server.Queue, Storage: server.Storage, Parcels: []wire.Parcel{}, Runs: []wire.Run{}, More: server.More}
 	for _, x := range server.Runs {
 		if _, err := h.runDir(x.ID); err != nil && move.IsID(x.ID) {
 			out.Runs = append(out.Runs, x)

@@ -1,7 +1,7 @@
 package link
 
 import (
-	"strings"
+	"net/http"
 	"time"
 
 	"hone/core/wire"
@@ -134,5 +134,6 @@ func (c *Client) replay(name string, run *followed) (wire.Told, error) {
 
 // denied reports whether a server says that it will never tell of a run: it has none of that name, or this client may not see it.
 func denied(err error) bool {
-	return err != nil && (strings.HasPrefix(err.Error(), "there is no run ") || strings.HasPrefix(err.Error(), "this needs a token "))
+	status := wire.StatusOf(err)
+	return status == http.StatusNotFound || status == http.StatusUnauthorized || status == http.StatusForbidden
 }

@@ -182,10 +182,7 @@ func (c *Client) Ask(ctx context.Context, name string, request any, part func(st
 	}()
 	select {
 	case f := <-q.reply:
-		if f.Error != "" {
-			return nil, errors.New(f.Error)
-		}
-		return f.Data, nil
+		return f.Data, f.Refusal()
 	case <-ctx.Done():
 		c.cancel(id)
 		return nil, ctx.Err()

@@ -198,3 +198,64 @@ func TestManyRunsOnOneLink(t *testing.T) {
 		t.Errorf("%d requests were refused; up to %d were sent at the same time", s.refused, s.most)
 	}
 }
+
+// A server that has no such run, or does not show it to this client, is not asked again, whatever words it has for that; one that fails is.
+func TestDeniedReplays(t *testing.T) {
+	for _, c := range []struct {
+		status int
+		once   bool
+	}{{404, true}, {403, true}, {401, true}, {500, false}, {0, false}} {
+		t.Run(fmt.Sprint(c.status), func(t *testing.T) {
+			t.Parallel()
+			asked := make(chan struct{}, 100)
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				conn, err := websocket.Accept(w, r, nil)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				defer conn.CloseNow()
+				for {
+					_, raw, err := conn.Read(r.Context())
+					if err != nil {
+						return
+					}
+					f, err := wire.ParseFrame(raw)
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					reply := wire.Frame{V: wire.Version, Kind: wire.KindReply, ID: f.ID, Data: json.RawMessage(`{}`)}
+					if f.Name == (wire.Replay{}).Name() {
+						reply.Error, reply.Status = "没有这个训练", c.status
+						asked <- struct{}{}
+					}
+					raw, _ = json.Marshal(reply)                            // a plain value
+					_ = conn.Write(r.Context(), websocket.MessageText, raw) // a client that has gone hears nothing
+				}
+			}))
+			defer server.Close()
+			l, err := Dial(t.Context(), Options{URL: server.URL})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer l.Close()
+			if _, err := l.Ask(t.Context(), wire.Replay{}.Name(), wire.Replay{Run: "x"}, nil); err == nil || wire.StatusOf(err) != c.status || err.Error() != "没有这个训练" {
+				t.Errorf("%v", err)
+			}
+			<-asked
+			l.Follow("x", 1)
+			<-asked
+			select {
+			case <-asked:
+				if c.once {
+					t.Error("it is asked again")
+				}
+			case <-time.After(time.Second):
+				if !c.once {
+					t.Error("it is not asked again")
+				}
+			}
+		})
+	}
+}

@@ -53,6 +53,7 @@ type Surveyed struct {
 	Total   int64    `json:"total"`             // bytes of them that the server does not have
 	Refusal string   `json:"refusal,omitempty"` // why the run cannot go there
 	Runs    []Run    `json:"runs"`              // that are there and not here, the newest first
+	More    int      `json:"more,omitempty"`    // how many others of this user are there, see Host
 }
 
 // Parcel is something that leaves the host.

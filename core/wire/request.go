@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 )
@@ -90,8 +91,24 @@ type Draw struct {
 	Seed        int64   `json:"seed"`
 }
 
-// Runs asks for all runs of the host. Reply: RunList.
-type Runs struct{}
+// Runs asks for all runs of the host, or for one, wherever it would stand in a list that has no room for all. Reply: RunList.
+type Runs struct {
+	Run string `json:"run,omitempty"` // the only one that is wanted; without it the reply is an error
+}
+
+// AskRun asks for one run.
+func AskRun(ctx context.Context, l Link, id string) (Run, error) {
+	list, err := Ask[RunList](ctx, l, Runs{Run: id}, nil)
+	if err != nil {
+		return Run{}, err
+	}
+	for _, r := range list.Runs { // an earlier release lists all
+		if r.ID == id {
+			return r, nil
+		}
+	}
+	return Run{}, &Refused{404, fmt.Sprintf("there is no run %.100q of yours", id)}
+}
 
 // Replay asks for the events of a run from Seq on: those already told that matter for its curves. Reply: Told.
 type Replay struct {

@@ -7,6 +7,7 @@ package wire
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 )
 
@@ -33,6 +34,38 @@ type Frame struct {
 	Name  string          `json:"name,omitempty"` // of a request or an event
 	Data  json.RawMessage `json:"data,omitempty"`
 	Error string          `json:"error,omitempty"` // of a reply: a sentence for the user
+
+	Status int `json:"status,omitempty"` // of a reply with an Error: what it means for programs, see Refused
+}
+
+// Refused is the error of a request that was answered with one. Its status is that of HTTP, where the host has one for it: 401 and 403
+// where this client may not, 404 where there is nothing of that name, or nothing of this user's.
+type Refused struct {
+	Status int // 0: none is said
+	Text   string
+}
+
+func (r *Refused) Error() string { return r.Text }
+
+// Refusal is the error of a reply, or nil.
+func (f Frame) Refusal() error {
+	if f.Error == "" {
+		return nil
+	}
+	return &Refused{f.Status, f.Error}
+}
+
+// Refuse makes a reply one of an error, with the status that the error has if it was a reply's itself.
+func (f *Frame) Refuse(err error) {
+	f.Data, f.Error, f.Status = nil, err.Error(), StatusOf(err)
+}
+
+// StatusOf is the status of a Refused, 0 for other errors.
+func StatusOf(err error) int {
+	if r := (*Refused)(nil); errors.As(err, &r) {
+		return r.Status
+	}
+	return 0
 }
 
 // MaxFrame is the longest frame that is read, in bytes.

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -156,17 +157,13 @@ func (r *remote) over(e env, id string) bool {
 	return err != nil || x.Status != "queued" && x.Status != "running" && x.Status != "paused"
 }
 
+// find asks for a run by its id.
 func (r *remote) find(ctx context.Context, id string) (wire.Run, error) {
-	list, err := wire.Ask[wire.RunList](ctx, r, wire.Runs{}, nil)
-	if err != nil {
-		return wire.Run{}, err
+	x, err := wire.AskRun(ctx, r, id)
+	if wire.StatusOf(err) == http.StatusNotFound {
+		err = fmt.Errorf("there is no run %s of yours on %s; `%s runs` lists them", id, r.url, self())
 	}
-	for _, x := range list.Runs {
-		if x.ID == id {
-			return x, nil
-		}
-	}
-	return wire.Run{}, fmt.Errorf("there is no run %s of yours on %s; `%s runs` lists them", id, r.url, self())
+	return x, err
 }
 
 // see shows a run to its end and brings the result here.

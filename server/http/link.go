@@ -340,7 +340,7 @@ func (s *socket) request(desk *jobs.Desk, f wire.Frame) {
 		s.flood.Do(func() {
 			s.api.Log.Warn("a link asks too much", "user", s.who.User, "address", s.from, "request", f.Name)
 		})
-		s.frame(wire.Frame{Kind: wire.KindReply, ID: f.ID, Error: auth.ErrTooMany.Error()})
+		s.frame(wire.Frame{Kind: wire.KindReply, ID: f.ID, Error: auth.ErrTooMany.Error(), Status: auth.Status(auth.ErrTooMany)})
 		return
 	}
 	s.all.Go(func() {
@@ -350,7 +350,7 @@ func (s *socket) request(desk *jobs.Desk, f wire.Frame) {
 			s.frame(wire.Frame{Kind: wire.KindPart, ID: f.ID, Name: name, Data: data})
 		})
 		if out.Data = data; err != nil {
-			out.Data, out.Error = nil, s.sentence(f.Name, err)
+			out.Data, out.Error, out.Status = nil, s.sentence(f.Name, err), jobs.Status(err)
 		}
 		s.mu.Lock()
 		delete(s.working, f.ID)

@@ -67,7 +67,7 @@ func (d *Desk) answer(ctx context.Context, r wire.Request, part func(string, jso
 		if err != nil {
 			return nil, err
 		}
-		return d.runs(ctx, workers)
+		return d.runs(ctx, workers, r.Run)
 	case wire.Start:
 		id, err := b.Submit(ctx, user, r)
 		return wire.RunName{Run: id}, err
@@ -128,8 +128,16 @@ func (d *Desk) worker(ctx context.Context, id string, r wire.Request, part func(
 	return raw, nil
 }
 
-func (d *Desk) runs(ctx context.Context, workers []Presence) (wire.RunList, error) {
-	all, err := d.Broker.list(ctx, d.Who.User)
+// runs lists the runs of the desk's user, or one of them.
+func (d *Desk) runs(ctx context.Context, workers []Presence, only string) (wire.RunList, error) {
+	var all []*Record
+	var err error
+	if only == "" {
+		all, err = d.Broker.list(ctx, d.Who.User)
+	} else {
+		all = make([]*Record, 1)
+		all[0], err = d.Broker.Record(ctx, d.Who.User, only)
+	}
 	if err != nil {
 		return wire.RunList{}, err
 	}
@@ -174,7 +182,7 @@ func (d *Desk) hello(ctx context.Context) (wire.Host, error) {
 	if err != nil {
 		return wire.Host{}, err
 	}
-	runs, err := d.runs(ctx, workers)
+	runs, err := d.runs(ctx, workers, "")
 	if err != nil {
 		return wire.Host{}, err
 	}

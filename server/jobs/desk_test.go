@@ -46,6 +46,10 @@ func TestManyRuns(t *testing.T) {
 			t.Errorf("%s: %d runs and %d more, the first is %s", request.Name(), n, list.More, list.Runs[0].ID)
 		}
 	}
+	// One behind the end of the list is found by its id.
+	if r, err := wire.AskRun(t.Context(), s.desk, "m/v0-20260131-120000"); err != nil || r.ID != "m/v0-20260131-120000" {
+		t.Errorf("%+v, %v", r.ID, err)
+	}
 	recipe := json.RawMessage(`{"model":"a/b","dataset":["a/b"],"max_steps":1,"system":"` + strings.Repeat("x", maxRecipe) + `"}`)
 	if _, err := s.Submit(t.Context(), "ada", wire.Start{Recipe: recipe}); Status(err) != 413 {
 		t.Errorf("an endless recipe: %v", err)

@@ -6,7 +6,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"sync"
@@ -197,10 +196,7 @@ func (t *tab) Ask(ctx context.Context, name string, request any, part func(strin
 	t.cast(envelope{From: t.me, Frame: &wire.Frame{V: wire.Version, Kind: wire.KindRequest, ID: id, Name: name, Data: data}})
 	select {
 	case f := <-q.done:
-		if f.Error != "" {
-			return nil, errors.New(f.Error)
-		}
-		return f.Data, nil
+		return f.Data, f.Refusal()
 	case <-ctx.Done():
 		t.cast(envelope{From: t.me, Frame: &wire.Frame{V: wire.Version, Kind: wire.KindRequest, ID: id, Name: wire.Cancel{}.Name()}})
 		return nil, ctx.Err()
@@ -221,7 +217,7 @@ func (t *tab) frame(f wire.Frame) {
 		})
 	}
 	if err != nil {
-		reply.Data, reply.Error = nil, err.Error()
+		reply.Refuse(err)
 	}
 	t.told(reply)
 }

@@ -2,6 +2,7 @@ package studio
 
 import (
 	"strconv"
+	"strings"
 
 	"hone/web/parts"
 	"hone/web/words"
@@ -50,7 +51,7 @@ var acts = map[string]func(*Studio, Act){
 	"place_back":   func(t *Studio, a Act) { go t.placeBack(false) },
 	"place_lost":   func(t *Studio, a Act) { go t.placeBack(true) },
 	"place_start":  func(t *Studio, a Act) { go t.placeStart() },
-	"place_attach": func(t *Studio, a Act) { go t.placeAttach(a.value("run")) },
+	"place_attach": func(t *Studio, a Act) { go t.placeAttach(strings.TrimSpace(a.value("run"))) },
 	"place_agree":  func(t *Studio, a Act) { go t.placeAgree(t.server(), a.value("checked") == "true") },
 	"place_token":  func(t *Studio, a Act) { go t.placeToken(a.value("token")) },
 

@@ -32,6 +32,7 @@ var (
 	PlaceUse      = Text{"Use this token", "使用这个令牌"}
 	PlaceLost     = Text{"Give the server up and go on here from step %d", "放弃服务器，从第 %d 步起在这里继续"}
 	PlaceRuns     = Text{"Your runs there that this page does not show yet", "那里还有这些你的训练，本页面尚未显示"}
+	PlaceByID     = Text{"Another one, by its ID, as `hone runs` lists it", "其他训练：填写 `hone runs` 列出的 ID"}
 	PlaceShow     = Text{"Show here", "在这里显示"}
 	PlaceAt       = Text{"at %s", "在 %s"}
 	StatusQueued  = Text{"Waiting for a device there", "正在等待那里的设备"}
