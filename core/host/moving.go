@@ -156,7 +156,7 @@ func (h *Host) arrive(ctx context.Context, f *far, part parts) error {
 	if err := f.recount(ctx); err != nil {
 		return err
 	}
-	r, err := load.Start(f.away.Key, 1)
+	r, err := load.Start(f.away.Key, wire.Usual)
 	if err != nil {
 		return err
 	}
@@ -291,7 +291,7 @@ func (h *Host) startThere(ctx context.Context, r recipe.Recipe, to wire.Server, 
 	if err != nil {
 		return wire.RunName{}, err
 	}
-	s, err := load.Start(rand.Text(), 1)
+	s, err := load.Start(rand.Text(), wire.Usual)
 	if err != nil {
 		return wire.RunName{}, err
 	}

@@ -154,7 +154,8 @@ type Run struct {
 	Status   string          `json:"status,omitempty"` // on a server: queued, running, paused, stopped, failed, done
 	Reason   string          `json:"reason,omitempty"` // why it failed, or had to be begun again
 	Attempts int             `json:"attempts,omitempty"`
-	On       string          `json:"on,omitempty"` // the server that has it; "" is this host
+	Priority string          `json:"priority,omitempty"` // on a server, see PriorityName
+	On       string          `json:"on,omitempty"`       // the server that has it; "" is this host
 	Bytes    int64           `json:"bytes"`
 	Note     string          `json:"note"`
 	Recipe   json.RawMessage `json:"recipe"` // args.json

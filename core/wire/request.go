@@ -51,11 +51,29 @@ type Start struct {
 	// What follows is for a server, which has nothing of the one who asks.
 	Places   []Place  `json:"places,omitempty"`   // what the recipe names, sent before
 	From     *Carried `json:"from,omitempty"`     // go on with this run instead of beginning one; Files have been sent before
-	Priority int      `json:"priority,omitempty"` // 0 the first, 1 as usual, 2 when nothing else waits
+	Priority int      `json:"priority,omitempty"` // First, Usual or Last
 	Key      string   `json:"key,omitempty"`      // chosen by who asks: asking again with it starts nothing more
 	Paused   bool     `json:"paused,omitempty"`   // it begins paused
 
 	On *Server `json:"on,omitempty"` // for a host that is no server: the run is done there, and shown here
+}
+
+// Priorities of a Start. Among runs of the same one, who came first is first.
+const (
+	First = 0 // before all others: for administrators
+	Usual = 1
+	Last  = 2 // when nothing else waits
+)
+
+// PriorityName is what a Run calls a priority: "first", "last", or nothing where it is as usual.
+func PriorityName(p int) string {
+	switch p {
+	case First:
+		return "first"
+	case Last:
+		return "last"
+	}
+	return ""
 }
 
 // Resume goes on with a run from its last State. Reply: RunName.

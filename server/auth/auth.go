@@ -1,7 +1,7 @@
 // Package auth says who may do what on a server: tokens with a scope and a user, the origins that a browser may come from, and
 // how much one of them may ask for.
 //
-// A server on loopback that has no token trusts whoever reaches it, as the user Local. Everywhere else a request carries a
+// A server on loopback that has never had a token trusts whoever reaches it, as the user Local. Everywhere else a request carries a
 // token, and what a token's user owns is that user's alone.
 package auth
 
@@ -13,7 +13,7 @@ import (
 	"regexp"
 )
 
-// Local is the user of a server that has no tokens.
+// Local is the user of a server that has never had a token.
 const Local = "local"
 
 // Scope is how much a token allows; each includes the ones before it.

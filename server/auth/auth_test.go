@@ -144,6 +144,20 @@ func TestGate(t *testing.T) {
 	if _, err := g.Enter("", "a"); err == nil {
 		t.Error("an open server that has a token now lets in without one")
 	}
+	last, _, err := tokens.Add("bob", Admin, 0)
+	if err == nil {
+		list, _ := tokens.List()
+		err = errors.Join(tokens.Revoke(last.ID), tokens.Revoke(list[0].ID))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := g.Enter("", "a"); Status(err) != 401 {
+		t.Errorf("an open server lets everybody in when its last token is revoked: %v", err)
+	}
+	if _, secret, err = tokens.Add("ada", View, 0); err != nil {
+		t.Fatal(err)
+	}
 	request := func(origin, authorization string) int {
 		r := httptest.NewRequest("GET", "https://hone.example/link", nil)
 		if origin != "" {

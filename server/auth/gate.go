@@ -16,7 +16,7 @@ import (
 // Gate lets requests in.
 type Gate struct {
 	Tokens   *Tokens
-	Open     bool     // whoever reaches the server is Local: loopback, without tokens
+	Open     bool     // whoever reaches the server is Local until it gets its first token: loopback alone
 	Origins  []string // scheme://host[:port] of other sites whose pages may speak with this server
 	Proxied  bool     // the last entry of X-Forwarded-For is the client's address
 	perToken *limiter
@@ -48,11 +48,11 @@ func (g *Gate) Enter(secret, address string) (Identity, error) {
 		return Identity{}, ErrTooMany
 	}
 	if g.Open {
-		n, err := g.Tokens.Valid()
+		never, err := g.Tokens.Never()
 		if err != nil {
 			return Identity{}, err
 		}
-		if n == 0 {
+		if never {
 			return Identity{User: Local, Scope: Admin}, nil
 		}
 		// Tokens were made since: from now on they are wanted.

@@ -111,6 +111,13 @@ func (t *Tokens) Valid() (int, error) {
 	return n, err
 }
 
+// Never reports whether there has never been a token. A revoked one counts: a server that has had users does not open to everybody
+// when the last of them goes. Only without the file it is as new.
+func (t *Tokens) Never() (bool, error) {
+	list, err := t.List()
+	return err == nil && len(list) == 0, err
+}
+
 // Quota is how many bytes a user may keep: the most that one of the user's tokens says, 0 where none says it. It is the user's, as are
 // the files, whichever token they were sent with.
 func (t *Tokens) Quota(user string) (most int64) {

@@ -146,7 +146,7 @@ func visit(t *testing.T, url string, steps int, more ...string) *guest {
 
 func (g *guest) start() string {
 	g.t.Helper()
-	s, err := g.load.Start(rand.Text(), 1)
+	s, err := g.load.Start(rand.Text(), wire.Usual)
 	if err != nil {
 		g.t.Fatal(err)
 	}

@@ -18,7 +18,7 @@ func init() {
 func moveUp(e env, args []string) error {
 	var r remote
 	format, detach := "auto", false
-	positional, help, err := e.parse(args, append(r.flags(),
+	positional, help, err := e.parse(args, append(r.flags(), r.priorityFlag(),
 		recipe.Flag{Name: "log_format", Value: "auto|plain|json", Default: format, Help: "how the run is shown while it goes on there", Set: text(&format)},
 		recipe.Flag{Name: "detach", Bool: true, Default: "false", Help: "do not wait for its end", Set: func(v string) (err error) { detach, err = strconv.ParseBool(v); return err }},
 	), "move RUN --remote URL [flags]\n\nRUN is a run directory of this machine on which nobody works now. Its State, its log and what its recipe names go to the\nserver, as far as they are not there; it goes on with the next step. `hone pull` brings it back.")
@@ -46,7 +46,7 @@ func moveUp(e env, args []string) error {
 		return err
 	}
 	defer r.Close()
-	id, err := r.submit(e, load, format, 1)
+	id, err := r.submit(e, load, format)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -22,6 +23,7 @@ import (
 // remote is a server that runs are done on.
 type remote struct {
 	url, token, file string
+	priority         string // of runs that are sent there
 	events           chan wire.Frame
 	*link.Client
 }
@@ -33,6 +35,21 @@ func (r *remote) flags() []recipe.Flag {
 		{Name: "token", Value: "TOKEN", Default: "HONE_TOKEN", Help: "the token that the server's owner gave you; HONE_TOKEN and --token_file keep it out of the list of processes", Set: text(&r.token)},
 		{Name: "token_file", Value: "FILE", Help: "a file that holds the token", Set: text(&r.file)},
 	}
+}
+
+// priorities are those of runs, as the command line calls them.
+var priorities = map[string]int{"first": wire.First, "normal": wire.Usual, "last": wire.Last}
+
+// priorityFlag is that of commands that send a run.
+func (r *remote) priorityFlag() recipe.Flag {
+	return recipe.Flag{Name: "priority", Value: "first|normal|last", Default: "normal", Help: "when a run on a server is done: before all others, which takes a token of scope admin, in its turn, or when nothing else waits",
+		Set: func(v string) error {
+			if _, ok := priorities[v]; !ok {
+				return errors.New("there are first, normal and last")
+			}
+			r.priority = v
+			return nil
+		}}
 }
 
 // connect finds the server and logs in.
@@ -87,13 +104,13 @@ func (r *remote) connect(e env) error {
 func (r *remote) files() link.Files { return link.Files{URL: r.url, Token: r.token} }
 
 // submit shows what will leave this machine, sends it, and starts.
-func (r *remote) submit(e env, l *move.Load, format string, priority int) (string, error) {
+func (r *remote) submit(e env, l *move.Load, format string) (string, error) {
 	w := r.Welcome()
 	fmt.Fprintf(e.err, "to %s as %s: %d files, %s; what is there already is not sent again\n", r.url, w.User, l.Count(), run.Size(l.Bytes()))
 	if err := l.Send(e.ctx, r.files(), transfer(e, format, "sending")); err != nil {
 		return "", err
 	}
-	start, err := l.Start(rand.Text(), priority)
+	start, err := l.Start(rand.Text(), priorities[cmp.Or(r.priority, "normal")])
 	if err != nil {
 		return "", err
 	}
@@ -211,7 +228,7 @@ func sftRemote(e env, r *remote, rec recipe.Recipe) error {
 		return err
 	}
 	defer r.Close()
-	id, err := r.submit(e, load, rec.LogFormat, 1)
+	id, err := r.submit(e, load, rec.LogFormat)
 	if err != nil {
 		return err
 	}

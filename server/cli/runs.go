@@ -55,7 +55,11 @@ func runs(e env, args []string) error {
 		if x.Status == "failed" || x.Status == "queued" {
 			why = x.Reason
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", x.ID, x.Status, steps, loss, run.Size(x.Bytes), why)
+		status := x.Status
+		if x.Priority != "" {
+			status += ", " + x.Priority
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", x.ID, status, steps, loss, run.Size(x.Bytes), why)
 	}
 	if err := w.Flush(); err != nil || host.More == 0 {
 		return err

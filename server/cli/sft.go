@@ -40,7 +40,7 @@ func sft(e env, args []string) error {
 			return nil
 		}}
 	var server remote
-	r, help, err := parseRecipe(e, args, "sft --model DIR --dataset FILE[,FILE…] --train_type lora|qlora|full [flags]", append(server.flags(), extra)...)
+	r, help, err := parseRecipe(e, args, "sft --model DIR --dataset FILE[,FILE…] --train_type lora|qlora|full [flags]", append(server.flags(), server.priorityFlag(), extra)...)
 	if err != nil || help {
 		return err
 	}
@@ -49,6 +49,9 @@ func sft(e env, args []string) error {
 	}
 	if server.url != "" {
 		return sftRemote(e, &server, r)
+	}
+	if server.priority != "" {
+		return errors.New("--priority is that of a run on a server: --remote is missing")
 	}
 	_, err = trainRecipe(e, "sft", r)
 	return err

@@ -46,7 +46,7 @@ func token(e env, args []string) error {
 		{Name: "scope", Value: "SCOPE", Default: scope, Help: "view: look at own runs; run: start and steer them; admin: everything", Set: text(&scope)},
 		{Name: "quota", Value: "SIZE", Default: "that of the server", Help: "what the user may keep on the server, such as 5GiB; of several tokens of a user the largest counts", Set: bytesFlag(&quota)},
 		dataDirFlag(&dir),
-	}, usage)
+	}, usage+"\n\nWith its first token a server asks everybody for one, and goes on asking when the last one is revoked.")
 	if err != nil || help {
 		return err
 	}
@@ -97,6 +97,10 @@ func token(e env, args []string) error {
 			return err
 		}
 		fmt.Fprintf(e.out, "token %s is not valid any more\n", rest[1])
+		if left, err := tokens.Valid(); err != nil || left > 0 {
+			return err
+		}
+		fmt.Fprintf(e.out, "it was the last one: nobody is let in until `%s token add` makes another. Without tokens.json in %s the server is as new,\nand one on 127.0.0.1 is open to everybody on this machine\n", self(), near(dir))
 		return nil
 	}
 	return errors.New("usage: hone " + usage)

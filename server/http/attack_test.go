@@ -183,10 +183,10 @@ func TestAttacks(t *testing.T) {
 		{"a run with a name of 8000 bytes: deleting it", 404, func() (int, string) { return i.requests(o.bob, wire.Delete{Path: "runs/" + long}) }},
 		{"a run with a name of 8000 bytes: a file", 404, func() (int, string) { return i.asks("GET", "/files/run/"+long+"/args.json", o.viewer, "") }},
 		{"a run with a name of 8000 bytes is brought", 400, func() (int, string) {
-			return i.requests(o.ada, wire.Start{Recipe: json.RawMessage(`{"model":"a/b","dataset":["a/b"],"max_steps":1}`), From: &wire.Carried{Run: long}})
+			return i.requests(o.ada, wire.Start{Priority: wire.Usual, Recipe: json.RawMessage(`{"model":"a/b","dataset":["a/b"],"max_steps":1}`), From: &wire.Carried{Run: long}})
 		}},
 		{"a recipe whose model has a name of 8000 bytes", 400, func() (int, string) {
-			return i.requests(o.ada, wire.Start{Recipe: json.RawMessage(`{"model":"` + long + `","dataset":["a/b"],"max_steps":1}`)})
+			return i.requests(o.ada, wire.Start{Priority: wire.Usual, Recipe: json.RawMessage(`{"model":"` + long + `","dataset":["a/b"],"max_steps":1}`)})
 		}},
 		{"a file whose hash has 8000 bytes", 400, func() (int, string) { return i.asks("HEAD", "/files/"+long[:8000], o.ada, "") }},
 
@@ -216,11 +216,17 @@ func TestAttacks(t *testing.T) {
 		{"an event from a client", link.CodeProtocol, func() (int, string) { return i.enters(o.ada, `{"v":1,"kind":"event","run":"x","seq":1}`) }},
 		{"a request without a login", link.CodeProtocol, func() (int, string) { return i.enters(none, `{"v":1,"kind":"request","id":1,"name":"runs"}`) }},
 		{"a login without a token", link.CodeDenied, func() (int, string) { return i.enters(none, `{"v":1,"kind":"request","name":"login"}`) }},
+		{"a run before those of all others", 403, func() (int, string) {
+			return i.requests(o.ada, wire.Start{Priority: wire.First, Recipe: json.RawMessage(`{"model":"a/b","dataset":["a/b"],"max_steps":1}`)})
+		}},
+		{"a priority that there is not", 400, func() (int, string) {
+			return i.requests(o.ada, wire.Start{Priority: 3, Recipe: json.RawMessage(`{"model":"a/b","dataset":["a/b"],"max_steps":1}`)})
+		}},
 		{"a recipe that names the server's files", 400, func() (int, string) {
-			return i.requests(o.ada, wire.Start{Recipe: json.RawMessage(`{"model":"/etc","dataset":["/etc/passwd"],"max_steps":1}`)})
+			return i.requests(o.ada, wire.Start{Priority: wire.Usual, Recipe: json.RawMessage(`{"model":"/etc","dataset":["/etc/passwd"],"max_steps":1}`)})
 		}},
 		{"another user's file, by its hash", 409, func() (int, string) {
-			return i.requests(o.bob, wire.Start{Recipe: json.RawMessage(`{"model":"/m","dataset":["/d.jsonl"],"max_steps":1}`), Places: o.placesOf(t)})
+			return i.requests(o.bob, wire.Start{Priority: wire.Usual, Recipe: json.RawMessage(`{"model":"/m","dataset":["/d.jsonl"],"max_steps":1}`), Places: o.placesOf(t)})
 		}},
 
 		{"the hub: another host", 403, func() (int, string) {

@@ -280,7 +280,7 @@ func (a *API) look(ctx context.Context, f panel.Frame) panel.View {
 }
 
 func runOf(r *jobs.Record) panel.Run {
-	return panel.Run{User: r.User, ID: r.ID, Status: r.Status, Reason: r.Reason, Worker: r.Worker, Step: r.Now(), Steps: r.Steps, Attempts: r.Attempt, Bytes: r.State.Bytes()}
+	return panel.Run{User: r.User, ID: r.ID, Status: r.Status, Reason: r.Reason, Worker: r.Worker, Priority: wire.PriorityName(r.Priority), Step: r.Now(), Steps: r.Steps, Attempts: r.Attempt, Bytes: r.State.Bytes()}
 }
 
 func (a *API) showLog(w http.ResponseWriter, r *http.Request, f panel.Frame) {

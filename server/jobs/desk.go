@@ -69,6 +69,9 @@ func (d *Desk) answer(ctx context.Context, r wire.Request, part func(string, jso
 		}
 		return d.runs(ctx, workers, r.Run)
 	case wire.Start:
+		if r.Priority < wire.Usual && !d.Who.May(auth.Admin) {
+			return nil, &auth.Denied{Forbidden: true, Reason: "A priority above normal takes a token of scope admin; ask for normal or last."}
+		}
 		id, err := b.Submit(ctx, user, r)
 		return wire.RunName{Run: id}, err
 	case wire.Resume:
@@ -144,7 +147,9 @@ func (d *Desk) runs(ctx context.Context, workers []Presence, only string) (wire.
 	under(workers, all)
 	runs := []wire.Run{}
 	for _, r := range all {
-		runs = append(runs, r.Wire())
+		x := r.Wire()
+		x.Priority = wire.PriorityName(r.Priority)
+		runs = append(runs, x)
 	}
 	slices.SortFunc(runs, func(x, y wire.Run) int {
 		if c := strings.Compare(y.Started, x.Started); c != 0 {

@@ -310,7 +310,7 @@ func TestRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	with := func(change func(*wire.Start)) error {
-		start := wire.Start{Recipe: raw, Places: append([]wire.Place(nil), places...)}
+		start := wire.Start{Priority: wire.Usual, Recipe: raw, Places: append([]wire.Place(nil), places...)}
 		start.Places[0].Files = append([]wire.Blob(nil), places[0].Files...)
 		change(&start)
 		_, err := s.desk.Ask(t.Context(), "start", start, nil)
@@ -354,12 +354,12 @@ func TestRefused(t *testing.T) {
 	}
 	bob := &Desk{Broker: s.Broker, Who: s.desk.Who}
 	bob.Who.User = "bob"
-	if _, err := bob.Ask(t.Context(), "start", wire.Start{Recipe: raw, Places: places}, nil); Status(err) != 409 {
+	if _, err := bob.Ask(t.Context(), "start", wire.Start{Priority: wire.Usual, Recipe: raw, Places: places}, nil); Status(err) != 409 {
 		t.Errorf("the files of another user: %v", err)
 	}
 	viewer := &Desk{Broker: s.Broker, Who: s.desk.Who}
 	viewer.Who.Scope = "view"
-	if _, err := viewer.Ask(t.Context(), "start", wire.Start{Recipe: raw, Places: places}, nil); Status(err) != 403 {
+	if _, err := viewer.Ask(t.Context(), "start", wire.Start{Priority: wire.Usual, Recipe: raw, Places: places}, nil); Status(err) != 403 {
 		t.Errorf("a token to look only: %v", err)
 	}
 	if _, err := s.desk.Ask(t.Context(), "look", wire.Look{}, nil); Status(err) != 501 {

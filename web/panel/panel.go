@@ -56,6 +56,7 @@ type Worker struct {
 // Run is one of any user.
 type Run struct {
 	User, ID, Status, Reason, Worker string
+	Priority                         string // "first" or "last"; "" as usual
 	Step, Steps, Attempts            int
 	Bytes                            int64
 }

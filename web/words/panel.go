@@ -34,6 +34,7 @@ var (
 	PanelAdd      = Text{"Make a token", "新建令牌"}
 	PanelSecret   = Text{"The token of %s, shown this once:", "%s 的令牌，只显示这一次："}
 	PanelFirst    = Text{"With the first token, everybody needs one, you too: keep one of scope admin.", "有了第一个令牌，所有人都需要令牌，你也一样：请先给自己留一个 admin 令牌。"}
+	PanelClosed   = Text{"A server that has had a token stays closed to those without one, also when all are revoked: `hone token add` on that machine makes another.", "服务器一旦有过令牌，就不再放行没有令牌的人，即使令牌全部吊销也一样；可在该机器上用 `hone token add` 新建。"}
 	PanelDisk     = Text{"Disk", "磁盘"}
 	PanelKeeps    = Text{"Keeps", "占用"}
 	PanelMay      = Text{"May keep", "上限"}
@@ -56,6 +57,17 @@ var statuses = map[string]Text{
 // Status names what a run is doing; one of another release is named as it is.
 func Status(s string) Text {
 	if t, ok := statuses[s]; ok {
+		return t
+	}
+	return Text{s, s}
+}
+
+// Priorities that are not the usual one.
+var priorities = map[string]Text{"first": {"before all others", "最先"}, "last": {"when nothing else waits", "空闲时"}}
+
+// Priority names when a run is done; one of another release is named as it is.
+func Priority(s string) Text {
+	if t, ok := priorities[s]; ok {
 		return t
 	}
 	return Text{s, s}
