@@ -1,24 +1,19 @@
 package auth
 
 import (
-	"bytes"
-	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
-
-	"hone/core/filelock"
 )
 
 // Token is what is kept of one: never the secret itself.
@@ -36,15 +31,13 @@ type Token struct {
 // tokenPrefix begins every token, so that one that got into a text is found.
 const tokenPrefix = "hone_"
 
-// Tokens is the file of tokens in a server's data directory. Commands change it while a server reads it, each under a lock; a
-// change holds from the next request on.
+// Tokens are those of a server's data directory, with what their users may keep.
 type Tokens struct {
-	path string
-	now  func() time.Time
+	file[[]Token]
+	quotas file[map[string]Quota]
+	now    func() time.Time
 
 	mu   sync.Mutex
-	read fs.FileInfo // of the file as list holds it
-	list []Token
 	used map[string]time.Time // by id, not yet written
 	last time.Time            // that uses were written
 	uses sync.WaitGroup       // being written
@@ -55,10 +48,12 @@ func OpenTokens(dataDir string) (*Tokens, error) {
 	if err := os.MkdirAll(dataDir, 0o700); err != nil {
 		return nil, fmt.Errorf("auth: the data directory: %w", err)
 	}
-	t := &Tokens{path: filepath.Join(dataDir, "tokens.json"), now: time.Now, used: map[string]time.Time{}}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t, t.refresh()
+	t := &Tokens{now: time.Now, used: map[string]time.Time{},
+		file:   file[[]Token]{path: filepath.Join(dataDir, "tokens.json"), damaged: "nobody is let in until it is mended or removed"},
+		quotas: file[map[string]Quota]{path: filepath.Join(dataDir, "quotas.json"), damaged: "what single users may keep is not known until it is mended or removed"}}
+	_, err := t.get()
+	_, err2 := t.quotas.get()
+	return t, errors.Join(err, err2)
 }
 
 // Add makes a token and returns its secret, which is kept nowhere.
@@ -93,10 +88,8 @@ func (t *Tokens) Revoke(id string) error {
 
 // List gives all tokens, the revoked ones too, oldest first.
 func (t *Tokens) List() ([]Token, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	err := t.refresh()
-	return append([]Token(nil), t.list...), err
+	list, err := t.get()
+	return slices.Clone(list), err
 }
 
 // Valid counts the tokens that let somebody in.
@@ -118,29 +111,13 @@ func (t *Tokens) Never() (bool, error) {
 	return err == nil && len(list) == 0, err
 }
 
-// Quota is how many bytes a user may keep: the most that one of the user's tokens says, 0 where none says it. It is the user's, as are
-// the files, whichever token they were sent with.
-func (t *Tokens) Quota(user string) (most int64) {
-	list, err := t.List()
-	if err != nil {
-		return 0
-	}
-	for _, k := range list {
-		if k.User == user && !k.Revoked {
-			most = max(most, k.Quota)
-		}
-	}
-	return most
-}
-
 // errUnknown is the same for a token that never was, one with a wrong secret and a revoked one.
 var errUnknown = &Denied{Reason: "this token is not valid here: it is mistyped, or was revoked; ask whoever runs the server for another"}
 
 // Who finds out whose token a secret is.
 func (t *Tokens) Who(secret string) (Identity, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if err := t.refresh(); err != nil {
+	list, err := t.get()
+	if err != nil {
 		return Identity{}, err
 	}
 	if secret == "" {
@@ -148,7 +125,7 @@ func (t *Tokens) Who(secret string) (Identity, error) {
 	}
 	id, _, ok := strings.Cut(strings.TrimPrefix(secret, tokenPrefix), "_")
 	got, found := digest(secret), Token{}
-	for _, k := range t.list {
+	for _, k := range list {
 		if ok && k.ID == id {
 			found = k
 		}
@@ -162,21 +139,14 @@ func (t *Tokens) Who(secret string) (Identity, error) {
 
 // StillValid reports whether a token that was valid once has not been revoked since.
 func (t *Tokens) StillValid(id string) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.refresh() != nil {
-		return false
-	}
-	for _, k := range t.list {
-		if k.ID == id {
-			return !k.Revoked
-		}
-	}
-	return false
+	list, err := t.get()
+	return err == nil && slices.ContainsFunc(list, func(k Token) bool { return k.ID == id && !k.Revoked })
 }
 
 // use remembers when a token was used, and writes it down once a minute.
 func (t *Tokens) use(id string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	now := t.now().UTC().Truncate(time.Minute)
 	t.used[id] = now
 	if now.Sub(t.last) < time.Minute {
@@ -203,86 +173,4 @@ func (t *Tokens) Close() { t.uses.Wait() }
 func digest(secret string) string {
 	sum := sha256.Sum256([]byte(secret))
 	return hex.EncodeToString(sum[:])
-}
-
-// refresh reads the file if it has changed.
-func (t *Tokens) refresh() error {
-	st, err := os.Stat(t.path)
-	if errors.Is(err, fs.ErrNotExist) {
-		t.list, t.read = nil, nil
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("auth: %w", err)
-	}
-	// A change renames a new file into place, so it is another file, even within one tick of the clock.
-	if t.read != nil && os.SameFile(st, t.read) && st.ModTime().Equal(t.read.ModTime()) && st.Size() == t.read.Size() {
-		return nil
-	}
-	list, err := readTokens(t.path)
-	if err == nil {
-		t.list, t.read = list, st
-	}
-	return err
-}
-
-func readTokens(path string) ([]Token, error) {
-	raw, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("auth: %w", err)
-	}
-	var list []Token
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&list); err != nil {
-		return nil, fmt.Errorf("auth: %s: %w; nobody is let in until it is mended or removed", path, err)
-	}
-	return list, nil
-}
-
-// change rewrites the file, alone among all processes.
-func (t *Tokens) change(f func([]Token) ([]Token, error)) error {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
-	lock, err := filelock.Wait(ctx, t.path+".lock", nil)
-	if err != nil {
-		return fmt.Errorf("auth: %w", err)
-	}
-	defer lock.Release()
-	list, err := readTokens(t.path)
-	if err == nil {
-		list, err = f(list)
-	}
-	if err != nil {
-		return err
-	}
-	raw, err := json.MarshalIndent(list, "", "  ")
-	if err != nil {
-		return err
-	}
-	return replace(t.path, append(raw, '\n'))
-}
-
-// replace gives a file new content, for its owner's eyes only.
-func replace(path string, data []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".tokens-*") // with mode 0600
-	if err != nil {
-		return fmt.Errorf("auth: %w", err)
-	}
-	_, err = f.Write(data)
-	if err == nil {
-		err = f.Sync()
-	}
-	err = errors.Join(err, f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		os.Remove(f.Name())
-		return fmt.Errorf("auth: writing %s: %w", path, err)
-	}
-	return nil
 }

@@ -206,7 +206,7 @@ func toValid(s string) string {
 }
 
 func (s *socket) serve() {
-	desk := &jobs.Desk{Broker: s.api.Broker, Who: s.who, Quota: s.api.Files.Quota(s.who.User)}
+	desk := &jobs.Desk{Broker: s.api.Broker, Who: s.who}
 	written := make(chan struct{})
 	go func() { defer close(written); s.write() }()
 	listening := make(chan struct{})
@@ -221,7 +221,7 @@ func (s *socket) serve() {
 		if welcome, err := json.Marshal(wire.Welcome{User: s.who.User, Scope: string(s.who.Scope), Version: run.Version}); err == nil {
 			s.frame(wire.Frame{Kind: wire.KindReply, Data: welcome})
 		}
-		s.read(desk)
+		s.read()
 	case <-s.ctx.Done():
 	}
 	s.end(nil)
@@ -289,7 +289,7 @@ func (s *socket) last(f *farewell) {
 }
 
 // read takes requests until the connection ends.
-func (s *socket) read(desk *jobs.Desk) {
+func (s *socket) read() {
 	alive := func(string) error { return s.conn.SetReadDeadline(time.Now().Add(pongTime)) }
 	alive("")
 	s.conn.SetPongHandler(alive)
@@ -314,7 +314,7 @@ func (s *socket) read(desk *jobs.Desk) {
 			s.cancel(f.ID)
 			continue
 		}
-		s.request(desk, f)
+		s.request(f)
 	}
 }
 
@@ -327,7 +327,7 @@ func (s *socket) cancel(id uint64) {
 }
 
 // request answers one, beside others.
-func (s *socket) request(desk *jobs.Desk, f wire.Frame) {
+func (s *socket) request(f wire.Frame) {
 	ctx, cancel := context.WithCancel(s.ctx)
 	s.mu.Lock()
 	busy := len(s.working) >= maxRequests || s.working[f.ID] != nil
@@ -346,6 +346,7 @@ func (s *socket) request(desk *jobs.Desk, f wire.Frame) {
 	s.all.Go(func() {
 		defer cancel()
 		out := wire.Frame{Kind: wire.KindReply, ID: f.ID}
+		desk := &jobs.Desk{Broker: s.api.Broker, Who: s.who, Quota: s.api.Files.Quota(s.who.User)} // which may have changed since the last one
 		data, err := desk.Ask(ctx, f.Name, f.Data, func(name string, data json.RawMessage) {
 			s.frame(wire.Frame{Kind: wire.KindPart, ID: f.ID, Name: name, Data: data})
 		})

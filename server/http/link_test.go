@@ -32,6 +32,7 @@ type office struct {
 	api    *API
 	server *httptest.Server
 	tokens *auth.Tokens
+	dir    string // where they are
 	ada    string // tokens
 	bob    string
 	viewer string // ada's, to look only
@@ -54,7 +55,8 @@ func openOffice(t *testing.T) *office {
 		t.Fatal(err)
 	}
 	t.Cleanup(tokens.Close)
-	o := &office{tokens: tokens}
+	files.QuotaOf = tokens.Quota
+	o := &office{tokens: tokens, dir: dir}
 	for _, k := range []struct {
 		to    *string
 		user  string

@@ -6,11 +6,16 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
 
+	"hone/core/recipe"
 	"hone/core/wire"
 	"hone/server/auth"
 	"hone/server/jobs"
@@ -218,6 +223,8 @@ func (a *API) act(r *http.Request, act, id string) (*panel.Secret, error) {
 	case "clear":
 		_, _, err := b.Clear(ctx, user)
 		return nil, err
+	case "quota":
+		return nil, a.setQuota(user, r.PostForm)
 	case "token":
 		made, secret, err := a.Gate.Tokens.Add(user, auth.Scope(r.PostForm.Get("scope")), 0)
 		if err != nil {
@@ -271,12 +278,56 @@ func (a *API) look(ctx context.Context, f panel.Frame) panel.View {
 	}
 	users, err := a.Broker.Users(ctx)
 	keep(err)
-	for _, name := range users {
+	quotas, err := a.Gate.Tokens.Quotas()
+	keep(err)
+	for _, t := range tokens {
+		if !t.Revoked {
+			users = append(users, t.User)
+		}
+	}
+	users = slices.AppendSeq(users, maps.Keys(quotas))
+	slices.Sort(users)
+	for _, name := range slices.Compact(users) {
 		used, err := a.Broker.Used(ctx, name)
 		keep(err)
-		v.Users = append(v.Users, panel.User{Name: name, Used: used, Quota: a.Files.Quota(name)})
+		v.Users = append(v.Users, panel.User{Name: name, Used: used, Quota: a.Files.Quota(name), Said: sizeText(quotas[name].Bytes)})
 	}
 	return v
+}
+
+// setQuota takes what an administrator says that a user may have.
+func (a *API) setQuota(user string, form url.Values) error {
+	var q auth.Quota
+	if text := strings.TrimSpace(form.Get("bytes")); text != "" {
+		n, err := recipe.ParseBytes(text)
+		if err == nil && n == 0 {
+			err = errors.New("it is 1 byte or more; who may keep nothing has no token")
+		}
+		if err != nil {
+			return &jobs.Refusal{Status: http.StatusBadRequest, Text: fmt.Sprintf("The quota of %s: %v", user, err)}
+		}
+		q.Bytes = int64(n)
+	}
+	if user == "" {
+		return &jobs.Refusal{Status: http.StatusBadRequest, Text: "Whose quota?"}
+	}
+	return a.Gate.Tokens.SetQuota(user, q)
+}
+
+// sizeText writes a size as recipe.ParseBytes reads it, without loss; nothing is "".
+func sizeText(n int64) string {
+	if n == 0 {
+		return ""
+	}
+	for _, u := range []struct {
+		name  string
+		bytes int64
+	}{{"TiB", 1 << 40}, {"GiB", 1 << 30}, {"MiB", 1 << 20}, {"TB", 1e12}, {"GB", 1e9}, {"MB", 1e6}} {
+		if n%u.bytes == 0 {
+			return strconv.FormatInt(n/u.bytes, 10) + u.name
+		}
+	}
+	return strconv.FormatInt(n, 10)
 }
 
 func runOf(r *jobs.Record) panel.Run {

@@ -68,6 +68,29 @@ func (b *browser) acts(act string, pairs ...string) (int, string) {
 	return b.does("/en/server/"+act, form)
 }
 
+func (o *office) browser(t *testing.T) *browser {
+	t.Helper()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &browser{t: t, at: o.server.URL, http: &http.Client{Jar: jar}}
+}
+
+// administrator is a browser that has entered the panel.
+func (o *office) administrator(t *testing.T) *browser {
+	t.Helper()
+	_, admin, err := o.tokens.Add("root", auth.Admin, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := o.browser(t)
+	if status, text := b.does("/en/server/enter", url.Values{"token": {admin}}); status != 200 {
+		t.Fatalf("%d %s", status, text)
+	}
+	return b
+}
+
 // Who runs the server enters with a token, sees everything, and does what there is to do; nobody else does.
 func TestPanel(t *testing.T) {
 	o := openOffice(t)
@@ -82,11 +105,7 @@ func TestPanel(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	jar, err := cookiejar.New(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b := &browser{t: t, at: o.server.URL, http: &http.Client{Jar: jar}}
+	b := o.browser(t)
 	if status, text := b.does("/en/server", nil); status != 401 || !strings.Contains(text, `type="password"`) || strings.Contains(text, run) {
 		t.Errorf("%d %s", status, text)
 	}

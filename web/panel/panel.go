@@ -73,10 +73,11 @@ type Token struct {
 // Secret is a token as it is shown once.
 type Secret struct{ User, Text string }
 
-// User is who keeps something here.
+// User is who keeps something here, or may.
 type User struct {
 	Name        string
 	Used, Quota int64
+	Said        string // the quota as an administrator has said it; "" where it is that of a token, or the server's
 }
 
 // Log is one run with what happened in it lately.

@@ -39,6 +39,8 @@ var (
 	PanelKeeps    = Text{"Keeps", "占用"}
 	PanelMay      = Text{"May keep", "上限"}
 	PanelFree     = Text{"%s are free where this server keeps its data (%s).", "数据目录（%[2]s）所在磁盘剩余 %[1]s。"}
+	PanelSet      = Text{"Set", "设置"}
+	PanelQuota    = Text{"What is set here counts at once, before what a token or the server says; an empty field leaves it to these. What is there already stays.", "这里的设置立即生效，优先于令牌和服务器的设置；留空则沿用它们。已有的数据不受影响。"}
 	PanelClear    = Text{"Delete all of %s", "删除 %s 的全部数据"}
 	PanelClearTo  = Text{"Deletes the runs that are over and the files that no other run needs.", "删除已结束的训练，以及其他训练不再需要的文件。"}
 	PanelSure     = Text{"Really", "确认"}
