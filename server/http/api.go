@@ -32,6 +32,7 @@ type API struct {
 	strange  int            // all of them
 	sessions sessions
 	ping     time.Duration // how often a link is looked after; 0: pingTime
+	live     time.Duration // how long the log of a run goes on; 0: liveTime
 	ends     chan struct{} // closed when the server ends: links do not end by themselves
 }
 
@@ -64,7 +65,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (a *API) mount() {
-	a.ping = cmp.Or(a.ping, pingTime)
+	a.ping, a.live = cmp.Or(a.ping, pingTime), cmp.Or(a.live, liveTime)
 	a.links, a.entering, a.mux = map[string]int{}, map[string]int{}, http.NewServeMux()
 	if a.Log == nil {
 		a.Log = slog.New(slog.DiscardHandler)

@@ -30,7 +30,6 @@ const (
 	sessionCookie = "hone_panel"
 	sessionTime   = 12 * time.Hour
 	mostSessions  = 1000
-	panelEvents   = 200
 	formSize      = 16 << 10
 )
 
@@ -332,28 +331,4 @@ func sizeText(n int64) string {
 
 func runOf(r *jobs.Record) panel.Run {
 	return panel.Run{User: r.User, ID: r.ID, Status: r.Status, Reason: r.Reason, Worker: r.Worker, Priority: wire.PriorityName(r.Priority), Step: r.Now(), Steps: r.Steps, Attempts: r.Attempt, Bytes: r.State.Bytes()}
-}
-
-func (a *API) showLog(w http.ResponseWriter, r *http.Request, f panel.Frame) {
-	user, id := r.URL.Query().Get("user"), r.URL.Query().Get("run")
-	record, err := a.Broker.Record(r.Context(), user, id)
-	var events []wire.Frame
-	if err == nil {
-		events, err = a.Broker.Tail(r.Context(), user, id, panelEvents)
-	}
-	if err != nil {
-		w.Header().Del("Content-Type")
-		a.deny(w, r, err)
-		return
-	}
-	l := panel.Log{Frame: f, Run: runOf(record)}
-	l.Follow = true
-	for _, p := range record.Past {
-		l.Past = append(l.Past, fmt.Sprintf("%s: %d, %s, step %d: %s", p.At.Format(time.RFC3339), p.Attempt, p.Worker, p.Step, p.Reason))
-	}
-	for i := len(events) - 1; i >= 0; i-- {
-		e := events[i]
-		l.Events = append(l.Events, fmt.Sprintf("%d %s %.600s", e.Seq, e.Name, e.Data))
-	}
-	panel.RunLog(l).Render(r.Context(), w)
 }

@@ -124,6 +124,9 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		ErrorLog:    slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
 		BaseContext: func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
 	}
+	if s.api != nil {
+		web.RegisterOnShutdown(func() { s.api.Close() }) // links and live logs end when they are told
+	}
 	ended := make(chan error, 1)
 	go func() {
 		<-ctx.Done()
@@ -172,5 +175,8 @@ func (a *answer) Write(p []byte) (int, error) {
 	a.bytes += int64(n)
 	return n, err
 }
+
+// Flush sends what was written so far.
+func (a *answer) Flush() { http.NewResponseController(a.ResponseWriter).Flush() }
 
 func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }

@@ -112,17 +112,3 @@ func (b *Broker) Clear(ctx context.Context, user string) (runs, files int, err e
 	}
 	return runs, files, nil
 }
-
-// Tail is the end of what happened in a run: at most so many events, in their order.
-func (b *Broker) Tail(ctx context.Context, user, id string, most int) ([]wire.Frame, error) {
-	last, err := b.lastEvent(ctx, user, id)
-	if err != nil {
-		return nil, err
-	}
-	from := uint64(1)
-	if last.frame.Seq > uint64(most) {
-		from = last.frame.Seq - uint64(most) + 1
-	}
-	told, err := b.replay(ctx, user, id, from)
-	return told.Events, err
-}

@@ -70,38 +70,55 @@ func (b *Broker) eachEvent(ctx context.Context, user, id string, from uint64, f 
 	if err != nil || last.at == 0 || last.frame.Seq < from {
 		return err
 	}
-	c := jetstream.OrderedConsumerConfig{FilterSubjects: []string{subjectOf(user, id)}, DeliverPolicy: jetstream.DeliverByStartSequencePolicy}
-	if c.OptStartSeq, err = b.place(ctx, subjectOf(user, id), from, last); err != nil {
+	return b.hear(ctx, user, id, from, last, func(e wire.Frame) bool { return f(e) && e.Seq < last.frame.Seq })
+}
+
+// Follow calls f with the last events of a run, at most so many, and then with those that come, in their order, while it says true.
+// newest is false for an event that others were behind when Follow began.
+func (b *Broker) Follow(ctx context.Context, user, id string, most int, f func(e wire.Frame, newest bool) bool) error {
+	last, err := b.lastEvent(ctx, user, id)
+	if err != nil {
+		return err
+	}
+	from := uint64(1)
+	if last.frame.Seq > uint64(most) {
+		from = last.frame.Seq - uint64(most) + 1
+	}
+	return b.hear(ctx, user, id, from, last, func(e wire.Frame) bool { return f(e, e.Seq >= last.frame.Seq) })
+}
+
+// hear calls f with the events of a run in order from a Seq on, which is there or comes next, while it says true.
+func (b *Broker) hear(ctx context.Context, user, id string, from uint64, last stored, f func(wire.Frame) bool) error {
+	fail := func(err error) error {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 		return fmt.Errorf("jobs: the events of run %s: %w", id, err)
+	}
+	c := jetstream.OrderedConsumerConfig{FilterSubjects: []string{subjectOf(user, id)}, DeliverPolicy: jetstream.DeliverByStartSequencePolicy}
+	var err error
+	if c.OptStartSeq, err = b.place(ctx, subjectOf(user, id), from, last); err != nil {
+		return fail(err)
 	}
 	consumer, err := b.js.OrderedConsumer(ctx, "EVENTS", c)
 	if err != nil {
-		return fmt.Errorf("jobs: the events of run %s: %w", id, err)
+		return fail(err)
 	}
 	it, err := consumer.Messages(jetstream.PullMaxMessages(256))
 	if err != nil {
-		return fmt.Errorf("jobs: the events of run %s: %w", id, err)
+		return fail(err)
 	}
 	defer it.Stop()
-	stop := context.AfterFunc(ctx, it.Stop)
-	defer stop()
 	for {
-		m, err := it.Next()
+		m, err := it.Next(jetstream.NextContext(ctx))
 		if err != nil {
-			if ctx.Err() != nil {
-				return ctx.Err()
-			}
-			return fmt.Errorf("jobs: the events of run %s: %w", id, err)
+			return fail(err)
 		}
-		meta, err := m.Metadata()
-		if err != nil {
-			return err
+		var e wire.Frame
+		if err := json.Unmarshal(m.Data(), &e); err != nil {
+			return fail(err)
 		}
-		var frame wire.Frame
-		if err := json.Unmarshal(m.Data(), &frame); err != nil {
-			return fmt.Errorf("jobs: the events of run %s: %w", id, err)
-		}
-		if frame.Seq >= from && !f(frame) || meta.Sequence.Stream >= last.at {
+		if e.Seq >= from && !f(e) {
 			return nil
 		}
 	}

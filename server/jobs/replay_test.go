@@ -54,9 +54,21 @@ func TestReplayBegins(t *testing.T) {
 			}
 		}
 	}
-	last, err := s.Tail(t.Context(), "ada", writers[0].run, 5)
-	if err != nil || len(last) != 5 || last[4].Seq != events {
-		t.Errorf("the end of a journal: %v, %v", last, err)
+	// The end of a journal, and what comes behind it.
+	var heard []uint64
+	err := s.Follow(t.Context(), "ada", writers[0].run, 5, func(e wire.Frame, newest bool) bool {
+		if heard = append(heard, e.Seq); newest != (e.Seq >= events) {
+			t.Errorf("event %d is the newest: %v", e.Seq, newest)
+		}
+		if e.Seq == events {
+			if err := writers[0].event(t.Context(), wire.Stepped{Step: events + 1}); err != nil {
+				t.Error(err)
+			}
+		}
+		return e.Seq <= events
+	})
+	if err != nil || len(heard) != 6 || heard[5] != events+1 {
+		t.Errorf("followed are %v, %v", heard, err)
 	}
 }
 

@@ -3,6 +3,7 @@
 package panel
 
 import (
+	"iter"
 	"net/url"
 	"strconv"
 	"time"
@@ -80,12 +81,19 @@ type User struct {
 	Said        string // the quota as an administrator has said it; "" where it is that of a token, or the server's
 }
 
-// Log is one run with what happened in it lately.
+// Log is one run with what happened in it lately, and what happens while it is shown.
 type Log struct {
 	Frame
-	Run    Run
-	Past   []string
-	Events []string // the newest first
+	Run   Run
+	Now   time.Time
+	Past  []string
+	Lines iter.Seq[Line] // the oldest first
+}
+
+// Line is an event. One without a text only says that the log goes on.
+type Line struct {
+	Text string
+	Now  bool // it is to be seen at once
 }
 
 func number(n int) string { return strconv.Itoa(n) }

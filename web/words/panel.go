@@ -44,7 +44,9 @@ var (
 	PanelClear    = Text{"Delete all of %s", "删除 %s 的全部数据"}
 	PanelClearTo  = Text{"Deletes the runs that are over and the files that no other run needs.", "删除已结束的训练，以及其他训练不再需要的文件。"}
 	PanelSure     = Text{"Really", "确认"}
-	PanelEvents   = Text{"The last events of %s", "%s 最近的事件"}
+	PanelEvents   = Text{"The events of %s", "%s 的事件"}
+	PanelLive     = Text{"The newest event is the first; more come by themselves.", "最新的事件在最前面，新事件会自动出现。"}
+	PanelGoOn     = Text{"The log ends here: look again", "日志到此为止：继续查看"}
 	PanelPast     = Text{"Attempts that ended before the run did", "提前结束的尝试"}
 	PanelBack     = Text{"Back", "返回"}
 	PanelEngine   = Text{"The job engine is not reached.", "连不上任务引擎。"}
