@@ -9,19 +9,30 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // asCommand makes the test binary be the program: a run that must be killed, or measured alone, is a process of its own.
 const asCommand = "HONE_TEST_AS_COMMAND"
 
+// asStubborn makes the test binary be a worker that does not end, whatever it is told.
+const asStubborn = "HONE_TEST_AS_STUBBORN"
+
 func TestMain(m *testing.M) {
 	if os.Getenv(asCommand) == "1" {
 		os.Exit(Main(os.Args[1:]))
+	}
+	if os.Getenv(asStubborn) == "1" {
+		signal.Ignore(syscall.SIGTERM, os.Interrupt)
+		fmt.Fprintln(os.Stderr, "a stubborn worker is there")
+		time.Sleep(time.Minute) // so that a test that fails leaves nothing behind for long
+		return
 	}
 	if dir := os.Getenv(asEngine); dir != "" {
 		runEngine(dir)

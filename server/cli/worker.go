@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,6 +35,7 @@ type workerFlags struct {
 	every  time.Duration
 	tries  int
 	token  bool
+	grace  time.Duration // of a server for its workers; 0: workerGrace
 }
 
 func (f *workerFlags) flags() []recipe.Flag {
@@ -224,18 +226,15 @@ func oneWorker(ctx context.Context, address, dir string, f workerFlags) error {
 	ended := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		in.Close()
-		began := time.Now()
-		for {
+		grace := cmp.Or(f.grace, workerGrace)
+		for began := time.Now(); time.Since(began) <= grace+storingTime(dir, c.Process.Pid); { // which changes while it stores
 			select {
 			case <-ended:
 				return
-			case <-time.After(workerGrace / 10):
-			}
-			if time.Since(began) > workerGrace+storingTime(dir, c.Process.Pid) {
-				c.Process.Kill()
-				return
+			case <-time.After(grace / 10):
 			}
 		}
+		c.Process.Kill()
 	})
 	defer stop()
 	defer close(ended)

@@ -3,7 +3,10 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
+	"os/exec"
+	"syscall"
 	"testing"
 	"time"
 
@@ -54,5 +57,34 @@ func TestWorkerKeepsHubToken(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A worker that does not end when its server does is killed when its time is up, and not before.
+func TestStubbornWorkerIsKilled(t *testing.T) {
+	t.Setenv(asStubborn, "1")
+	const grace = 400 * time.Millisecond
+	ctx, end := context.WithCancel(t.Context())
+	defer end()
+	ended := make(chan error, 1)
+	go func() { ended <- oneWorker(ctx, "nats://127.0.0.1:1", t.TempDir(), workerFlags{grace: grace}) }()
+	select {
+	case err := <-ended:
+		t.Fatalf("it ends by itself: %v", err)
+	case <-time.After(300 * time.Millisecond):
+	}
+	end()
+	began := time.Now()
+	select {
+	case err := <-ended:
+		var exit *exec.ExitError
+		if !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
+			t.Errorf("it ends with %v", err)
+		}
+		if took := time.Since(began); took < grace {
+			t.Errorf("it is killed after %v", took)
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatal("it is not killed")
 	}
 }
