@@ -1,7 +1,10 @@
 package http
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -38,7 +41,7 @@ func (i intruder) asks(method, path, token, body string, header ...string) (int,
 		r.Header.Set("Authorization", "Bearer "+token)
 	}
 	for k := 0; k < len(header); k += 2 {
-		r.Header.Set(header[k], header[k+1])
+		r.Header.Add(header[k], header[k+1])
 	}
 	res, err := http.DefaultClient.Do(r)
 	if err != nil {
@@ -120,7 +123,13 @@ func (i intruder) requests(token string, r wire.Request) (int, string) {
 // Everything that an attacker may try is refused with its status, nothing is said that is not theirs, and the server goes on.
 func TestAttacks(t *testing.T) {
 	o := openOffice(t)
+	bomb := zipBomb()
 	hub := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/bomb" {
+			w.Header().Set("Content-Encoding", "gzip")
+			w.Write([]byte(bomb))
+			return
+		}
 		http.Redirect(w, r, "http://169.254.169.254/latest/meta-data/", http.StatusFound)
 	}))
 	t.Cleanup(hub.Close)
@@ -199,6 +208,26 @@ func TestAttacks(t *testing.T) {
 
 		{"an upload of a declared 10 GB", 413, func() (int, string) { return i.asks("PUT", file+"?size=10737418240&offset=0", o.ada, "x") }},
 		{"a body of a declared 10 GB", 413, func() (int, string) { return i.declares(file+"?size=1000&offset=0", o.ada, 10<<30) }},
+		{"a zip bomb: an upload that says it is packed", 415, func() (int, string) {
+			return i.asks("PUT", file+"?size=1073741824&offset=0", o.ada, bomb, "Content-Encoding", "gzip")
+		}},
+		{"a zip bomb: another packing", 415, func() (int, string) {
+			return i.asks("PUT", file+"?size=1073741824&offset=0", o.ada, bomb, "Content-Encoding", "identity", "Content-Encoding", "br")
+		}},
+		{"a zip bomb: a form of the panel", 415, func() (int, string) {
+			return i.asks("POST", "/en/server/enter", none, bomb, "Content-Encoding", "gzip", "Content-Type", "application/x-www-form-urlencoded")
+		}},
+		{"a zip bomb: an upload in the place of the file", 413, func() (int, string) {
+			return i.asks("PUT", file+"?size=1099511627776&offset=0", o.ada, bomb)
+		}},
+		{"a zip bomb: a frame", websocket.CloseProtocolError, func() (int, string) { return i.packs(o.ada, bomb) }},
+		{"a zip bomb: a hub's answer, which stays as it is", 200, func() (int, string) {
+			status, said := i.asks("GET", "/hub/"+at.Host+"/bomb", none, "")
+			if said != bomb {
+				return 0, fmt.Sprintf("%d bytes came of %d", len(said), len(bomb))
+			}
+			return status, ""
+		}},
 		{"a size that is none", 400, func() (int, string) { return i.asks("PUT", file+"?size=x&offset=0", o.ada, "x") }},
 		{"an offset before all", 400, func() (int, string) { return i.asks("PUT", file+"?size=2&offset=-1", o.ada, "x") }},
 		{"a hole in a file", 409, func() (int, string) { return i.asks("PUT", file+"?size=2&offset=1", o.ada, "x") }},
@@ -251,6 +280,36 @@ func TestAttacks(t *testing.T) {
 	if status, _ := i.asks("GET", "/ready", none, ""); status != 200 {
 		t.Errorf("after all that it is not ready: %d", status)
 	}
+}
+
+// zipBomb is 64 MB of nothing, packed into a thousandth of that.
+func zipBomb() string {
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	nothing := make([]byte, 1<<20)
+	for range 64 {
+		z.Write(nothing)
+	}
+	z.Close()
+	return b.String()
+}
+
+// packs sends a frame that says it is packed, although that was not agreed on, and gives the code with which the link is closed.
+func (i intruder) packs(token, body string) (int, string) {
+	c := i.dial(token)
+	defer c.Close()
+	head := []byte{0xC1, 0xFE, 0, 0, 0, 0, 0, 0} // text, final, packed; masked with zeros
+	n := min(len(body), 1<<16-1)
+	binary.BigEndian.PutUint16(head[2:], uint16(n))
+	c.NetConn().Write(append(head, body[:n]...))
+	_, said, err := c.ReadMessage()
+	for err == nil {
+		_, said, err = c.ReadMessage()
+	}
+	if closed, ok := err.(*websocket.CloseError); ok {
+		return closed.Code, closed.Text
+	}
+	return 0, fmt.Sprint(string(said), err)
 }
 
 func login(token string) string {

@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strings"
 	"time"
 
 	"hone/web/dist"
@@ -102,6 +103,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}()
 	s.protect(w.Header())
 	switch {
+	case packed(r):
+		http.NewResponseController(w).SetReadDeadline(time.Now()) // nor is it waited for
+		refuse(out, http.StatusUnsupportedMediaType, "A body comes as it is here, without Content-Encoding: nothing is unpacked.")
 	case s.api != nil && s.api.takes(r):
 		s.api.ServeHTTP(out, r)
 	case !loopbackName(r.Host) && (s.api == nil || s.api.Gate.Open):
@@ -115,6 +119,16 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		s.mux.ServeHTTP(out, r)
 	}
+}
+
+// packed reports whether a body wants to be unpacked. Nothing here does that, so no small body becomes a large one.
+func packed(r *http.Request) bool {
+	for _, e := range r.Header.Values("Content-Encoding") {
+		if !strings.EqualFold(e, "identity") {
+			return true
+		}
+	}
+	return false
 }
 
 // Serve answers on a listener until ctx ends; then it lets answers under way come to their end for a short time.
