@@ -45,7 +45,7 @@ func TestMoveToNobody(t *testing.T) {
 	}))
 	defer server.Close()
 	defer close(gone)
-	h := open(t, t.TempDir(), func(o *Options) { o.Reach = time.Second })
+	h := open(t, t.TempDir(), func(o *Options) { o.Reach = 300 * time.Millisecond })
 	id := ask[wire.RunName](h, wire.Start{Recipe: settings(map[string]any{"max_steps": 10000})}).Run
 	h.until("stepped")
 	began := time.Now()

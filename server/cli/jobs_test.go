@@ -24,6 +24,8 @@ type service struct {
 	cmd  *exec.Cmd
 	url  string
 	log  *bytes.Buffer
+
+	missed bool // see wait
 }
 
 // startService starts it; once started, it can be killed and started again at the same address.

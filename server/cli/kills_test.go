@@ -101,6 +101,10 @@ func killService(t *testing.T, seed uint64, kills, steps int) {
 		what := whatDies[(i+int(seed))%len(whatDies)]
 		what.kill(s, rng)
 		killed[what.name]++
+		if s.missed {
+			t.Errorf("%s: there was no such moment for 10 seconds", what.name)
+			s.missed = false
+		}
 	}
 	<-p.over
 	if err := run.Wait(); err != nil {
@@ -161,7 +165,7 @@ func (s *service) killWorkers() {
 	}
 }
 
-// wait returns as soon as a worker has such a file in its directory, or when it seems that this will not be.
+// wait returns as soon as a worker has such a file in its directory; missed says that it was never there.
 func (s *service) wait(file func(pid int) string) {
 	for began := time.Now(); time.Since(began) < 10*time.Second; time.Sleep(time.Millisecond) {
 		for _, pid := range s.workers() {
@@ -170,6 +174,7 @@ func (s *service) wait(file func(pid int) string) {
 			}
 		}
 	}
+	s.missed = true
 }
 
 // An engine of its own is killed and comes back: server and workers find it again, and the run misses nothing.

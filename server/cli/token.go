@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -75,6 +76,10 @@ func token(e env, args []string) error {
 		if err != nil {
 			return err
 		}
+		said, err := tokens.Quotas()
+		if err != nil {
+			return err
+		}
 		w := tabwriter.NewWriter(e.out, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(w, "ID\tUSER\tSCOPE\tQUOTA\tMADE\tLAST USED")
 		for _, k := range list {
@@ -86,8 +91,8 @@ func token(e env, args []string) error {
 				used = "revoked"
 			}
 			quota := "the server's"
-			if k.Quota > 0 {
-				quota = run.Size(k.Quota)
+			if n := cmp.Or(said[k.User].Bytes, k.Quota); n > 0 { // what the panel says counts first
+				quota = run.Size(n)
 			}
 			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, k.User, k.Scope, quota, k.Created.Format(time.DateTime), used)
 		}
