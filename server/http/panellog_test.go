@@ -2,6 +2,8 @@ package http
 
 import (
 	"bufio"
+	"context"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -128,4 +130,43 @@ func TestLiveLogEnds(t *testing.T) {
 	page.until("1 queued {")
 	o.api.Close()
 	page.until("")
+}
+
+// A live log does not keep a server from ending.
+func TestServerEndsLiveLogs(t *testing.T) {
+	o := openOffice(t)
+	ada, err := link.Dial(t.Context(), link.Options{URL: o.server.URL, Token: o.ada})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ada.Close()
+	run := o.startTiny(t, ada, o.ada, 2)
+	s, err := New(Options{API: o.api})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, end := context.WithCancel(t.Context())
+	defer end()
+	ended := make(chan error, 1)
+	go func() { ended <- s.Serve(ctx, l) }()
+	b := o.administrator(t)
+	b.at = "http://" + l.Addr().String() // cookies are those of a host, whatever its port
+	page := b.reads("/en/server/log?user=ada&run=" + url.QueryEscape(run))
+	page.until("1 queued {")
+	end()
+	select {
+	case err := <-ended:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(graceTime - time.Second):
+		t.Error("it waits for a live log")
+	}
+	if rest := page.until(""); !strings.Contains(rest, "look again") {
+		t.Errorf("the page is cut: %s", rest)
+	}
 }
