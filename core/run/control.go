@@ -32,6 +32,9 @@ type Control struct {
 	// Tag ends the name of the run's directory, see checkpoint.Create. It is set before Start.
 	Tag string
 
+	// Rate, if it is not 0, is set as by SetLearningRate before the first step. It is set before Start.
+	Rate float64
+
 	// Reopen, if it is set, opens the device anew when it was lost; the run goes on from its last State. It is set before Start.
 	Reopen func(ctx context.Context, lost error) (device.Device, error)
 
@@ -50,6 +53,13 @@ var errOver = errors.New("no run is going on; start one, or use what it saved")
 func (c *Control) Start(ctx context.Context, r recipe.Recipe, dev device.Device, sink func(wire.Event)) (Result, error) {
 	c.mu.Lock()
 	c.going = true
+	if rate := c.Rate; rate > 0 {
+		c.asked = append(c.asked, func(s *session) {
+			if s != nil {
+				s.changeRate(rate)
+			}
+		})
+	}
 	c.mu.Unlock()
 	defer c.end()
 	if err := absolute(&r, c.Places, c.HubsOnly); err != nil {
@@ -94,14 +104,18 @@ func (c *Control) Save(ctx context.Context) (dir string, err error) {
 // SetLearningRate makes rate the learning_rate of the recipe for the steps to come: the schedule goes on as if it had been
 // so from the beginning. Checkpoints remember it.
 func (c *Control) SetLearningRate(ctx context.Context, rate float64) error {
+	if err := CheckRate(rate); err != nil {
+		return err
+	}
+	return c.ask(ctx, func(s *session) { s.changeRate(rate) })
+}
+
+// CheckRate says why a learning_rate cannot be set.
+func CheckRate(rate float64) error {
 	if !(rate > 0 && rate <= 10) {
 		return fmt.Errorf("a learning_rate of %v cannot be set; it is above 0 and at most 10", rate)
 	}
-	return c.ask(ctx, func(s *session) {
-		s.setRate(rate)
-		s.loop.changed = true
-		s.sink(wire.RateChanged{Step: s.loop.step, LearningRate: rate})
-	})
+	return nil
 }
 
 // Speak lets the model as it is after the step under way, or with base the model without its adapter, speak: f may let it
@@ -209,6 +223,13 @@ func (c *Control) end() {
 	for _, f := range asked {
 		f(nil)
 	}
+}
+
+// changeRate sets a rate between two steps, and says so.
+func (s *session) changeRate(rate float64) {
+	s.setRate(rate)
+	s.loop.changed = true
+	s.sink(wire.RateChanged{Step: s.loop.step, LearningRate: rate})
 }
 
 // setRate changes the rate that the schedule starts from.

@@ -120,7 +120,8 @@ type Warning struct {
 
 // Paused says that the run waits, see Control.
 type Paused struct {
-	Step int `json:"step"`
+	Step     int  `json:"step"`
+	Released bool `json:"released,omitempty"` // its State is stored and its device is free for others; what lets it go on queues it again
 }
 
 // Resumed says that a paused run goes on.

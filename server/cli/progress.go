@@ -87,6 +87,10 @@ func (p *progress) show(e wire.Event) {
 			why = " again, from step " + strconv.Itoa(e.Step) + ": " + e.Reason
 		}
 		p.line("waiting for a worker%s", why)
+	case wire.Paused:
+		if e.Released {
+			p.line("paused after step %d; its device is free for others, and it is queued again when it goes on", e.Step)
+		}
 	case wire.Failed:
 		p.line("failed after step %d: %s", e.Step, e.Reason)
 	case wire.Saved:

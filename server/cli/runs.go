@@ -52,7 +52,7 @@ func runs(e env, args []string) error {
 			loss = fmt.Sprintf("%.4f", x.Loss)
 		}
 		why := ""
-		if x.Status == "failed" || x.Status == "queued" {
+		if x.Status == "failed" || x.Status == "queued" || x.Status == "paused" {
 			why = x.Reason
 		}
 		status := x.Status

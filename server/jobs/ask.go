@@ -20,6 +20,14 @@ import (
 
 func askSubject(user, id string) string { return "ask." + keyOf(user, id) }
 
+// errUnheard says that nobody works on a run who could do what is asked of it.
+var errUnheard = errors.New("nobody works on it")
+
+func unheard(r *Refusal) *Refusal {
+	r.cause = errUnheard
+	return r
+}
+
 // answerTime is how long a worker may take for an answer between two signs of life.
 const answerTime = 2 * time.Minute
 
@@ -50,7 +58,7 @@ func (b *Broker) ask(ctx context.Context, user, id string, r wire.Request, part 
 		case ctx.Err() != nil:
 			return nil, ctx.Err()
 		case errors.Is(err, nats.ErrNoResponders) || err == nil && len(m.Data) == 0 && m.Header.Get("Status") == "503":
-			return nil, refuse(409, "Nobody works on run %s at this moment; it waits for a worker.", id)
+			return nil, unheard(refuse(409, "Nobody works on run %s at this moment; it waits for a worker.", id))
 		case err != nil:
 			return nil, refuse(504, "The worker of run %s does not answer.", id)
 		}
@@ -63,6 +71,9 @@ func (b *Broker) ask(ctx context.Context, user, id string, r wire.Request, part 
 				part(f.Name, f.Data)
 			}
 			continue
+		}
+		if f.Error == errReleased.Error() {
+			return nil, unheard(refuse(409, "Run %s: %s.", id, f.Error))
 		}
 		if f.Error != "" {
 			return nil, refuse(409, "%s", f.Error)
@@ -116,6 +127,9 @@ func (a *attempt) answer(ctx context.Context, f wire.Frame, part func(string, an
 	if err != nil {
 		return nil, err
 	}
+	if err := a.attended(); err != nil {
+		return nil, err
+	}
 	switch r := r.(type) {
 	case wire.Steer:
 		switch r.Do {
@@ -157,6 +171,7 @@ func (a *attempt) watch(ctx context.Context, end context.CancelCauseFunc) (stop 
 		return cancel
 	}
 	// next does what is wanted next. It reports whether there will be more; nil is the end of what there was at first.
+	first := true
 	next := func() (e jetstream.KeyValueEntry, more bool) {
 		select {
 		case <-ctx.Done():
@@ -169,13 +184,14 @@ func (a *attempt) watch(ctx context.Context, end context.CancelCauseFunc) (stop 
 			a.control.Resume()
 		case string(e.Value()) == "stop":
 			end(errStopped)
-		case string(e.Value()) == "pause":
+		case string(e.Value()) == "pause" && !(first && a.paused): // it was when it began, and may have steps to do
 			a.control.Pause()
 		}
 		return e, more
 	}
 	for e, more := next(); more && e != nil; e, more = next() { // before anybody asks for single steps
 	}
+	first = false
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)

@@ -33,6 +33,9 @@ type attempt struct {
 	dir     string // all that lies on this machine's disk
 	paused  bool   // the run begins so
 
+	end   context.CancelCauseFunc // of the training
+	ahead int                     // steps to do although it begins paused
+
 	control  run.Control
 	recipe   recipe.Recipe
 	names    *strings.Replacer // this machine's paths to what the user knows
@@ -48,6 +51,9 @@ type attempt struct {
 	steps int
 	loss  float64
 	eval  float64
+
+	pause     *time.Timer // runs while the run is paused, see waits
+	releasing bool        // the run leaves this worker
 
 	begins int64 // how often the run has begun or gone on: then its log may have been cut
 
@@ -78,11 +84,16 @@ func (a *attempt) run(ctx context.Context, log *slog.Logger) error {
 		give(errEnds)
 	})
 	defer stop()
+	a.end = end
 	a.events = newEventQueue(lasting, a.journal, func(err error) { end(err) })
 	a.uploader = newUploader(lasting, a, func(err error) { end(err) })
 	if a.paused {
 		a.control.Pause() // before anybody can ask for a single step, which this would take back
+		for range a.ahead {
+			a.control.Step()
+		}
 	}
+	a.control.Rate = a.record.Rate
 	unwatch := a.watch(lasting, end)
 	unserve := a.serve(lasting)
 	a.told.ending = false
@@ -179,7 +190,11 @@ func (a *attempt) hear(e wire.Event) {
 		step = e.Step
 	case wire.Paused:
 		a.show(Paused)
+		a.holds()
 	case wire.Resumed:
+		if !a.goesOn() {
+			return
+		}
 		a.show(Running)
 	case wire.Finished:
 		a.finished = &e
@@ -343,9 +358,11 @@ func (a *attempt) conclude(ctx context.Context, err, cause error, log *slog.Logg
 			a.finished.Stopped = "stopped"
 			ending = *a.finished
 		}
-	case errors.Is(cause, errEnds):
+	case errors.Is(cause, errReleased) && err == nil && a.finished != nil && a.finished.Stopped != "":
+		return a.release(ctx)
+	case errors.Is(cause, errEnds), errors.Is(cause, errReleased):
 		if a.finished == nil || a.finished.Stopped != "" || err != nil {
-			return requeue(errEnds.Error(), 0)
+			return requeue(cause.Error(), 0)
 		}
 		ending = *a.finished // it was the last step
 	case errors.As(err, &lost), errors.Is(err, device.ErrLost), errors.As(err, &api), errors.Is(err, context.DeadlineExceeded), uploaded != nil && errors.Is(err, uploaded):

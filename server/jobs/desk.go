@@ -80,7 +80,7 @@ func (d *Desk) answer(ctx context.Context, r wire.Request, part func(string, jso
 		if r.Do == "pause" || r.Do == "continue" || r.Do == "stop" {
 			return nil, b.Want(ctx, user, r.Run, r.Do)
 		}
-		return d.worker(ctx, r.Run, r, part)
+		return nil, d.steer(ctx, r)
 	case wire.Answer:
 		if r.Run == "" {
 			return nil, refuse(400, "This server lets only runs answer that are going on.")
@@ -123,6 +123,9 @@ func (d *Desk) worker(ctx context.Context, id string, r wire.Request, part func(
 	}
 	if over(rec.Status) {
 		return nil, refuse(409, "Run %s is %s; nobody works on it. `hone pull` brings it to your machine.", id, rec.Status)
+	}
+	if rec.Released {
+		return nil, refuse(409, "Run %s is paused and has given its device back; let it go on or do a step, and ask again.", id)
 	}
 	raw, err := d.Broker.ask(ctx, d.Who.User, id, r, part)
 	if err != nil || len(raw) == 0 {

@@ -68,7 +68,10 @@ type Refusal struct {
 	Status int
 	Text   string
 	Offset int64 // with 409: what has come of the file
+	cause  error
 }
+
+func (r *Refusal) Unwrap() error { return r.cause }
 
 func (r *Refusal) Error() string { return r.Text }
 
@@ -130,14 +133,14 @@ func (f *Files) Put(ctx context.Context, user, sha string, total, offset int64, 
 	}
 	release, ok := f.hold(user + "." + sha)
 	if !ok {
-		return have, false, &Refusal{409, "Somebody else is sending this file now.", have}
+		return have, false, &Refusal{Status: 409, Text: "Somebody else is sending this file now.", Offset: have}
 	}
 	defer release()
 	if have, whole, err = f.Have(ctx, user, sha); err != nil || whole {
 		return have, whole, err
 	}
 	if offset != have {
-		return have, false, &Refusal{409, fmt.Sprintf("There are %d bytes of this file, not %d; go on from there.", have, offset), have}
+		return have, false, &Refusal{Status: 409, Text: fmt.Sprintf("There are %d bytes of this file, not %d; go on from there.", have, offset), Offset: have}
 	}
 	if used, err := f.b.Used(ctx, user); err != nil {
 		return have, false, err

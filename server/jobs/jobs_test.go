@@ -45,9 +45,17 @@ func openShop(t *testing.T, lease time.Duration) *shop {
 // hire starts a worker; dismiss ends it.
 func (s *shop) hire(t *testing.T, every time.Duration) (dismiss func()) {
 	t.Helper()
+	return s.hireAs(t, &Worker{Every: every})
+}
+
+func (s *shop) hireAs(t *testing.T, w *Worker) (dismiss func()) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	dev := cpu.New(1)
-	w := &Worker{Broker: s.Broker, Device: dev, Dir: t.TempDir(), Every: every}
+	w.Broker, w.Device = s.Broker, dev
+	if w.Dir == "" {
+		w.Dir = t.TempDir()
+	}
 	ended := make(chan error, 1)
 	go func() { ended <- w.Run(ctx) }()
 	gone := false

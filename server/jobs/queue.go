@@ -231,7 +231,7 @@ func (b *Broker) Resume(ctx context.Context, user, id string) error {
 		if !over(r.Status) {
 			return errUnchanged
 		}
-		r.Status, r.Reason, r.Ending, r.Fruitless = Queued, "", nil, 0
+		r.Status, r.Reason, r.Ending, r.Fruitless, r.Until = Queued, "", nil, 0, 0
 		return nil
 	})
 	if err != nil {
@@ -261,7 +261,10 @@ func (b *Broker) Want(ctx context.Context, user, id, what string) error {
 	key := keyOf(user, id)
 	switch what {
 	case "continue":
-		return b.wanted.Purge(ctx, key)
+		if err := b.wanted.Purge(ctx, key); err != nil {
+			return err
+		}
+		return b.attend(ctx, user, id)
 	case "stop":
 		if ended, err := b.cancel(ctx, user, id); err != nil || ended {
 			return err
@@ -270,13 +273,13 @@ func (b *Broker) Want(ctx context.Context, user, id, what string) error {
 	if _, err := b.wanted.PutString(ctx, key, what); err != nil {
 		return fmt.Errorf("jobs: run %s: %w", id, err)
 	}
-	return nil
+	return b.attend(ctx, user, id)
 }
 
-// cancel ends a run that waits in the queue: it may be long until a worker takes it, and that one finds that it is over.
+// cancel ends a run that nobody works on: it may be long until a worker takes it, and that one finds that it is over.
 func (b *Broker) cancel(ctx context.Context, user, id string) (ended bool, err error) {
 	r, err := b.update(ctx, user, id, func(r *Record) error {
-		if ended = r.Status == Queued; !ended {
+		if ended = r.Status == Queued || r.Released; !ended {
 			return errUnchanged
 		}
 		r.end(Stopped, "", wire.Finished{Step: r.Step, Stopped: "stopped"})
@@ -315,6 +318,12 @@ func (b *Broker) Sweep(ctx context.Context) error {
 			continue
 		}
 		if over(r.Status) {
+			continue
+		}
+		if r.Released {
+			if err := b.attend(ctx, r.User, r.ID); err != nil {
+				return err
+			}
 			continue
 		}
 		if _, err := b.jobs.GetLastMsgForSubject(ctx, jobSubject(r)); errors.Is(err, jetstream.ErrMsgNotFound) {

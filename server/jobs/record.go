@@ -46,7 +46,10 @@ type Record struct {
 	Attempt   int     `json:"attempt"`          // each has its number; only who has the highest may write
 	Fruitless int     `json:"fruitless"`        // attempts in a row that stored no State
 	Worker    string  `json:"worker,omitempty"`
-	Past      []Ended `json:"past,omitempty"` // attempts that ended before the run did, the newest last
+	Released  bool    `json:"released,omitempty"` // it is paused, and neither a worker has it nor the queue
+	Until     int     `json:"until,omitempty"`    // a step that it does although it is paused
+	Rate      float64 `json:"rate,omitempty"`     // learning_rate that was set while nobody worked on it; the next worker begins with it
+	Past      []Ended `json:"past,omitempty"`     // attempts that ended before the run did, the newest last
 
 	Model    string  `json:"model"`
 	Step     int     `json:"step"` // as of the last State
@@ -128,8 +131,14 @@ type Ending struct {
 
 // Wire is the run as its user sees it.
 func (r *Record) Wire() wire.Run {
+	reason := r.Reason
+	if r.Status == Paused {
+		if reason = ""; r.Released {
+			reason = "its device is free for others; it is queued again when it goes on"
+		}
+	}
 	return wire.Run{ID: r.ID, Model: r.Model, Started: r.Created.Format(time.RFC3339), Step: r.Now(), Steps: r.Steps, Loss: r.Loss, EvalLoss: r.EvalLoss,
-		Finished: r.Status == Done, Bytes: r.State.Bytes(), Note: r.Note, Recipe: r.Recipe, Status: r.Status, Reason: r.Reason, Attempts: r.Attempt}
+		Finished: r.Status == Done, Bytes: r.State.Bytes(), Note: r.Note, Recipe: r.Recipe, Status: r.Status, Reason: reason, Attempts: r.Attempt}
 }
 
 // token is a run's id as a part of keys and subjects.

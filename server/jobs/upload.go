@@ -285,6 +285,7 @@ func (u *uploader) try(s snapshot) error {
 		before = r.State
 		progress := r.State == nil || s.step > r.State.Step
 		r.State, r.Step, r.Steps = state, s.step, s.steps
+		r.Rate = 0 // what was set before this attempt is in the State
 		if s.loss != 0 {
 			r.Loss = s.loss
 		}

@@ -27,6 +27,8 @@ type Worker struct {
 	Tries  int           // attempts in a row that store no State before a run is given up; 0: 5
 	Log    *slog.Logger
 
+	Patience time.Duration // how long a paused run keeps the device, see release; 0: 5 minutes
+
 	name   string
 	newest atomic.Int64 // step of the run that is being worked on; 0 before its first
 }
@@ -54,6 +56,9 @@ func (w *Worker) Run(ctx context.Context) error {
 	}
 	if w.Tries <= 0 {
 		w.Tries = defaultTries
+	}
+	if w.Patience <= 0 {
+		w.Patience = defaultPatience
 	}
 	if w.Log == nil {
 		w.Log = slog.New(slog.DiscardHandler)
@@ -181,6 +186,11 @@ func (w *Worker) work(ctx context.Context, m jetstream.Msg, p Presence) {
 		if err := m.DoubleAck(ack); err != nil {
 			log.Warn("the queue did not hear that a run is over; whoever takes it next will see it", "error", err)
 		}
+		if a.status == Paused {
+			if err := w.Broker.attend(ack, t.User, t.ID); err != nil {
+				log.Warn("what the user of a paused run wants is not known yet; the server will see to it", "error", err)
+			}
+		}
 	}
 }
 
@@ -244,6 +254,9 @@ func (w *Worker) begin(ctx context.Context, t ticket) (*attempt, error) {
 	if over(before.Status) {
 		return nil, b.tellEnding(ctx, before)
 	}
+	if before.Released { // its worker died before the queue heard of it
+		return nil, nil
+	}
 	wants, err := b.wants(ctx, t.User, t.ID)
 	if err != nil {
 		return nil, err
@@ -252,7 +265,7 @@ func (w *Worker) begin(ctx context.Context, t ticket) (*attempt, error) {
 	r, err := b.update(ctx, t.User, t.ID, func(r *Record) error {
 		lost = ""
 		switch {
-		case over(r.Status):
+		case over(r.Status), r.Released:
 			return errUnchanged
 		case wants == "stop":
 			r.end(Stopped, "", wire.Finished{Step: r.Step, Stopped: "stopped"})
@@ -274,13 +287,13 @@ func (w *Worker) begin(ctx context.Context, t ticket) (*attempt, error) {
 	if err != nil {
 		return nil, err
 	}
-	if over(r.Status) {
+	if over(r.Status) || r.Released {
 		return nil, b.tellEnding(ctx, r)
 	}
 	if err := b.inEntries(ctx, r); err != nil {
 		return nil, err
 	}
-	a := &attempt{w: w, b: b, record: r, key: keyOf(t.User, t.ID), dir: workDir(w.Dir, os.Getpid()), paused: wants == "pause"}
+	a := &attempt{w: w, b: b, record: r, key: keyOf(t.User, t.ID), dir: workDir(w.Dir, os.Getpid()), paused: wants == "pause", ahead: max(0, r.Until-r.Step)}
 	if a.journal, err = b.openJournal(ctx, t.User, t.ID, strconv.Itoa(r.Attempt)); err != nil {
 		return nil, err
 	}
@@ -314,7 +327,7 @@ func (r *Record) end(status, reason string, e wire.Event) {
 	if e == nil {
 		e = wire.Failed{Step: r.Step, Reason: reason}
 	}
-	r.Status, r.Reason = status, reason
+	r.Status, r.Reason, r.Released = status, reason, false
 	raw, err := json.Marshal(e)
 	if err != nil {
 		raw, _ = json.Marshal(wire.Failed{Step: r.Step, Reason: err.Error()})

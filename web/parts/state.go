@@ -79,6 +79,7 @@ type Run struct {
 	On     string      // the server that has it; "" is this browser
 	Left   int         // step with which it left
 	Queued bool        // it waits there for a device
+	Free   bool        // it is paused there, and has given its device back
 	Link   wire.Linked // the way to the server
 }
 

@@ -20,6 +20,9 @@ func (s *State) status() string {
 	case Runs:
 		return s.T(words.StatusRuns, r.Step, r.Steps)
 	case Paused:
+		if r.Free {
+			return s.T(words.StatusReleased, r.Step, r.Steps)
+		}
 		return s.T(words.StatusPaused, r.Step, r.Steps)
 	case Done:
 		return s.T(words.StatusDone, r.Step)

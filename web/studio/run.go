@@ -374,7 +374,7 @@ func (t *Studio) take(s *parts.State, f wire.Frame) {
 			r.Warnings = append(r.Warnings, e.Text)
 		}
 	case wire.Paused:
-		r.State, r.Step = parts.Paused, e.Step
+		r.State, r.Step, r.Free = parts.Paused, e.Step, e.Released
 	case wire.Resumed:
 		r.State = parts.Runs
 	case wire.Saved:

@@ -171,6 +171,9 @@ var details = []struct{ format, chinese string }{
 	{"This token may only look at runs", "这个令牌只能查看训练。要把训练送过去，需要权限为 run 的令牌。"},
 	{"You have %s on this server and may have %s; %s more do not fit.", "你在这台服务器上已用 %[1]s，限额 %[2]s，再加 %[3]s 放不下。请先在那里删除一些训练或文件。"},
 	{"there is no run %s of yours at %s", "%[2]s 上没有你的训练 %[1]s。请核对 ID：在命令行里用 `hone runs` 可以列出。"},
+	{"is paused and has given its device back; let it go on or do a step, and ask again", "这次训练暂停已久，设备已让给其他训练。请先继续或单步，然后再试。"},
+	{"the run was paused for long and gives its device back; ask again in a moment", "这次训练暂停已久，正在交还设备。请稍后再试。"},
+	{"at this moment; it waits for a worker.", "这次训练正在等待设备，现在做不了这件事。"},
 	{"is no address of a server; one is like", "这不是服务器的地址；地址形如 https://gpu.example:8443。"},
 	{" cannot be reached: %v", "连不上（%[1]s）。请检查网络和地址；下载模型时可以换用镜像或另一个平台，也可以把模型文件夹拖到这里。"},
 }

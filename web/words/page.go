@@ -33,25 +33,26 @@ var (
 
 // The bar of the run, always in sight.
 var (
-	TrainNow      = Text{"Train a tiny model now", "现在就训练一个小模型"}
-	Begin         = Text{"Start training", "开始训练"}
-	Play          = Text{"Continue", "继续"}
-	Pause         = Text{"Pause", "暂停"}
-	OneStep       = Text{"One step", "单步"}
-	Stop          = Text{"Stop", "停止"}
-	SaveNow       = Text{"Save now", "立即保存"}
-	SavedAt       = Text{"saved at step %d", "已保存到第 %d 步"}
-	StatusIdle    = Text{"Nothing is training.", "没有正在进行的训练。"}
-	StatusBegins  = Text{"Loading model and data…", "正在载入模型和数据……"}
-	StatusRuns    = Text{"Training: step %d of %d", "训练中：第 %d 步，共 %d 步"}
-	StatusPaused  = Text{"Paused after step %d of %d", "已在第 %d 步暂停，共 %d 步"}
-	StatusDone    = Text{"Finished after %d steps", "训练完成，共 %d 步"}
-	StatusStopped = Text{"Stopped after step %d; it can be continued", "已在第 %d 步停止，可以继续"}
-	StatusFailed  = Text{"The run ended with an error", "训练出错，已结束"}
-	Left          = Text{"about %s left", "约剩 %s"}
-	Seconds       = Text{"%d s", "%d 秒"}
-	Minutes       = Text{"%d min", "%d 分钟"}
-	Hours         = Text{"%.1f h", "%.1f 小时"}
+	TrainNow       = Text{"Train a tiny model now", "现在就训练一个小模型"}
+	Begin          = Text{"Start training", "开始训练"}
+	Play           = Text{"Continue", "继续"}
+	Pause          = Text{"Pause", "暂停"}
+	OneStep        = Text{"One step", "单步"}
+	Stop           = Text{"Stop", "停止"}
+	SaveNow        = Text{"Save now", "立即保存"}
+	SavedAt        = Text{"saved at step %d", "已保存到第 %d 步"}
+	StatusIdle     = Text{"Nothing is training.", "没有正在进行的训练。"}
+	StatusBegins   = Text{"Loading model and data…", "正在载入模型和数据……"}
+	StatusRuns     = Text{"Training: step %d of %d", "训练中：第 %d 步，共 %d 步"}
+	StatusPaused   = Text{"Paused after step %d of %d", "已在第 %d 步暂停，共 %d 步"}
+	StatusReleased = Text{"Paused after step %d of %d; its device is free for others meanwhile", "已在第 %d 步暂停，共 %d 步；设备已暂时让给其他训练"}
+	StatusDone     = Text{"Finished after %d steps", "训练完成，共 %d 步"}
+	StatusStopped  = Text{"Stopped after step %d; it can be continued", "已在第 %d 步停止，可以继续"}
+	StatusFailed   = Text{"The run ended with an error", "训练出错，已结束"}
+	Left           = Text{"about %s left", "约剩 %s"}
+	Seconds        = Text{"%d s", "%d 秒"}
+	Minutes        = Text{"%d min", "%d 分钟"}
+	Hours          = Text{"%.1f h", "%.1f 小时"}
 )
 
 // The stages.
