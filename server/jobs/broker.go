@@ -6,6 +6,7 @@
 //	stream JOBS     jobs.<priority>.<run>   a work queue with one message for a run that waits or is worked on
 //	stream EVENTS   events.<user>.<run>     what happened, one message an event; the run's only journal
 //	bucket runs     <user>.<run>            the Record of a run; whoever works on it writes it, fenced by its attempt
+//	bucket starts   <user>.<key>            which run a request has begun, by the hash of its key
 //	bucket wanted   <user>.<run>            what its user wants of it: pause, stop
 //	bucket checkpoints <user>.<run>.<step>  the files of a checkpoint
 //	bucket owned    <user>.<sha256>         which files a user has sent
@@ -72,12 +73,13 @@ type Broker struct {
 
 	jobs, events        jetstream.Stream
 	runs, wanted, owned jetstream.KeyValue
-	checkpoints         jetstream.KeyValue
+	checkpoints, starts jetstream.KeyValue
 	workers             jetstream.KeyValue
 	files, states       jetstream.ObjectStore
 	consumers           [priorities]jetstream.Consumer
 
 	deleting sync.Mutex // one run at a time
+	starting locks      // by key, and by run
 }
 
 const (
@@ -86,6 +88,7 @@ const (
 	maxPayload   = 8 << 20
 	dedupe       = 10 * time.Minute // an event that is sent twice within it is stored once
 	workerTTL    = 45 * time.Second
+	startTTL     = 30 * 24 * time.Hour // a page that was closed on its way asks again when it is opened
 )
 
 // Open starts or reaches the engine and makes what it lacks.
@@ -253,7 +256,7 @@ func (b *Broker) prepare(ctx context.Context) error {
 		to   *jetstream.KeyValue
 		name string
 		ttl  time.Duration
-	}{{&b.runs, "runs", 0}, {&b.wanted, "wanted", 0}, {&b.checkpoints, "checkpoints", 0}, {&b.owned, "owned", 0}, {&b.workers, "workers", workerTTL}} {
+	}{{&b.runs, "runs", 0}, {&b.wanted, "wanted", 0}, {&b.checkpoints, "checkpoints", 0}, {&b.owned, "owned", 0}, {&b.workers, "workers", workerTTL}, {&b.starts, "starts", startTTL}} {
 		*kv.to, err = b.js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: kv.name, History: 1, TTL: kv.ttl})
 		keep(err)
 	}

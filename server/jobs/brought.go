@@ -91,13 +91,7 @@ func (b *Broker) takeBack(ctx context.Context, r *Record) error {
 		return err
 	}
 	*r = *made
-	if err := b.wanted.Purge(ctx, keyOf(r.User, r.ID)); err != nil {
-		return err
-	}
-	if err := b.tellPast(ctx, r); err != nil {
-		return err
-	}
-	return b.say(ctx, r.User, r.ID, wire.Queued{Step: r.Step})
+	return nil
 }
 
 // adopt takes the files of a run that was brought over to where those of runs are: checkpoints into entries, the rest into its record.
@@ -155,7 +149,7 @@ func (b *Broker) adopt(ctx context.Context, r *Record, from *wire.Carried) error
 }
 
 // tellPast makes events of the log of a run that was brought, as far as nobody has told them: its curves begin at its beginning.
-func (b *Broker) tellPast(ctx context.Context, r *Record) error {
+func (b *Broker) tellPast(ctx context.Context, r *Record, j *journal) error {
 	if r.State == nil {
 		return nil
 	}
@@ -182,7 +176,7 @@ func (b *Broker) tellPast(ctx context.Context, r *Record) error {
 			if name == "" || step > r.State.Step || !told.fresh(name, step) {
 				continue
 			}
-			if err := b.say(ctx, r.User, r.ID, e); err != nil {
+			if err := j.event(ctx, e); err != nil {
 				return err
 			}
 		}

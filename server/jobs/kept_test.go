@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"hone/core/checkpoint"
@@ -248,8 +249,8 @@ func TestKilledWhileStoring(t *testing.T) {
 // mortal is the broker of a worker that dies.
 func (s *shop) mortal(d *death) *Broker {
 	b := s.Broker
-	return &Broker{Address: b.Address, log: b.log, lease: b.lease, nc: b.nc, jobs: b.jobs, events: b.events, wanted: b.wanted, owned: b.owned, workers: b.workers, files: b.files,
-		js: &mortalStreams{b.js, d}, runs: &mortalKeys{b.runs, d}, checkpoints: &mortalKeys{b.checkpoints, d}, states: &mortalObjects{b.states, d}}
+	return &Broker{Address: b.Address, log: b.log, lease: b.lease, nc: b.nc, jobs: b.jobs, events: b.events, owned: b.owned, workers: b.workers, files: b.files,
+		js: &mortalStreams{b.js, d}, runs: &mortalKeys{b.runs, d}, wanted: &mortalKeys{b.wanted, d}, starts: &mortalKeys{b.starts, d}, checkpoints: &mortalKeys{b.checkpoints, d}, states: &mortalObjects{b.states, d}}
 }
 
 // death comes after so many writes; then all is refused, as an engine would that is not reached.
@@ -283,6 +284,24 @@ func (m *mortalKeys) Update(ctx context.Context, key string, value []byte, revis
 	return m.KeyValue.Update(ctx, key, value, revision)
 }
 
+func (m *mortalKeys) Put(ctx context.Context, key string, value []byte) (uint64, error) {
+	if err := m.d.write(); err != nil {
+		return 0, err
+	}
+	return m.KeyValue.Put(ctx, key, value)
+}
+
+func (m *mortalKeys) PutString(ctx context.Context, key, value string) (uint64, error) {
+	return m.Put(ctx, key, []byte(value))
+}
+
+func (m *mortalKeys) Purge(ctx context.Context, key string, o ...jetstream.KVDeleteOpt) error {
+	if err := m.d.write(); err != nil {
+		return err
+	}
+	return m.KeyValue.Purge(ctx, key, o...)
+}
+
 func (m *mortalKeys) Delete(ctx context.Context, key string, o ...jetstream.KVDeleteOpt) error {
 	if err := m.d.write(); err != nil {
 		return err
@@ -310,6 +329,20 @@ type mortalStreams struct {
 func (m *mortalStreams) Stream(ctx context.Context, name string) (jetstream.Stream, error) {
 	s, err := m.JetStream.Stream(ctx, name)
 	return &mortalStream{s, m.d}, err
+}
+
+func (m *mortalStreams) Publish(ctx context.Context, subject string, data []byte, o ...jetstream.PublishOpt) (*jetstream.PubAck, error) {
+	if err := m.d.write(); err != nil {
+		return nil, err
+	}
+	return m.JetStream.Publish(ctx, subject, data, o...)
+}
+
+func (m *mortalStreams) PublishMsg(ctx context.Context, msg *nats.Msg, o ...jetstream.PublishOpt) (*jetstream.PubAck, error) {
+	if err := m.d.write(); err != nil {
+		return nil, err
+	}
+	return m.JetStream.PublishMsg(ctx, msg, o...)
 }
 
 type mortalStream struct {

@@ -5,16 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"path"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"hone/core/data"
-	"hone/core/hub"
-	"hone/core/recipe"
 	"hone/core/wire"
 )
 
@@ -22,163 +17,6 @@ import (
 type ticket struct {
 	User string `json:"user"`
 	ID   string `json:"id"`
-}
-
-// Submit checks what a user wants to be done and puts it into the queue.
-func (b *Broker) Submit(ctx context.Context, user string, s wire.Start) (string, error) {
-	if s.Key != "" {
-		if id, err := b.byKey(ctx, user, s.Key); err != nil || id != "" {
-			return id, err
-		}
-	}
-	if s.Priority < 0 || s.Priority >= priorities {
-		return "", refuse(400, "A priority of %d; there are 0, 1 and 2.", s.Priority)
-	}
-	if len(s.Recipe) > maxRecipe {
-		return "", refuse(413, "The recipe has %d bytes; up to %d are taken.", len(s.Recipe), maxRecipe)
-	}
-	r, err := recipe.FromJSON(s.Recipe)
-	if err != nil {
-		return "", refuse(400, "The recipe: %v", err)
-	}
-	if err := r.Validate(); err != nil {
-		return "", refuse(400, "The recipe: %v", err)
-	}
-	sent, err := b.checkPlaces(ctx, user, s.Places)
-	if err == nil {
-		err = checkNames("The recipe", r, sent)
-	}
-	if err != nil {
-		return "", err
-	}
-	rec := Record{User: user, Recipe: s.Recipe, Places: s.Places, Priority: s.Priority, Key: s.Key, Created: time.Now().UTC().Truncate(time.Second),
-		Status: Queued, Model: label(r), Steps: max(r.MaxSteps, 0)}
-	if s.From != nil {
-		if err := b.checkFrom(ctx, user, s.From, sent); err != nil {
-			return "", err
-		}
-		if !begins(s.From) {
-			rec.Step, rec.State = s.From.Step, &State{Step: s.From.Step}
-		}
-	}
-	if err := b.create(ctx, &rec, s.From); err != nil {
-		return "", err
-	}
-	if s.Paused {
-		if _, err := b.wanted.PutString(ctx, keyOf(user, rec.ID), "pause"); err != nil {
-			return "", fmt.Errorf("jobs: run %s: %w", rec.ID, err)
-		}
-	}
-	return rec.ID, b.enqueueAgain(ctx, &rec)
-}
-
-// label is what runs of a recipe are filed under.
-func label(r recipe.Recipe) string {
-	name := r.ModelType
-	if name == "" {
-		name = path.Base(strings.ReplaceAll(r.Model, `\`, "/"))
-	}
-	name = strings.Map(func(c rune) rune {
-		if c < ' ' || strings.ContainsRune(`/\:*?"<>|`, c) {
-			return '_'
-		}
-		return c
-	}, strings.TrimLeft(name, "."))
-	if name == "" {
-		return "model"
-	}
-	for len(name) > 100 { // between two characters: half of one would be another id in the record's JSON than in its key
-		_, last := utf8.DecodeLastRuneInString(name)
-		name = name[:len(name)-last]
-	}
-	return name
-}
-
-// checkPlaces sees to it that the files of places were sent. It gives the names that stand for them.
-func (b *Broker) checkPlaces(ctx context.Context, user string, places []wire.Place) (sent map[string]bool, err error) {
-	sent = map[string]bool{}
-	for _, p := range places {
-		if len(p.Files) == 0 || !p.Folder && len(p.Files) != 1 {
-			return nil, refuse(400, "%.100q stands for %d files.", p.Name, len(p.Files))
-		}
-		if err := b.checkBlobs(ctx, user, p.Name, p.Files); err != nil {
-			return nil, err
-		}
-		sent[p.Name] = true
-	}
-	return sent, nil
-}
-
-// checkNames sees to it that a recipe names nothing of this server: what it names was sent, or is on a hub.
-func checkNames(what string, r recipe.Recipe, sent map[string]bool) error {
-	names := []string{r.Model, r.ModelType, r.Adapter}
-	if r.Model != "" {
-		names[1] = "" // then it is only a label
-	}
-	for _, list := range [][]string{r.Dataset, r.ValDataset} {
-		for _, entry := range list {
-			name, _, err := data.ParseSpec(entry)
-			if err != nil {
-				return refuse(400, "%s: %v", what, err)
-			}
-			names = append(names, name)
-		}
-	}
-	for _, name := range names {
-		if name != "" && !sent[name] && !hub.IsName(name) {
-			return refuse(400, "%s names %.200q, which was not sent and is no id of a hub.", what, name)
-		}
-	}
-	return nil
-}
-
-// create gives a run its id and writes its record, and of one that was brought the files and what happened before.
-func (b *Broker) create(ctx context.Context, r *Record, from *wire.Carried) error {
-	now := r.Created
-	for n := 0; ; n++ {
-		if r.ID = fmt.Sprintf("%s/v%d-%s", r.Model, n, now.Format("20060102-150405")); from != nil {
-			r.ID = from.Run
-		}
-		if from != nil {
-			if err := b.adopt(ctx, r, from); err != nil {
-				return err
-			}
-		}
-		raw, err := json.Marshal(r)
-		if err != nil {
-			return err
-		}
-		_, err = b.runs.Create(ctx, keyOf(r.User, r.ID), raw)
-		if err == nil {
-			break
-		}
-		if !changedMeanwhile(err) {
-			return fmt.Errorf("jobs: writing run %s: %w", r.ID, err)
-		}
-		if from != nil {
-			return b.takeBack(ctx, r)
-		}
-	}
-	if from != nil {
-		if err := b.tellPast(ctx, r); err != nil {
-			return err
-		}
-	}
-	return b.say(ctx, r.User, r.ID, wire.Queued{Step: r.Step})
-}
-
-// byKey finds the run that a request has made before.
-func (b *Broker) byKey(ctx context.Context, user, key string) (string, error) {
-	all, err := b.list(ctx, user)
-	if err != nil {
-		return "", err
-	}
-	for _, r := range all {
-		if r.Key == key {
-			return r.ID, nil
-		}
-	}
-	return "", nil
 }
 
 func jobSubject(r *Record) string { return fmt.Sprintf("jobs.%d.%s", r.Priority, keyOf(r.User, r.ID)) }
@@ -313,6 +151,12 @@ func (b *Broker) Sweep(ctx context.Context) error {
 	for _, r := range all {
 		if r.Going {
 			if err := b.deleteRest(ctx, r); err != nil {
+				return err
+			}
+			continue
+		}
+		if r.Arrives {
+			if err := b.arrive(ctx, r.User, r.ID); err != nil {
 				return err
 			}
 			continue

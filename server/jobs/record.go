@@ -40,6 +40,8 @@ type Record struct {
 	Key      string          `json:"key,omitempty"` // see wire.Start
 	Created  time.Time       `json:"created"`
 	Note     string          `json:"note,omitempty"`
+	Arrives  bool            `json:"arrives,omitempty"` // it is just beginning, see arrive
+	Pause    bool            `json:"pause,omitempty"`   // it begins paused
 
 	Status    string  `json:"status"`
 	Reason    string  `json:"reason,omitempty"` // of the last attempt that failed
