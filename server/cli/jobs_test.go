@@ -214,6 +214,9 @@ func TestMoveUpAndBack(t *testing.T) {
 	if first != 1 {
 		t.Errorf("who attaches sees the run from step %d on", first)
 	}
+	if out, status := finish(t, process(t, home, "delete", id, "--remote", s.url)); status == 0 || !strings.Contains(out, "stop "+id) {
+		t.Errorf("a run that goes on is deleted: %s", out)
+	}
 	if out, status := finish(t, process(t, home, "stop", id, "--remote", s.url)); status != 0 {
 		t.Fatalf("%s\n%s", out, s.log)
 	}
@@ -232,6 +235,12 @@ func TestMoveUpAndBack(t *testing.T) {
 		t.Fatal(out)
 	}
 	sameResult(t, onlyRun(t, filepath.Join(home, "whole")), local, steps)
+	if out, status := finish(t, process(t, home, "delete", id, "--remote", s.url)); status != 0 || !regexp.MustCompile(`is deleted, \d+.* are free; you have \d+.* may have 50`).MatchString(out) {
+		t.Errorf("%s\n%s", out, s.log)
+	}
+	if out, status := finish(t, process(t, home, "runs", "--remote", s.url)); status != 0 || strings.Contains(out, id) {
+		t.Errorf("a deleted run is listed: %s", out)
+	}
 	t.Logf("here to step %d, there to step %d, here to step %d", left, back, steps)
 	s.kill(syscall.SIGTERM)
 }

@@ -26,6 +26,7 @@ type jobFlags struct {
 	proxy             bool
 	origins           []string
 	file, user        recipe.Bytes
+	unfinished        int
 	worker            workerFlags
 	asked             bool // something was said about jobs: then they are no extra that may be missing
 	certificate       tls.Certificate
@@ -43,6 +44,13 @@ func (j *jobFlags) flags() []recipe.Flag {
 		{Name: "max_upload", Value: "SIZE", Default: "20GiB", Help: "the largest file that a user may send", Set: bytesFlag(&j.file)},
 		{Name: "quota", Value: "SIZE", Default: "50GiB", Help: "what a user may keep here, unless `hone token add --quota` says otherwise", Set: bytesFlag(&j.user)},
 	}
+	j.unfinished = jobs.DefaultUnfinished
+	flags = append(flags, recipe.Flag{Name: "max_runs", Value: "N", Default: strconv.Itoa(jobs.DefaultUnfinished), Help: "how many runs of one user may wait, go on or be paused at the same time", Set: func(v string) error {
+		if err := count(&j.unfinished)(v); err != nil || j.unfinished > 0 {
+			return err
+		}
+		return errors.New("at least 1 is wanted")
+	}})
 	flags[0].Group = "Runs for others"
 	flags = append(flags, dataDirFlag(&j.dir))
 	flags = append(flags, j.worker.flags()...)
@@ -136,6 +144,9 @@ func (j *jobFlags) open(e env, o *http.Options) (end func(), err error) {
 			if err := b.Sweep(sweeping); err != nil && sweeping.Err() == nil {
 				o.Log.Warn("looking after the queue failed; it is tried again", "error", err)
 			}
+			if err := files.Sweep(); err != nil {
+				o.Log.Warn("looking after unfinished uploads failed; it is tried again", "error", err)
+			}
 			select {
 			case <-sweeping.Done():
 			case <-time.After(30 * time.Second):
@@ -161,7 +172,7 @@ func (j *jobFlags) engine(e env, log *slog.Logger) (*jobs.Broker, *jobs.Files, e
 			return nil, nil, err
 		}
 	}
-	b, err := jobs.Open(e.ctx, jobs.Options{DataDir: j.dir, NATS: j.nats, Lease: j.worker.lease, Log: log, Lost: j.lost})
+	b, err := jobs.Open(e.ctx, jobs.Options{DataDir: j.dir, NATS: j.nats, Lease: j.worker.lease, Unfinished: j.unfinished, Log: log, Lost: j.lost})
 	if err != nil {
 		return nil, nil, err
 	}

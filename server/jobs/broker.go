@@ -50,6 +50,8 @@ type Options struct {
 	Lease   time.Duration // how long a worker may be silent before another takes its job; 0: 30 seconds
 	Log     *slog.Logger
 
+	Unfinished int // how many runs of one user may wait, go on or be paused; 0: DefaultUnfinished
+
 	// Lost, if it is set, is called once if the connection to the engine ends for good although nobody has closed it. What it is
 	// called with is an ErrLost. Nothing works any more then: the process had better end.
 	Lost func(error)
@@ -80,6 +82,11 @@ type Broker struct {
 
 	deleting sync.Mutex // one run at a time
 	starting locks      // by key, and by run
+	blobs    reliance
+
+	unfinished int                     // see Options
+	spool      string                  // see Files; "" where no uploads come
+	quota      func(user string) int64 // see Files; nil where no uploads come
 }
 
 const (
@@ -93,7 +100,7 @@ const (
 
 // Open starts or reaches the engine and makes what it lacks.
 func Open(ctx context.Context, o Options) (*Broker, error) {
-	b := &Broker{log: o.Log, lease: o.Lease}
+	b := &Broker{log: o.Log, lease: o.Lease, unfinished: cmp.Or(o.Unfinished, DefaultUnfinished)}
 	if b.log == nil {
 		b.log = slog.New(slog.DiscardHandler)
 	}

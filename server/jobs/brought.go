@@ -26,9 +26,6 @@ func (b *Broker) checkFrom(ctx context.Context, user string, c *wire.Carried, se
 	if begins(c) {
 		return nil
 	}
-	if err := b.checkBlobs(ctx, user, "run "+c.Run, c.Files); err != nil {
-		return err
-	}
 	var args wire.Blob
 	need := map[string]bool{checkpoint.ArgsFile: false, fmt.Sprintf("checkpoint-%d/%s", c.Step, checkpoint.StateFile): false}
 	for _, f := range c.Files {
@@ -46,6 +43,9 @@ func (b *Broker) checkFrom(ctx context.Context, user string, c *wire.Carried, se
 		if !ok {
 			return refuse(400, "Run %s at step %d has no %s; it cannot go on without.", c.Run, c.Step, name)
 		}
+	}
+	if err := b.checkBlobs(ctx, user, "run "+c.Run, c.Files); err != nil {
+		return err
 	}
 	return b.checkArgs(ctx, c.Run, args, sent)
 }

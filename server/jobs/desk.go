@@ -104,13 +104,19 @@ func (d *Desk) answer(ctx context.Context, r wire.Request, part func(string, jso
 		return b.carry(ctx, user, r.Run, part)
 	case wire.Delete:
 		if sha, ok := strings.CutPrefix(r.Path, "files/"); ok && hashShape.MatchString(sha) {
-			return nil, b.forget(ctx, user, sha)
+			if err := b.forget(ctx, user, sha); err != nil {
+				return nil, err
+			}
+			return d.storage(ctx)
 		}
 		id, ok := strings.CutPrefix(r.Path, "runs/")
 		if !ok {
 			return nil, refuse(400, "%.100q: runs/<id> and files/<sha256> can be deleted here.", r.Path)
 		}
-		return nil, b.Delete(ctx, user, id)
+		if err := b.Delete(ctx, user, id); err != nil {
+			return nil, err
+		}
+		return d.storage(ctx)
 	}
 	return nil, refuse(501, "This server does not answer %s; it runs jobs.", r.Name())
 }
@@ -194,11 +200,11 @@ func (d *Desk) hello(ctx context.Context) (wire.Host, error) {
 	if err != nil {
 		return wire.Host{}, err
 	}
-	used, err := d.Broker.Used(ctx, d.Who.User)
+	storage, err := d.storage(ctx)
 	if err != nil {
 		return wire.Host{}, err
 	}
-	h := wire.Host{Version: run.Version, Kind: "server", Runs: runs.Runs, More: runs.More, Storage: wire.Storage{Used: used, Quota: d.Quota, Persistent: true}, Models: []wire.Model{}, Data: []wire.Data{}}
+	h := wire.Host{Version: run.Version, Kind: "server", Runs: runs.Runs, More: runs.More, Storage: storage, Models: []wire.Model{}, Data: []wire.Data{}}
 	var devices []string
 	busy := 0
 	if counts, _, err := d.Broker.Count(ctx); err == nil { // how many runs of others wait is no secret, and who they are is not told
@@ -221,6 +227,12 @@ func (d *Desk) hello(ctx context.Context) (wire.Host, error) {
 		h.Device = fmt.Sprintf("%s (workers: %d, of them busy: %d)", strings.Join(devices, ", "), len(workers), busy)
 	}
 	return h, nil
+}
+
+// storage is how much of the server the user has.
+func (d *Desk) storage(ctx context.Context) (wire.Storage, error) {
+	used, err := d.Broker.Used(ctx, d.Who.User)
+	return wire.Storage{Used: used, Quota: d.Quota, Persistent: true}, err
 }
 
 // Workers lists those that are there.

@@ -36,31 +36,14 @@ type Files struct {
 	busy map[string]bool // files under way, by user and hash
 }
 
-// Limits bound what a user may keep on a server.
-type Limits struct {
-	File int64 // bytes of one file
-	User int64 // bytes of all files and runs of one user
-}
-
-// DefaultLimits hold a model of 7 billion parameters in 16 bits.
-var DefaultLimits = Limits{File: 20 << 30, User: 50 << 30}
-
 // NewFiles takes files into a spool directory.
 func NewFiles(b *Broker, spool string, l Limits) (*Files, error) {
 	if err := os.MkdirAll(spool, 0o700); err != nil {
 		return nil, fmt.Errorf("jobs: the directory for uploads: %w", err)
 	}
-	return &Files{b: b, spool: spool, limit: l, busy: map[string]bool{}}, nil
-}
-
-// Quota is how many bytes a user may keep.
-func (f *Files) Quota(user string) int64 {
-	if f.QuotaOf != nil {
-		if n := f.QuotaOf(user); n > 0 {
-			return n
-		}
-	}
-	return f.limit.User
+	f := &Files{b: b, spool: spool, limit: l, busy: map[string]bool{}}
+	b.spool, b.quota = spool, f.Quota
+	return f, nil
 }
 
 // Refusal is an error of what was asked, with its HTTP status.
@@ -144,7 +127,7 @@ func (f *Files) Put(ctx context.Context, user, sha string, total, offset int64, 
 	}
 	if used, err := f.b.Used(ctx, user); err != nil {
 		return have, false, err
-	} else if quota := f.Quota(user); used+total > quota {
+	} else if quota := f.Quota(user); used-have+total > quota {
 		return have, false, refuse(507, "You have %d bytes on this server and may have %d; %d more do not fit. Delete runs or files you no longer need.", used, quota, total)
 	}
 	path := f.part(user, sha)
@@ -183,6 +166,7 @@ func (f *Files) finish(ctx context.Context, user, sha, path string) error {
 		os.Remove(path)
 		return refuse(422, "The file's SHA-256 is %s, not %s: it was damaged on its way or has changed; it has to be sent again.", got, sha)
 	}
+	defer f.b.blobs.rely(sha)() // until it is the user's, nobody takes away what is there
 	if err := f.b.store(ctx, f.b.files, sha, path); err != nil {
 		return err
 	}
@@ -230,70 +214,6 @@ func (b *Broker) store(ctx context.Context, to jetstream.ObjectStore, name, path
 	}
 	if err := b.put(ctx, to, name, st.Size(), func(context.Context) (io.ReadCloser, error) { return os.Open(path) }); err != nil {
 		return fmt.Errorf("jobs: storing %s: %w", filepath.Base(path), err)
-	}
-	return nil
-}
-
-// Used is how many bytes a user has on the server.
-func (b *Broker) Used(ctx context.Context, user string) (int64, error) {
-	w, err := b.owned.Watch(ctx, user+".*", jetstream.IgnoreDeletes())
-	if err != nil {
-		return 0, fmt.Errorf("jobs: the files of %s: %w", user, err)
-	}
-	defer w.Stop()
-	var used int64
-	for {
-		select {
-		case e := <-w.Updates():
-			if e == nil {
-				runs, err := b.list(ctx, user)
-				for _, r := range runs {
-					used += r.State.Bytes()
-				}
-				return used, err
-			}
-			var o own
-			if err := json.Unmarshal(e.Value(), &o); err != nil {
-				return 0, err
-			}
-			used += o.Size
-		case <-ctx.Done():
-			return 0, ctx.Err()
-		}
-	}
-}
-
-// forget takes a file away from a user, and away altogether where nobody else has it.
-func (b *Broker) forget(ctx context.Context, user, sha string) error {
-	runs, err := b.list(ctx, user)
-	if err != nil {
-		return err
-	}
-	for _, r := range runs {
-		for _, p := range r.Places {
-			for _, f := range p.Files {
-				if f.SHA256 == sha && r.Status != Done {
-					return refuse(409, "Run %s, which is %s, needs this file (%s).", r.ID, r.Status, f.Path)
-				}
-			}
-		}
-	}
-	if err := b.owned.Purge(ctx, user+"."+sha); err != nil {
-		return err
-	}
-	others, err := b.owned.ListKeysFiltered(ctx, "*."+sha)
-	if err != nil {
-		return err
-	}
-	left := 0
-	for range others.Keys() {
-		left++
-	}
-	if left > 0 {
-		return nil
-	}
-	if err := b.files.Delete(ctx, sha); err != nil && !errors.Is(err, jetstream.ErrObjectNotFound) {
-		return err
 	}
 	return nil
 }

@@ -62,6 +62,13 @@ func (b *Broker) enqueue(ctx context.Context, r *Record) error {
 
 // Resume lets a run that is over go on from its last State.
 func (b *Broker) Resume(ctx context.Context, user, id string) error {
+	if before, _, err := b.get(ctx, user, id); err != nil {
+		return err
+	} else if over(before.Status) && before.Status != Done {
+		if err := b.mayBegin(ctx, user); err != nil {
+			return err
+		}
+	}
 	r, err := b.update(ctx, user, id, func(r *Record) error {
 		if r.Status == Done {
 			return refuse(409, "Run %s is done.", id)

@@ -99,21 +99,35 @@ func (b *Broker) begun(ctx context.Context, user, key string) (id string, err er
 func (b *Broker) Submit(ctx context.Context, user string, s wire.Start) (string, error) {
 	if s.Key != "" {
 		defer b.starting.lock(user + "/" + s.Key)()
-		if id, err := b.begun(ctx, user, s.Key); err != nil || id != "" {
-			if err == nil {
-				err = b.arrive(ctx, user, id)
+		id, err := b.begun(ctx, user, s.Key)
+		if err == nil && id != "" {
+			err = b.arrive(ctx, user, id)
+			if err == nil && s.From != nil { // it may have been sent again
+				err = b.unpack(ctx, user, hashes(s.From.Files))
 			}
+		}
+		if err != nil || id != "" {
 			return id, err
 		}
+	}
+	id, err := b.begin(ctx, user, s)
+	if err == nil {
+		err = b.arrive(ctx, user, id)
+	}
+	return id, err
+}
+
+// begin writes the record of a run. Until it names the files that the run needs, these stay.
+func (b *Broker) begin(ctx context.Context, user string, s wire.Start) (id string, err error) {
+	defer b.blobs.rely(reliedOn(s)...)()
+	if err := b.mayBegin(ctx, user); err != nil {
+		return "", err
 	}
 	rec, err := b.check(ctx, user, s)
 	if err != nil {
 		return "", err
 	}
-	if err := b.create(ctx, rec, s.From); err != nil {
-		return "", err
-	}
-	return rec.ID, b.arrive(ctx, user, rec.ID)
+	return rec.ID, b.create(ctx, rec, s.From)
 }
 
 // check makes the record of a run, which has no id yet.
@@ -202,7 +216,8 @@ func (b *Broker) create(ctx context.Context, r *Record, from *wire.Carried) erro
 	return err
 }
 
-// arrive does what belongs to the begin of a run beside its record: what its user wants of it, the events, the message in the queue.
+// arrive does what belongs to the begin of a run beside its record: what its user wants of it, the events, the message in the queue. What
+// a run was sent in is not needed any more.
 func (b *Broker) arrive(ctx context.Context, user, id string) error {
 	defer b.starting.lock("run " + user + "/" + id)()
 	r, _, err := b.get(ctx, user, id)
@@ -226,7 +241,28 @@ func (b *Broker) arrive(ctx context.Context, user, id string) error {
 	if err != nil {
 		return err
 	}
-	if r, err = b.update(ctx, user, id, func(r *Record) error { r.Arrives = false; return nil }); err != nil {
+	if r.State != nil {
+		sent := hashes(r.State.Files)
+		err = b.eachCheckpoint(ctx, user, id, func(k *kept) error {
+			sent = append(sent, hashes(k.Files)...)
+			return nil
+		})
+		if err == nil {
+			err = b.unpack(ctx, user, sent)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	mine := false
+	r, err = b.update(ctx, user, id, func(r *Record) error {
+		if mine = r.Arrives; !mine {
+			return errUnchanged
+		}
+		r.Arrives = false
+		return nil
+	})
+	if err != nil || !mine {
 		return err
 	}
 	return b.enqueueAgain(ctx, r)

@@ -1,0 +1,108 @@
+package jobs
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"hone/core/device"
+	"hone/core/run"
+	"hone/core/wire"
+)
+
+// conclude writes down how the attempt ended: first the files, then the record, then the event.
+func (a *attempt) conclude(ctx context.Context, err, cause error, log *slog.Logger) error {
+	uploaded := a.uploader.close()
+	if errors.Is(uploaded, errFenced) || errors.Is(err, errFenced) {
+		a.events.close()
+		return errFenced
+	}
+	if err == nil || errors.Is(err, context.Canceled) {
+		err = uploaded
+	}
+	requeue := func(reason string, delay time.Duration) error {
+		a.reason, a.delay = reason, delay
+		if fenced := a.events.close(); errors.Is(fenced, errFenced) {
+			return fenced
+		}
+		var step int
+		if err := a.write(ctx, func(r *Record) { r.past(reason); r.Status, step = Queued, r.Step }); err != nil {
+			return err
+		}
+		if err := a.journal.event(ctx, wire.Queued{Step: step, Reason: reason}); err != nil {
+			return err
+		}
+		return errRequeue
+	}
+	var lost *run.Lost
+	var api *jetstream.APIError
+	var ending wire.Event
+	status, reason := Done, ""
+	switch {
+	case errors.Is(cause, errStopped) && (err == nil || errors.Is(err, context.Canceled)):
+		status = Stopped
+		step := a.record.Step
+		if a.finished != nil {
+			step = a.finished.Step
+		}
+		ending = wire.Finished{Step: step, Stopped: "stopped"}
+		if a.finished != nil {
+			a.finished.Stopped = "stopped"
+			ending = *a.finished
+		}
+	case errors.Is(cause, errReleased) && err == nil && a.finished != nil && a.finished.Stopped != "":
+		return a.release(ctx)
+	case errors.Is(cause, errEnds), errors.Is(cause, errReleased):
+		if a.finished == nil || a.finished.Stopped != "" || err != nil {
+			return requeue(cause.Error(), 0)
+		}
+		ending = *a.finished // it was the last step
+	case errors.As(err, &lost), errors.Is(err, device.ErrLost), errors.As(err, &api), errors.Is(err, context.DeadlineExceeded), uploaded != nil && errors.Is(err, uploaded):
+		return requeue(a.clean(err), 5*time.Second)
+	case err != nil:
+		status, reason = Failed, a.clean(err)
+	case a.finished == nil:
+		return requeue("it ended without a result", 5*time.Second)
+	default:
+		ending = *a.finished
+	}
+	a.status = status
+	if fenced := a.events.close(); fenced != nil {
+		return fenced
+	}
+	var step int
+	werr := a.write(ctx, func(r *Record) {
+		if step = r.Step; ending == nil {
+			ending = wire.Failed{Step: step, Reason: reason}
+		}
+		r.end(status, reason, ending)
+		r.Ending.Data = json.RawMessage(a.names.Replace(string(r.Ending.Data)))
+		if a.finished != nil {
+			r.Fruitless = 0
+		}
+	})
+	if werr != nil {
+		return werr
+	}
+	r, _, gerr := a.b.get(ctx, a.record.User, a.record.ID)
+	if gerr != nil {
+		return gerr
+	}
+	if reason != "" {
+		log.Info("a run fails", "reason", reason)
+	}
+	return a.b.tellEnding(ctx, r)
+}
+
+// clean is an error without this machine's paths.
+func (a *attempt) clean(err error) string {
+	if a.names == nil {
+		return strings.ReplaceAll(err.Error(), a.dir, "")
+	}
+	return a.names.Replace(err.Error())
+}

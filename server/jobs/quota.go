@@ -1,0 +1,122 @@
+package jobs
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Limits bound what a user may keep on a server.
+type Limits struct {
+	File int64 // bytes of one file
+	User int64 // bytes of all files and runs of one user
+}
+
+// DefaultLimits hold a model of 7 billion parameters in 16 bits.
+var DefaultLimits = Limits{File: 20 << 30, User: 50 << 30}
+
+// DefaultUnfinished is how many runs of one user may wait, go on or be paused.
+const DefaultUnfinished = 100
+
+// Quota is how many bytes a user may keep.
+func (f *Files) Quota(user string) int64 {
+	if f.QuotaOf != nil {
+		if n := f.QuotaOf(user); n > 0 {
+			return n
+		}
+	}
+	return f.limit.User
+}
+
+// Used is how many bytes a user has on the server: files, those that have come in part, and runs.
+func (b *Broker) Used(ctx context.Context, user string) (int64, error) {
+	w, err := b.owned.Watch(ctx, user+".*", jetstream.IgnoreDeletes())
+	if err != nil {
+		return 0, fmt.Errorf("jobs: the files of %s: %w", user, err)
+	}
+	defer w.Stop()
+	var used int64
+	if b.spool != "" {
+		used = sizeOf(filepath.Join(b.spool, user))
+	}
+	for {
+		select {
+		case e := <-w.Updates():
+			if e == nil {
+				runs, err := b.list(ctx, user)
+				for _, r := range runs {
+					used += r.State.Bytes()
+				}
+				return used, err
+			}
+			var o own
+			if err := json.Unmarshal(e.Value(), &o); err != nil {
+				return 0, err
+			}
+			used += o.Size
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		}
+	}
+}
+
+// mayBegin refuses one run more of a user who has too many that are not over, or who has filled what is theirs already.
+func (b *Broker) mayBegin(ctx context.Context, user string) error {
+	if b.quota != nil {
+		used, err := b.Used(ctx, user)
+		if err != nil {
+			return err
+		}
+		if most := b.quota(user); used > most {
+			return refuse(507, "You have %d bytes on this server and may have %d. Delete runs or files you no longer need.", used, most)
+		}
+	}
+	runs, err := b.list(ctx, user)
+	if err != nil {
+		return err
+	}
+	n := 0
+	for _, r := range runs {
+		if !over(r.Status) {
+			n++
+		}
+	}
+	if n >= b.unfinished {
+		return refuse(429, "You have %d runs on this server that are not over, and may have %d; wait for some of them, or stop them.", n, b.unfinished)
+	}
+	return nil
+}
+
+// unfinishedUpload is how long a file that has come in part is kept after its last piece.
+const unfinishedUpload = 3 * 24 * time.Hour
+
+// Sweep removes uploads that nobody has gone on with.
+func (f *Files) Sweep() error {
+	return filepath.WalkDir(f.spool, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		user, sha := filepath.Base(filepath.Dir(path)), strings.TrimSuffix(e.Name(), ".part")
+		release, ok := f.hold(user + "." + sha)
+		if !ok {
+			return nil
+		}
+		defer release()
+		st, err := e.Info()
+		if err == nil && time.Since(st.ModTime()) > unfinishedUpload {
+			err = os.Remove(path)
+		}
+		if errors.Is(err, fs.ErrNotExist) { // it has just become whole
+			return nil
+		}
+		return err
+	})
+}

@@ -1,0 +1,228 @@
+package jobs
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"hone/core/wire"
+)
+
+// What has come in part counts as what is whole, and goes when nobody goes on with it.
+func TestUnfinishedUploads(t *testing.T) {
+	s := openShop(t, time.Minute)
+	s.files.limit.User = 100
+	content := strings.Repeat("x", 60)
+	sum := sha256.Sum256([]byte(content))
+	sha, other := hex.EncodeToString(sum[:]), strings.Repeat("ab", 32)
+	put := func(sha string, offset int64, part string) error {
+		_, _, err := s.files.Put(t.Context(), "ada", sha, 60, offset, strings.NewReader(part))
+		return err
+	}
+	if err := put(sha, 0, content[:50]); err != nil {
+		t.Fatal(err)
+	}
+	if used, err := s.Used(t.Context(), "ada"); err != nil || used != 50 {
+		t.Errorf("%d bytes are used, %v", used, err)
+	}
+	if err := put(other, 0, "xx"); Status(err) != 507 {
+		t.Errorf("beside 50 of 60 bytes, another 60 are taken: %v", err)
+	}
+	if err := s.files.Sweep(); err != nil {
+		t.Fatal(err)
+	}
+	if have, _, err := s.files.Have(t.Context(), "ada", sha); err != nil || have != 50 {
+		t.Errorf("%d bytes of a young upload, %v", have, err)
+	}
+	old := time.Now().Add(-unfinishedUpload - time.Minute)
+	if err := os.Chtimes(s.files.part("ada", sha), old, old); err != nil {
+		t.Fatal(err)
+	}
+	release, _ := s.files.hold("ada." + sha)
+	if err := s.files.Sweep(); err != nil {
+		t.Fatal(err)
+	}
+	if release(); put(sha, 50, content[50:]) != nil {
+		t.Error("an upload that is under way was removed")
+	}
+	if used, err := s.Used(t.Context(), "ada"); err != nil || used != 60 {
+		t.Errorf("%d bytes are used, %v", used, err)
+	}
+	s.files.limit.User = 200
+	if err := put(other, 0, "xx"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chtimes(s.files.part("ada", other), old, old); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.files.Sweep(); err != nil {
+		t.Fatal(err)
+	}
+	if have, _, err := s.files.Have(t.Context(), "ada", other); err != nil || have != 0 {
+		t.Errorf("%d bytes of an old upload, %v", have, err)
+	}
+}
+
+// A run that was brought has its files once, and so they are counted. Its user may fill what is theirs, and then begin nothing more.
+func TestBroughtCountsOnce(t *testing.T) {
+	s := openShop(t, time.Minute)
+	start := s.requests(t)["brought"]
+	before, err := s.Used(t.Context(), "ada")
+	if err != nil {
+		t.Fatal(err)
+	}
+	start.Key = "one"
+	for range 2 {
+		if _, err := s.Submit(t.Context(), "ada", start); err != nil {
+			t.Fatal(err)
+		}
+		if used, err := s.Used(t.Context(), "ada"); err != nil || used != before {
+			t.Errorf("%d bytes are used, %d before (%v)", used, before, err)
+		}
+	}
+	for _, f := range start.From.Files {
+		if _, owned, err := s.owns(t.Context(), "ada", f.SHA256); err != nil || owned {
+			t.Errorf("%s lies there twice (%v)", f.Path, err)
+		}
+		if _, in, err := s.files.Open(t.Context(), "ada", start.From.Run, f.Path); err != nil {
+			t.Errorf("%s: %v", f.Path, err)
+		} else {
+			in.Close()
+		}
+	}
+	for _, p := range start.Places {
+		if err := s.checkBlobs(t.Context(), "ada", p.Name, p.Files); err != nil {
+			t.Error(err)
+		}
+	}
+	s.files.limit.User = before - 1
+	if _, err := s.Submit(t.Context(), "ada", s.requestsNew(start)); Status(err) != 507 {
+		t.Errorf("a run beyond the quota: %v", err)
+	}
+}
+
+func (s *shop) requestsNew(w wire.Start) wire.Start {
+	w.From, w.Key = nil, ""
+	return w
+}
+
+// A user may have so many runs that are not over, and no more.
+func TestUnfinishedRuns(t *testing.T) {
+	s := openShop(t, time.Minute)
+	s.unfinished = 2
+	start := s.requests(t)["new"]
+	submit := func() (string, error) { return s.Submit(t.Context(), "ada", start) }
+	first, err := submit()
+	if err != nil {
+		t.Fatal(err)
+	}
+	start.Key = "second"
+	if _, err := submit(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := submit(); err != nil {
+		t.Errorf("the second one, asked again: %v", err)
+	}
+	start.Key = ""
+	if _, err := submit(); Status(err) != 429 || !strings.Contains(err.Error(), "2 runs") {
+		t.Errorf("a third run: %v", err)
+	}
+	s.steer(t, first, "stop")
+	if _, err := submit(); err != nil {
+		t.Errorf("one of two is over: %v", err)
+	}
+	if err := s.ask(t, wire.Resume{Run: first}); Status(err) != 429 {
+		t.Errorf("a third run is resumed: %v", err)
+	}
+}
+
+// lookedAt is an object store that does something whenever somebody has looked whether a file is there.
+type lookedAt struct {
+	jetstream.ObjectStore
+	then func(name string)
+}
+
+func (l *lookedAt) GetInfo(ctx context.Context, name string, o ...jetstream.GetObjectInfoOpt) (*jetstream.ObjectInfo, error) {
+	info, err := l.ObjectStore.GetInfo(ctx, name, o...)
+	l.then(name)
+	return info, err
+}
+
+// readKeys is a bucket that does something whenever somebody has read from it.
+type readKeys struct {
+	jetstream.KeyValue
+	then func(key string)
+}
+
+func (r *readKeys) Get(ctx context.Context, key string) (jetstream.KeyValueEntry, error) {
+	e, err := r.KeyValue.Get(ctx, key)
+	r.then(key)
+	return e, err
+}
+
+// A file that is deleted just when it comes again, or when a run begins that names it, stays; or whoever relies on it hears that it is
+// not there.
+func TestForgetMeanwhile(t *testing.T) {
+	s := openShop(t, time.Minute)
+	content := []byte("the rows of two users")
+	sum := sha256.Sum256(content)
+	sha := hex.EncodeToString(sum[:])
+	put := func(user string) {
+		t.Helper()
+		if _, whole, err := s.files.Put(t.Context(), user, sha, int64(len(content)), 0, bytes.NewReader(content)); err != nil || !whole {
+			t.Fatal(whole, err)
+		}
+	}
+	put("bob")
+	bob := &Desk{Broker: s.Broker, Who: s.desk.Who}
+	bob.Who.User = "bob"
+	store, asked := s.Broker.files, 0
+	s.Broker.files = &lookedAt{store, func(string) { // bob deletes while ada's upload finds his
+		if asked++; asked == 1 {
+			if _, err := bob.Ask(t.Context(), "delete", wire.Delete{Path: "files/" + sha}, nil); Status(err) != 409 {
+				t.Errorf("a file that is just being sent is deleted: %v", err)
+			}
+		}
+	}}
+	put("ada")
+	s.Broker.files = store
+	if raw, err := store.GetBytes(t.Context(), sha); err != nil || !bytes.Equal(raw, content) || asked == 0 {
+		t.Errorf("ada has sent it, and it is not there: %q, %v", raw, err)
+	}
+	if _, err := bob.Ask(t.Context(), "delete", wire.Delete{Path: "files/" + sha}, nil); err != nil {
+		t.Errorf("nobody relies on it any more: %v", err)
+	}
+
+	start := s.requests(t)["new"]
+	last := start.Places[1].Files[0].SHA256
+	owned := s.owned
+	s.owned = &readKeys{owned, func(key string) { // the same user deletes what their request was just found to name
+		if strings.HasSuffix(key, last) {
+			if err := s.ask(t, wire.Delete{Path: "files/" + last}); Status(err) != 409 {
+				t.Errorf("a file that a run begins with is deleted: %v", err)
+			}
+		}
+	}}
+	id, err := s.Submit(t.Context(), "ada", start)
+	s.owned = owned
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.ask(t, wire.Delete{Path: "files/" + last}); Status(err) != 409 || !strings.Contains(err.Error(), id) {
+		t.Errorf("a file that a run needs is deleted: %v", err)
+	}
+	s.gone(t, id)
+	if err := s.ask(t, wire.Delete{Path: "files/" + last}); err != nil {
+		t.Error(err)
+	}
+	if _, err := s.Submit(t.Context(), "ada", start); Status(err) != 409 {
+		t.Errorf("a run begins with a file that was deleted: %v", err)
+	}
+}
