@@ -36,6 +36,8 @@ type workerFlags struct {
 	tries  int
 	token  bool
 	grace  time.Duration // of a server for its workers; 0: workerGrace
+	keep   recipe.Bytes
+	paused time.Duration
 }
 
 func (f *workerFlags) flags() []recipe.Flag {
@@ -44,6 +46,8 @@ func (f *workerFlags) flags() []recipe.Flag {
 		{Name: "lease", Value: "TIME", Default: "30s", Help: "a worker that is silent for so long is taken for dead, and its run goes on elsewhere", Set: duration(&f.lease)},
 		{Name: "save_every", Value: "TIME", Default: "1m", Help: "store what a run needs to go on so often, beside the recipe's save_steps", Set: duration(&f.every)},
 		{Name: "retries", Value: "N", Default: "5", Help: "attempts in a row without progress before a run is given up", Set: count(&f.tries)},
+		{Name: "keep_paused", Value: "TIME", Default: "5m", Help: "a paused run keeps its device for so long; then its State is stored and others have the device until its user lets it go on", Set: duration(&f.paused)},
+		{Name: "keep_files", Value: "SIZE", Default: "a quarter of the disk, at most 100GiB", Help: "what a worker keeps of models and rows that it has fetched, for the next run on them; what was used longest ago goes", Set: bytesFlag(&f.keep)},
 		{Name: "hub_token", Bool: true, Default: "false", Help: "fetch what runs name with this machine's own token of the hub: every user then gets at what its owner may see", Set: func(v string) (err error) { f.token, err = strconv.ParseBool(v); return err }},
 	}
 }
@@ -61,6 +65,12 @@ func (f *workerFlags) args() (out []string) {
 	}
 	if f.tries > 0 {
 		out = append(out, "--retries", strconv.Itoa(f.tries))
+	}
+	if f.paused > 0 {
+		out = append(out, "--keep_paused", f.paused.String())
+	}
+	if f.keep > 0 {
+		out = append(out, "--keep_files", strconv.FormatInt(int64(f.keep), 10))
 	}
 	if f.token {
 		out = append(out, "--hub_token")
@@ -127,7 +137,7 @@ func worker(e env, args []string) error {
 	}
 	defer b.Close()
 	log.Info("a worker waits for jobs", "process", os.Getpid(), "device", dev.Caps().Name)
-	w := &jobs.Worker{Broker: b, Device: dev, Dir: home, Every: f.every, Tries: f.tries, Log: log}
+	w := &jobs.Worker{Broker: b, Device: dev, Dir: home, Every: f.every, Tries: f.tries, Keep: int64(f.keep), Patience: f.paused, Log: log}
 	return why(w.Run(e.ctx))
 }
 

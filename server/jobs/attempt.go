@@ -66,7 +66,12 @@ var (
 
 // run does the work. Its error is errFenced, errRequeue, or one of writing down how it ended.
 func (a *attempt) run(ctx context.Context, log *slog.Logger) error {
-	defer os.RemoveAll(a.dir)
+	defer func() {
+		os.RemoveAll(a.dir)
+		if err := a.w.makeRoom(nil); err != nil {
+			log.Warn("what this worker has fetched stays on its disk", "error", err)
+		}
+	}()
 	if err := os.RemoveAll(a.dir); err != nil {
 		return err
 	}

@@ -18,6 +18,15 @@ import (
 // fetchPlaces brings what the recipe names to this machine and says where it stands.
 func (a *attempt) fetchPlaces(ctx context.Context) (map[string]string, error) {
 	a.control.HubsOnly = true // what was not sent is on a hub: a name never means something of this machine's own disk
+	needed := map[string]int64{}
+	for _, p := range a.record.Places {
+		for _, f := range p.Files {
+			needed[f.SHA256] = f.Size
+		}
+	}
+	if err := a.w.makeRoom(needed); err != nil {
+		return nil, err
+	}
 	places := map[string]string{}
 	for i, p := range a.record.Places {
 		dir := filepath.Join(a.dir, "places", strconv.Itoa(i))
@@ -42,7 +51,7 @@ func (a *attempt) fetchPlaces(ctx context.Context) (map[string]string, error) {
 
 // fetchFile brings a user's file here, or links the copy that an earlier job has brought.
 func (a *attempt) fetchFile(ctx context.Context, f wire.Blob, to string) error {
-	kept := filepath.Join(a.w.Dir, "files", f.SHA256)
+	kept := a.w.kept(f.SHA256)
 	if st, err := os.Stat(kept); err != nil || st.Size() != f.Size {
 		get, cancel := context.WithTimeout(ctx, transferTime(f.Size))
 		defer cancel()
@@ -56,6 +65,7 @@ func (a *attempt) fetchFile(ctx context.Context, f wire.Blob, to string) error {
 			return fmt.Errorf("the file %s: %w", f.Path, err)
 		}
 	}
+	a.w.used(f.SHA256)
 	if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
 		return err
 	}

@@ -28,6 +28,7 @@ type Worker struct {
 	Log    *slog.Logger
 
 	Patience time.Duration // how long a paused run keeps the device, see release; 0: 5 minutes
+	Keep     int64         // bytes of fetched files that stay for other runs; 0: a quarter of the disk, at most 100 GiB
 
 	name   string
 	newest atomic.Int64 // step of the run that is being worked on; 0 before its first
@@ -74,6 +75,9 @@ func (w *Worker) Run(ctx context.Context) error {
 	}
 	if err := w.tidy(); err != nil {
 		w.Log.Warn("what an earlier worker left stays on the disk", "error", err)
+	}
+	if err := w.makeRoom(nil); err != nil {
+		w.Log.Warn("what this worker has fetched stays on its disk", "error", err)
 	}
 	presence := Presence{Name: presenceName(), Device: w.Device.Caps().Name, Memory: w.Device.Caps().MemoryBudget, Since: time.Now().UTC()}
 	w.present(ctx, presence)
