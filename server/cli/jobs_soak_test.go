@@ -5,6 +5,7 @@ package cli
 import (
 	"path/filepath"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -205,4 +206,50 @@ func TestBrokenEngine(t *testing.T) {
 		t.Fatalf("step %d, %v", step, err)
 	}
 	sameResult(t, onlyRun(t, filepath.Join(home, "whole")), dir, steps)
+}
+
+// TestSoakPagePauses pauses a page's run at a server. It gives its device back: other runs are done, and it stays one that its page can step, let
+// go on and bring home, also when the server was killed meanwhile. Its losses are those of a run that stayed here.
+func TestSoakPagePauses(t *testing.T) {
+	const steps = 30
+	s := startService(t, t.TempDir(), "--lease", "1s", "--keep_paused", "100ms")
+	stay := openDesk(t, t.TempDir(), nil)
+	whole := tell[wire.RunName](stay, wire.Start{Recipe: deskRecipe(steps)}).Run
+	stay.until("finished", finished)
+	d := openDesk(t, t.TempDir(), nil)
+	id := tell[wire.RunName](d, wire.Start{Recipe: deskRecipe(steps)}).Run
+	tell[any](d, wire.Steer{Run: id, Do: "pause"})
+	d.until("paused here", func(name string, _ wire.Event) bool { return name == "paused" })
+	tell[wire.RunName](d, wire.Move{Run: id, On: wire.Server{URL: s.url}})
+	left := -1
+	released := func(behind int) func(string, wire.Event) bool {
+		return func(_ string, e wire.Event) bool {
+			p, ok := e.(wire.Paused)
+			if ok = ok && p.Released && p.Step > behind; ok {
+				left = p.Step
+			}
+			return ok
+		}
+	}
+	d.until("released", released(-1))
+	s.kill(syscall.SIGKILL)
+	s.start()
+	if out, status := finish(t, process(t, t.TempDir(), sample(2, "--remote", s.url)...)); status != 0 {
+		t.Fatalf("another run: %s\n%s", out, s.log)
+	}
+	d.step(id, left, left+1)
+	d.until("released after a step", released(left))
+	if r := tell[wire.RunList](d, wire.Runs{}).Runs[0]; r.Status != "paused" || r.On != s.url {
+		t.Errorf("%+v", r)
+	}
+	tell[wire.RunName](d, wire.Move{Run: id})
+	tell[any](d, wire.Steer{Run: id, Do: "continue"})
+	d.until("finished here", finished)
+	want, got := stay.told(whole, steps), d.told(id, steps)
+	for step, loss := range want {
+		if got[step] != loss {
+			t.Errorf("step %d: loss %v, want %v", step, got[step], loss)
+		}
+	}
+	t.Logf("it was released at step %d", left)
 }

@@ -254,12 +254,18 @@ func (s *shop) mortal(d *death) *Broker {
 }
 
 // death comes after so many writes; then all is refused, as an engine would that is not reached.
-type death struct{ left int }
+type death struct {
+	left int
+	then func() // nil: nothing
+}
 
 var errDead = errors.New("test: dead")
 
 func (d *death) write() error {
 	if d.left--; d.left < 0 {
+		if d.then != nil {
+			d.then()
+		}
 		return errDead
 	}
 	return nil

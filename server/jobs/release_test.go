@@ -142,7 +142,7 @@ func TestSteeredWhileReleased(t *testing.T) {
 func TestSteeredWhileReleasing(t *testing.T) {
 	s := openShop(t, time.Second)
 	s.hireAs(t, &Worker{Every: time.Hour, Patience: time.Millisecond})
-	for range 5 {
+	for range 3 {
 		id := s.start(t, tinyRecipe(t, "output", 3), nil)
 		s.steer(t, id, "pause")
 		s.until(t, id, "pause", func(name string, _ int) bool { return name == "paused" })

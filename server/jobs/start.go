@@ -99,20 +99,30 @@ func (b *Broker) begun(ctx context.Context, user, key string) (id string, err er
 func (b *Broker) Submit(ctx context.Context, user string, s wire.Start) (string, error) {
 	if s.Key != "" {
 		defer b.starting.lock(user + "/" + s.Key)()
-		id, err := b.begun(ctx, user, s.Key)
-		if err == nil && id != "" {
-			err = b.arrive(ctx, user, id)
-			if err == nil && s.From != nil { // it may have been sent again
-				err = b.unpack(ctx, user, hashes(s.From.Files))
-			}
-		}
-		if err != nil || id != "" {
+		if id, err := b.again(ctx, user, s); err != nil || id != "" {
 			return id, err
 		}
 	}
 	id, err := b.begin(ctx, user, s)
 	if err == nil {
-		err = b.arrive(ctx, user, id)
+		return id, b.arrive(ctx, user, id)
+	}
+	if s.Key != "" { // another server may have been quicker, and have taken what it was sent in
+		if id, err := b.again(ctx, user, s); err == nil && id != "" {
+			return id, nil
+		}
+	}
+	return "", err
+}
+
+// again answers a request that has begun its run before; "" is that it has not.
+func (b *Broker) again(ctx context.Context, user string, s wire.Start) (id string, err error) {
+	if id, err = b.begun(ctx, user, s.Key); err != nil || id == "" {
+		return "", err
+	}
+	err = b.arrive(ctx, user, id)
+	if err == nil && s.From != nil { // it may have been sent again
+		err = b.unpack(ctx, user, hashes(s.From.Files))
 	}
 	return id, err
 }
@@ -222,10 +232,19 @@ func (b *Broker) arrive(ctx context.Context, user, id string) error {
 	defer b.starting.lock("run " + user + "/" + id)()
 	r, _, err := b.get(ctx, user, id)
 	var gone *NotFound
-	if errors.As(err, &gone) || err == nil && !r.Arrives { // it may be deleted
+	if errors.As(err, &gone) { // it may be deleted
 		return nil
 	}
 	if err != nil {
+		return err
+	}
+	if !r.Arrives {
+		if r.Status == Queued { // the message alone may be missing
+			err = b.enqueue(ctx, r)
+		}
+		if errors.Is(err, errQueued) {
+			err = nil
+		}
 		return err
 	}
 	switch {

@@ -149,8 +149,8 @@ func TestKilledWhileStarting(t *testing.T) {
 		for n := 0; n >= 0; n++ {
 			start := s.requests(t)[name] // what a run was sent in is gone when it has arrived
 			start.Key = fmt.Sprint(name, n)
-			d := &death{left: n}
-			ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond) // an event is tried until it is stored
+			ctx, cancel := context.WithCancel(t.Context())
+			d := &death{left: n, then: cancel} // who lives tries until an event is stored
 			id, err := s.mortal(d).Submit(ctx, "ada", start)
 			cancel()
 			if d.left >= 0 {
@@ -181,5 +181,56 @@ func TestKilledWhileStarting(t *testing.T) {
 		if died < 6 || swept < 4 {
 			t.Errorf("%s: it died at %d places only, %d with a record", name, died, swept)
 		}
+	}
+}
+
+// The same for a run that was here before and comes again.
+func TestKilledWhileTakingBack(t *testing.T) {
+	s := openShop(t, time.Minute)
+	id, err := s.Submit(t.Context(), "ada", s.requests(t)["brought"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	died := 0
+	for n, times := 0, 2; n >= 0; n, times = n+1, times+1 {
+		s.steer(t, id, "stop")
+		if err := s.jobs.Purge(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		start := s.requests(t)["brought"]
+		start.Key = fmt.Sprint(n)
+		ctx, cancel := context.WithCancel(t.Context())
+		d := &death{left: n, then: cancel}
+		_, err := s.mortal(d).Submit(ctx, "ada", start)
+		cancel()
+		if d.left >= 0 {
+			if err != nil {
+				t.Fatal(err)
+			}
+			n = -2 // it has lived
+		} else {
+			died++
+		}
+		for range 2 {
+			if again, err := s.Submit(t.Context(), "ada", start); err != nil || again != id {
+				t.Fatalf("killed after %d writes, it is %q (%v)", n, again, err)
+			}
+		}
+		told := map[string]int{}
+		if err := s.eachEvent(t.Context(), "ada", id, func(f wire.Frame, _ []byte) bool { told[f.Name]++; return true }); err != nil {
+			t.Fatal(err)
+		}
+		r, err := s.Record(t.Context(), "ada", id)
+		wants, err2 := s.wants(t.Context(), "ada", id)
+		i, err3 := s.jobs.Info(t.Context())
+		if err := errors.Join(err, err2, err3); err != nil || r.Status != Queued || r.Arrives || r.Step != 2 || wants != "pause" || i.State.Msgs != 1 {
+			t.Errorf("killed after %d writes: %s at step %d, arrives: %v; %q is wanted, %d messages (%v)", n, r.Status, r.Step, r.Arrives, wants, i.State.Msgs, err)
+		}
+		if told["stepped"] != 2 || told["queued"] != times || told["finished"] != times-1 {
+			t.Errorf("killed after %d writes: brought %d times, the journal has %v", n, times, told)
+		}
+	}
+	if died < 6 {
+		t.Errorf("it died at %d places only", died)
 	}
 }
