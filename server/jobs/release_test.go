@@ -115,7 +115,7 @@ func TestSteeredWhileReleased(t *testing.T) {
 		s.released(t, id, step)
 	}
 	told, rates := 0, []float64{}
-	if err := s.eachEvent(t.Context(), "ada", id, func(f wire.Frame, _ []byte) bool {
+	if err := s.eachEvent(t.Context(), "ada", id, 1, func(f wire.Frame) bool {
 		switch e, _ := wire.ParseEvent(f.Name, f.Data); e := e.(type) {
 		case wire.RateChanged:
 			told++

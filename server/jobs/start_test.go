@@ -28,7 +28,7 @@ func (s *shop) began(t *testing.T, id string, paused bool, step int) {
 		t.Errorf("%d messages, %v", i.State.Msgs, err)
 	}
 	names := []string{}
-	if err := s.eachEvent(t.Context(), "ada", id, func(f wire.Frame, _ []byte) bool { names = append(names, f.Name); return true }); err != nil {
+	if err := s.eachEvent(t.Context(), "ada", id, 1, func(f wire.Frame) bool { names = append(names, f.Name); return true }); err != nil {
 		t.Fatal(err)
 	}
 	want := append(slices.Repeat([]string{"stepped"}, step), "queued")
@@ -217,7 +217,7 @@ func TestKilledWhileTakingBack(t *testing.T) {
 			}
 		}
 		told := map[string]int{}
-		if err := s.eachEvent(t.Context(), "ada", id, func(f wire.Frame, _ []byte) bool { told[f.Name]++; return true }); err != nil {
+		if err := s.eachEvent(t.Context(), "ada", id, 1, func(f wire.Frame) bool { told[f.Name]++; return true }); err != nil {
 			t.Fatal(err)
 		}
 		r, err := s.Record(t.Context(), "ada", id)
