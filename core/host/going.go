@@ -24,6 +24,7 @@ import (
 // going is a run that goes on.
 type going struct {
 	control run.Control
+	recipe  recipe.Recipe
 	cancel  context.CancelFunc
 	begun   chan struct{} // closed when it has a directory and events
 	done    chan struct{} // closed when it is over
@@ -93,7 +94,7 @@ func (h *Host) again(ctx context.Context, m mark, part parts) (wire.RunName, err
 // carryOut begins a run, and returns when it has begun.
 func (h *Host) carryOut(ctx context.Context, r recipe.Recipe, m mark, part parts) (wire.RunName, error) {
 	runCtx, cancel := context.WithCancel(context.Background())
-	g := &going{cancel: cancel, begun: make(chan struct{}), done: make(chan struct{}), id: m.Run}
+	g := &going{recipe: r, cancel: cancel, begun: make(chan struct{}), done: make(chan struct{}), id: m.Run}
 	if m.Run != "" {
 		g.where = standingIn(filepath.Join(h.dir, runsDir, filepath.FromSlash(m.Run)))
 	}

@@ -16,19 +16,26 @@ import (
 	"hone/core/wire"
 )
 
+// ownRun puts a model and rows into a workspace, as models/own and data/own.json, and starts a run on them.
+func ownRun(t *testing.T, h *here) (id string) {
+	t.Helper()
+	model, err := fs.Sub(bundle.FS(), "model")
+	if err == nil {
+		err = os.CopyFS(filepath.Join(h.dir, "models", "own"), model)
+	}
+	raw, readErr := fs.ReadFile(bundle.FS(), rows())
+	if err = errors.Join(err, readErr, os.MkdirAll(filepath.Join(h.dir, "data"), 0o777), os.WriteFile(filepath.Join(h.dir, "data", "own.json"), raw, 0o666)); err != nil {
+		t.Fatal(err)
+	}
+	return ask[wire.RunName](h, wire.Start{Recipe: settings(map[string]any{"model": "models/own", "dataset": []string{"data/own.json#50"}, "max_steps": 9})}).Run
+}
+
 // killed gives a workspace whose process died while a run on models/own was paused after a step, and the run.
 func killed(t *testing.T) (dir, id string) {
 	t.Helper()
 	alive := t.TempDir()
 	h := open(t, alive)
-	model, err := fs.Sub(bundle.FS(), "model")
-	if err == nil {
-		err = os.CopyFS(filepath.Join(alive, "models", "own"), model)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	id = ask[wire.RunName](h, wire.Start{Recipe: settings(map[string]any{"model": "models/own", "max_steps": 9})}).Run
+	id = ownRun(t, h)
 	ask[any](h, wire.Note{Run: id, Text: "mine"})
 	ask[any](h, wire.Steer{Run: id, Do: "pause"})
 	ask[any](h, wire.Steer{Run: id, Do: "step"})

@@ -25,6 +25,9 @@ type Tuned struct {
 	Quantised bool          // the run trained on the base in 4 bits
 }
 
+// ErrNoBase says that the model which a run tuned is neither where it was nor on a hub.
+var ErrNoBase = errors.New("its base is not to be had any more")
+
 // FindTuned finds a run by where: "latest" for the newest one below the working directory; a run directory; one of its
 // checkpoints; or a directory with runs in it, output_dir or output_dir/<model>, of which the newest is taken. Of a run it takes
 // the best checkpoint where load_best_model_at_end asked for it, otherwise the last. The base is model, by its path or name;
@@ -53,7 +56,7 @@ func FindTuned(ctx context.Context, where, model string, sink func(wire.Event)) 
 	}
 	j := &Job{Recipe: t.Recipe, from: c.Dir}
 	if err := j.locate(ctx, resumption{sources: m.Sources}, sink); err != nil {
-		return Tuned{}, fmt.Errorf("run %s: its base is not to be had any more: %w; --model names it", run.Dir, err)
+		return Tuned{}, fmt.Errorf("run %s: %w: %w", run.Dir, ErrNoBase, err)
 	}
 	t.Model = j.Recipe.Model
 	return t, nil

@@ -21,8 +21,12 @@ func findTuned(e env, where, model, adapter string) (t run.Tuned, err error) {
 		if adapter != "" {
 			return t, errors.New("--run brings its own adapter; leave out --run or --adapter")
 		}
-		if t, err = run.FindTuned(e.ctx, where, model, show); err == nil {
+		t, err = run.FindTuned(e.ctx, where, model, show)
+		switch {
+		case err == nil:
 			fmt.Fprintf(e.err, "run %s, step %d, on %s\n", near(t.Run.Dir), t.Step, near(t.Model))
+		case errors.Is(err, run.ErrNoBase):
+			err = fmt.Errorf("%w; --model names it", err)
 		}
 		return t, err
 	}
