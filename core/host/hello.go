@@ -120,15 +120,22 @@ func shown(id, revision string) string {
 	return id + "@" + revision[:min(len(revision), 12)]
 }
 
-// begun are the models of the page's server of which not all is here.
+// begun are the folders of which not all is here: models of the page's server, and those of a user whose files were not all stored.
 func (h *Host) begun() (halves []wire.Model) {
-	dir := filepath.Join(h.dir, modelsDir)
-	for _, pattern := range []string{"*", "*/*"} {
-		for _, f := range checkpoint.Glob(dir, pattern+"/.*"+partSuffix) {
-			if at := filepath.Dir(f); isMissing(filepath.Join(at, "config.json")) {
-				name := strings.TrimPrefix(h.name(at), modelsDir+"/")
-				halves = append(halves, wire.Model{Path: fromServer + name, Name: name, Bytes: used(at)})
+	seen := map[string]bool{}
+	for _, pattern := range []string{"*/*", "*/*/*"} {
+		for _, f := range checkpoint.Glob(filepath.Join(h.dir, modelsDir), pattern) {
+			at := filepath.Dir(f)
+			above := filepath.Dir(at)
+			if st, err := os.Stat(f); err != nil || st.IsDir() || seen[at] || seen[above] || !isMissing(filepath.Join(at, "config.json")) || !isMissing(filepath.Join(above, "config.json")) {
+				continue
 			}
+			seen[at] = true
+			m := wire.Model{Path: h.name(at), Name: strings.TrimPrefix(h.name(at), modelsDir+"/"), Bytes: used(at)}
+			if len(checkpoint.Glob(at, ".*"+partSuffix)) > 0 { // which can be asked for the rest
+				m.Path = fromServer + m.Name
+			}
+			halves = append(halves, m)
 		}
 	}
 	return halves

@@ -157,6 +157,9 @@ func (s *State) offers() (list []wire.Model) {
 	return list
 }
 
+// ofDisk says that the rest of a model which is not whole is on its user's disk: nothing can be asked for it.
+func ofDisk(half wire.Model) bool { return strings.HasPrefix(half.Path, "models/") }
+
 // elsewhere is the model of the recipe where it is on a hub, and nothing of it is here.
 func (s *State) elsewhere() *wire.Model {
 	m := s.Model

@@ -152,6 +152,23 @@ func TestOpeningWhileARunFails(t *testing.T) {
 	}
 }
 
+// TestModelNotWhole lists what is left of a model whose files were not all stored: it can be removed, and there is nobody to ask for the rest.
+func TestModelNotWhole(t *testing.T) {
+	b := waiting(t)
+	b.host.reply["hello"] = func(wire.Request) (any, error) {
+		return wire.Host{Kind: "cpu", Halves: []wire.Model{{Path: "models/left", Name: "left", Bytes: 5e6}, {Path: "org/left", Name: "org/left", Bytes: 5e6}}}, nil
+	}
+	b.begin("http://localhost/en/")
+	b.sees("model", "no config.json")
+	b.sees("model", `id="ask-models/left"`)
+	b.sees("model", `id="rest-org/left"`)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if strings.Contains(b.parts["model"], `rest-models/left`) {
+		t.Error("the rest of it is to be downloaded, from nowhere")
+	}
+}
+
 // TestRunWithoutLoss lists a run that was stopped before its first logged step: it has no loss, as against one of 0.
 func TestRunWithoutLoss(t *testing.T) {
 	b := waiting(t)

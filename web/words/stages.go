@@ -27,6 +27,7 @@ var (
 	ModelOffered = Text{"On this page's server", "在本页的服务器上"}
 	ModelHalf    = Text{"%s of it are here so far", "目前已下载 %s"}
 	ModelNotHere = Text{"Not in this browser", "不在本浏览器里"}
+	ModelLacking = Text{"%s of it are here, and no config.json; drop its whole folder again, or remove this", "这里有 %s，但没有 config.json。请重新拖入整个文件夹，或将其移除"}
 	ModelRest    = Text{"Download the rest", "继续下载"}
 	HubMore      = Text{"A mirror, or a token", "镜像与访问令牌"}
 	HubMirror    = Text{"Address of %s, if you use another (kept in this browser)", "%s 的其他地址或镜像（保存在本浏览器）"}
