@@ -5,7 +5,9 @@ package bundle
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"embed"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io/fs"
@@ -31,6 +33,31 @@ func FS() fs.FS {
 		panic(err) // the folder is embedded above
 	}
 	return sub
+}
+
+// Has reports whether FS has something of that name.
+func Has(name string) bool {
+	_, err := fs.Stat(FS(), name)
+	return err == nil
+}
+
+// Keep writes the files of FS to a directory below dir that is named by what is in them, and gives it: beside those of another
+// release, so that what was tuned keeps its base.
+func Keep(dir string) (string, error) {
+	sum := sha256.New()
+	err := fs.WalkDir(FS(), ".", func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		raw, err := fs.ReadFile(FS(), path)
+		fmt.Fprintf(sum, "%s %d\n%s", path, len(raw), raw)
+		return err
+	})
+	if err != nil {
+		return "", err
+	}
+	at := filepath.Join(dir, hex.EncodeToString(sum.Sum(nil))[:12])
+	return at, WriteTo(at)
 }
 
 // WriteTo writes the files of FS below dir, which is made when missing. A file that is there already with the same bytes

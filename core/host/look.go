@@ -3,8 +3,6 @@ package host
 import (
 	"context"
 	"errors"
-	"fmt"
-	"strings"
 
 	"hone/core/device"
 	"hone/core/recipe"
@@ -63,7 +61,7 @@ func (h *Host) forecastOf(ctx context.Context, rec recipe.Recipe, part parts) (w
 	}
 	asked := rec
 	h.callAll(&asked)
-	reply := wire.Forecasted{Line: line(asked)}
+	reply := wire.Forecasted{Line: asked.Line()}
 	err = h.plans.with(ctx, &h.device, rec, func(dev device.Device) error {
 		j, err := run.Prepare(run.Keep(ctx, &h.rows), rec, dev, part.sink)
 		if err != nil {
@@ -82,28 +80,4 @@ func (h *Host) forecastOf(ctx context.Context, rec recipe.Recipe, part parts) (w
 		reply.Seconds = reply.Plan.FLOPs / speed
 	}
 	return reply, err
-}
-
-// line is the command that does the same.
-func line(r recipe.Recipe) string {
-	var b strings.Builder
-	b.WriteString("hone sft")
-	for _, f := range recipe.Fields() {
-		if !r.Given(f.Name) || f.Name == "output_dir" || f.Name == "resume_from_checkpoint" {
-			continue
-		}
-		fmt.Fprintf(&b, " --%s %s", f.Name, word(r.Text(f.Name)))
-	}
-	return b.String()
-}
-
-// word writes a value so that a shell reads it as one word.
-func word(s string) string {
-	plain := func(r rune) bool {
-		return r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z' || strings.ContainsRune("./_-+:,@%#", r)
-	}
-	if s != "" && !strings.ContainsFunc(s, func(r rune) bool { return !plain(r) }) {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }

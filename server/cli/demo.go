@@ -41,7 +41,7 @@ func demo(e env, args []string) error {
 	if err := answerHeldOut(e, r, result.Directory, held); err != nil {
 		return err
 	}
-	fmt.Fprintf(e.out, "\nAsk your own:\n  %s compare --run %s --prompt %q\n", self(), quoteForShell(near(result.Directory)), held[0].Prompt())
+	fmt.Fprintf(e.out, "\nAsk your own:\n  %s compare --run %s --prompt %q\n", self(), recipe.ShellWord(near(result.Directory)), held[0].Prompt())
 	return nil
 }
 

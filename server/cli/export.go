@@ -123,6 +123,6 @@ func showExport(e env, made run.Exported) {
 	}
 	fmt.Fprintf(e.out, "%s\n", near(made.Directory))
 	if len(made.Files) > 0 {
-		fmt.Fprintf(e.out, "for Ollama:\n  ollama create my-model -f %s\n", quoteForShell(filepath.Join(near(made.Directory), "Modelfile")))
+		fmt.Fprintf(e.out, "for Ollama:\n  ollama create my-model -f %s\n", recipe.ShellWord(filepath.Join(near(made.Directory), "Modelfile")))
 	}
 }

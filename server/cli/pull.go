@@ -2,6 +2,8 @@ package cli
 
 import (
 	"fmt"
+
+	"hone/core/recipe"
 )
 
 func init() {
@@ -32,7 +34,7 @@ func pull(e env, args []string) error {
 	case x.Status == "queued" || x.Status == "running" || x.Status == "paused":
 		fmt.Fprintf(e.out, "it is %s on the server and goes on there; `%s stop %s` ends it\n", x.Status, self(), id)
 	case !x.Finished:
-		fmt.Fprintf(e.out, "go on with it here:\n  %s sft --resume_from_checkpoint %s\n", self(), quoteForShell(near(at)))
+		fmt.Fprintf(e.out, "go on with it here:\n  %s sft --resume_from_checkpoint %s\n", self(), recipe.ShellWord(near(at)))
 	}
 	return nil
 }

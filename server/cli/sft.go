@@ -6,9 +6,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
+	"hone/core/bundle"
+	"hone/core/hub"
 	"hone/core/recipe"
 	"hone/core/run"
 )
@@ -27,7 +30,41 @@ func parseRecipe(e env, args []string, usage string, extra ...recipe.Flag) (r re
 	for _, note := range r.Notes() {
 		fmt.Fprintln(e.err, "note: "+note)
 	}
+	if err == nil {
+		err = comesWith(&r)
+	}
 	return r, false, err
+}
+
+// comesWith puts what comes with the program in the place of the names that the page has for it: bundle/model, bundle/world.json.
+func comesWith(r *recipe.Recipe) error {
+	names := []*string{&r.Model}
+	for _, list := range []*[]string{&r.Dataset, &r.ValDataset} {
+		*list = slices.Clone(*list)
+		for i := range *list {
+			names = append(names, &(*list)[i])
+		}
+	}
+	for _, name := range names {
+		inside, ours := strings.CutPrefix(*name, "bundle/")
+		file, _, _ := strings.Cut(inside, "#") // none of its names has one
+		if !ours || !bundle.Has(file) {
+			continue
+		}
+		if _, err := os.Stat("bundle/" + file); err == nil { // the user has one of this name
+			continue
+		}
+		home, err := hub.Home()
+		if err != nil {
+			return err
+		}
+		dir, err := bundle.Keep(filepath.Join(home, "bundle"))
+		if err != nil {
+			return err
+		}
+		*name = filepath.Join(dir, inside)
+	}
+	return nil
 }
 
 func sft(e env, args []string) error {
@@ -70,11 +107,11 @@ func trainRecipe(e env, command string, r recipe.Recipe) (run.Result, error) {
 		err = errInterrupted
 	}
 	if err == nil && result.Interrupted {
-		fmt.Fprintf(e.err, "interrupted; go on with:\n  %s %s --resume_from_checkpoint %s\n", self(), command, quoteForShell(result.Run))
+		fmt.Fprintf(e.err, "interrupted; go on with:\n  %s %s --resume_from_checkpoint %s\n", self(), command, recipe.ShellWord(result.Run))
 		err = errInterrupted
 	}
 	if lost := (*run.Lost)(nil); errors.As(err, &lost) && lost.Directory != "" {
-		err = fmt.Errorf("%w; go on with:\n  %s %s --resume_from_checkpoint %s", err, self(), command, quoteForShell(lost.Run))
+		err = fmt.Errorf("%w; go on with:\n  %s %s --resume_from_checkpoint %s", err, self(), command, recipe.ShellWord(lost.Run))
 	}
 	return result, err
 }
@@ -89,15 +126,4 @@ func near(path string) string {
 		return rel
 	}
 	return path
-}
-
-// quoteForShell writes a path so that a shell reads it as one word.
-func quoteForShell(path string) string {
-	plain := func(r rune) bool {
-		return r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z' || strings.ContainsRune("/._-+:,@%", r)
-	}
-	if !strings.ContainsFunc(path, func(r rune) bool { return !plain(r) }) {
-		return path
-	}
-	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
 }

@@ -91,20 +91,21 @@ func memoryParts(p wire.Plan) []memoryPart {
 	}
 }
 
+// ownFiles says that the recipe names files that are in this browser alone.
+func (s *State) ownFiles() bool {
+	return slices.ContainsFunc(append(s.DataFiles(), s.Settings["model"]), func(name string) bool {
+		return strings.HasPrefix(name, "data/") || strings.HasPrefix(name, "models/")
+	})
+}
+
 // commandLine is the recipe as a command.
 func (s *State) commandLine() string {
 	if s.Forecast != nil && s.Forecast.Line != "" {
 		return s.Forecast.Line
 	}
-	var b strings.Builder
-	b.WriteString("hone sft")
-	for _, f := range recipe.Fields() {
-		if v, ok := s.Settings[f.Name]; ok {
-			if strings.ContainsAny(v, " \"'{}*?$&|;<>()\\") {
-				v = "'" + strings.ReplaceAll(v, "'", `'\''`) + "'"
-			}
-			b.WriteString(" --" + f.Name + " " + v)
-		}
+	r := recipe.Default()
+	for name, v := range s.Settings {
+		_ = r.Set(name, v) // one that is refused has its error beside it
 	}
-	return b.String()
+	return r.Line()
 }

@@ -137,6 +137,7 @@ var (
 	Unmeasured     = Text{"known after the first steps", "训练几步后可知"}
 	DoesNotFit     = Text{"This does not fit: %s", "放不下：%s"}
 	SameCommand    = Text{"The same on a command line", "对应的命令行"}
+	CommandFiles   = Text{"data/… and models/… stand for files that this browser keeps: put yours there, or write their own paths. Of a table the command line wants the rows as JSONL.", "data/… 和 models/… 是本浏览器里的文件：请把自己的文件放在那里，或改写成它们的路径。表格要先存成 JSONL。"}
 	Copy           = Text{"Copy", "复制"}
 	ShareAbout     = Text{"The link has the settings, never data.", "链接只含设置，不含数据。"}
 	RecipeExport   = Text{"Save the recipe", "导出配方"}
