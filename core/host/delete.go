@@ -22,6 +22,9 @@ func (h *Host) storage(ctx context.Context) wire.Storage {
 	return wire.Storage{Used: used(h.dir)}
 }
 
+// hubRows begins what Delete calls a data set of a hub: a model there may have the same name.
+const hubRows = "dataset:"
+
 // delete removes a run, a model or a data file.
 func (h *Host) delete(ctx context.Context, r wire.Delete) (wire.Storage, error) {
 	at, err := h.deletable(r.Path)
@@ -29,6 +32,12 @@ func (h *Host) delete(ctx context.Context, r wire.Delete) (wire.Storage, error) 
 	copies, unknown := hub.Copies()
 	if i := slices.IndexFunc(copies, func(c hub.Copy) bool { return c.Name == r.Path }); unknown == nil && i >= 0 {
 		at, err, remove = copies[i].Dir, nil, func() error { return hub.Remove(r.Path) }
+	}
+	if name, rows := strings.CutPrefix(r.Path, hubRows); rows {
+		copies, unknown := hub.Datasets()
+		if i := slices.IndexFunc(copies, func(c hub.Copy) bool { return c.Name == name }); unknown == nil && i >= 0 {
+			at, err, remove = copies[i].Dir, nil, func() error { return hub.RemoveDataset(name) }
+		}
 	}
 	if err != nil {
 		return wire.Storage{}, err
@@ -43,7 +52,7 @@ func (h *Host) delete(ctx context.Context, r wire.Delete) (wire.Storage, error) 
 	if g != nil && at == filepath.Join(h.dir, runsDir, filepath.FromSlash(g.name())) {
 		return wire.Storage{}, fmt.Errorf("the run %s is going on; stop it before it is deleted", g.name())
 	}
-	if g != nil && uses(ctx, g.recipe, at) {
+	if g != nil && uses(ctx, g.recipe, at, strings.TrimPrefix(r.Path, hubRows)) {
 		return wire.Storage{}, fmt.Errorf("the run %s, which is going on, needs it; stop the run first", g.name())
 	}
 	if f := h.awayRun(h.runID(at)); f != nil { // it goes on there, and can be attached to again
@@ -66,8 +75,8 @@ func (h *Host) delete(ctx context.Context, r wire.Delete) (wire.Storage, error) 
 	return h.storage(ctx), nil
 }
 
-// uses reports whether a run of a recipe reads something of what lies at a path.
-func uses(ctx context.Context, r recipe.Recipe, at string) bool {
+// uses reports whether a run of a recipe reads something of what lies at a path, or has a name on a hub.
+func uses(ctx context.Context, r recipe.Recipe, at, onHub string) bool {
 	model, err := modelHere(ctx, r.Model, hub.Options{Hub: r.Hub, Revision: r.ModelRevision})
 	if err != nil {
 		model = r.Model
@@ -77,7 +86,7 @@ func uses(ctx context.Context, r recipe.Recipe, at string) bool {
 		if err != nil {
 			name = entry
 		}
-		if name == at || strings.HasPrefix(name, at+string(filepath.Separator)) {
+		if name == at || strings.HasPrefix(name+":", onHub+":") || strings.HasPrefix(name, at+string(filepath.Separator)) {
 			return true
 		}
 	}

@@ -60,7 +60,9 @@ func (h *Host) fetch(ctx context.Context, r wire.Fetch, part parts) (any, error)
 		if err != nil {
 			return nil, err
 		}
-		return h.dataFiles(p.Files)
+		reply, err := h.dataFiles(p.Files)
+		reply.Of = p.DatasetName()
+		return reply, err
 	}
 	p, err := hub.Model(ctx, r.Of, h.hubOptions(r.Hub, part))
 	if err != nil {

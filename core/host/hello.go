@@ -68,6 +68,7 @@ func (h *Host) hello(ctx context.Context, soon bool) (wire.Host, error) {
 			reply.Data = append(reply.Data, wire.Data{Path: dataDir + "/" + e.Name(), Name: e.Name(), Bytes: st.Size()})
 		}
 	}
+	reply.Data = append(reply.Data, hubDatasets()...)
 	list, err := h.runs("")
 	reply.Runs, reply.Servers = list.Runs, h.knownServers()
 	return reply, err
@@ -82,6 +83,22 @@ func modelDirs(dir string) []string {
 		}
 	}
 	return out
+}
+
+// hubDatasets are the data sets that were brought from hubs. Their paths are their names there: so a recipe means the same elsewhere.
+func hubDatasets() (list []wire.Data) {
+	copies, err := hub.Datasets()
+	if err != nil {
+		return nil
+	}
+	seen := map[string]bool{}
+	for _, c := range copies {
+		if !seen[c.Name] {
+			seen[c.Name] = true
+			list = append(list, wire.Data{Path: c.Name, Name: shown(c.ID, c.Revision), Bytes: used(c.Dir), Hub: true})
+		}
+	}
+	return list
 }
 
 // cached are the models that were brought from hubs, and those that cannot be used as they are: their download was cut off.

@@ -51,16 +51,31 @@ func IDOf(dir string) string {
 
 // NameOf is a name that means a model of the cache, by its directory: its id, with its hub where ids are not looked for there first.
 func NameOf(dir string) string {
-	id := IDOf(dir)
+	return nameOn(filepath.Base(filepath.Dir(filepath.Dir(filepath.Dir(dir)))), IDOf(dir))
+}
+
+func nameOn(hub, id string) string {
 	e, err := newEnvironment(Options{})
-	if id == "" || err != nil {
-		return id
-	}
-	hub := filepath.Base(filepath.Dir(filepath.Dir(filepath.Dir(dir))))
-	if e.hubs[0] == hub {
+	if id == "" || err != nil || e.hubs[0] == hub {
 		return id
 	}
 	return strings.ToUpper(hub) + "::" + id
+}
+
+// DatasetName is a name that means a data set that was found, from whichever hub: as NameOf, with the revision and the part that were
+// asked for. What lay on disk keeps its name.
+func (p Place) DatasetName() string {
+	if p.Hub == "" {
+		return p.Name
+	}
+	name := nameOn(p.Hub, p.ID)
+	if r, ok := parse(datasets, p.Name); ok && r.revision != "" {
+		name += "@" + r.revision
+	}
+	if p.Part != "" {
+		name += ":" + p.Part
+	}
+	return name
 }
 
 // byHand tells how to get along without the hub.

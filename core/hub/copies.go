@@ -12,7 +12,7 @@ import (
 	"hone/core/checkpoint"
 )
 
-// Copy is a model in the cache under a name that it was asked for by. One commit may have several, and one name several commits: a branch
+// Copy is a model or a data set in the cache under a name that it was asked for by. One commit may have several, and one name several commits: a branch
 // moves on.
 type Copy struct {
 	Dir      string
@@ -23,13 +23,18 @@ type Copy struct {
 }
 
 // Copies lists the models of the cache, whole or not. Those come first that their names mean now.
-func Copies() ([]Copy, error) {
+func Copies() ([]Copy, error) { return copies(models) }
+
+// Datasets lists the data sets of the cache, each with those of its files that were asked for.
+func Datasets() ([]Copy, error) { return copies(datasets) }
+
+func copies(k kind) ([]Copy, error) {
 	home, err := Home()
 	if err != nil {
 		return nil, err
 	}
 	var now, others []Copy
-	for _, repo := range checkpoint.Glob(home, "hub/*/models/*") {
+	for _, repo := range checkpoint.Glob(home, "hub/*/"+k.plural()+"/*") {
 		of := func(dir, revision, ref string) Copy {
 			name := NameOf(dir)
 			if revision != "" {
@@ -63,9 +68,14 @@ func Copies() ([]Copy, error) {
 	return append(now, others...), nil
 }
 
-// Remove takes a name out of the cache, with the commits that no other name means.
-func Remove(name string) error {
-	all, err := Copies()
+// Remove takes the name of a model out of the cache, with the commits that no other name means.
+func Remove(name string) error { return remove(models, name) }
+
+// RemoveDataset does so with the name of a data set.
+func RemoveDataset(name string) error { return remove(datasets, name) }
+
+func remove(k kind, name string) error {
+	all, err := copies(k)
 	if err != nil {
 		return err
 	}

@@ -58,11 +58,13 @@ type Data struct {
 	Name    string `json:"name"`
 	Bytes   int64  `json:"bytes"`
 	Bundled bool   `json:"bundled"`
+	Hub     bool   `json:"hub,omitempty"` // it is a data set of a hub; to Delete it is "dataset:" and its Path
 }
 
 // DataFiles are those of a data set that was fetched.
 type DataFiles struct {
 	Files []Data `json:"files"`
+	Of    string `json:"of,omitempty"` // what a recipe calls them all together, where they are a data set of a hub
 }
 
 // Forecasted is what a run will take.

@@ -52,6 +52,14 @@ func (s *State) column(name string) string {
 	return names[name]
 }
 
+// removed is what Delete calls a file of rows.
+func (s *State) removed(d wire.Data) string {
+	if d.Hub {
+		return "dataset:" + d.Path
+	}
+	return d.Path
+}
+
 // setTitle names a file of rows, the bundled ones in the language of the page.
 func (s *State) setTitle(d wire.Data) string {
 	if t, ok := words.Sets[strings.TrimSuffix(d.Name, ".json")+".json"]; ok && d.Bundled {

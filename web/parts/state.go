@@ -169,10 +169,10 @@ func (s *State) elsewhere() *wire.Model {
 	return m
 }
 
-// UsesData reports whether the recipe names a file.
+// UsesData reports whether the recipe names a file, or a data set of a hub or a part of it.
 func (s *State) UsesData(path string) bool {
 	for _, f := range s.DataFiles() {
-		if f == path {
+		if f == path || strings.HasPrefix(f, path+":") {
 			return true
 		}
 	}

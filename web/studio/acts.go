@@ -16,7 +16,7 @@ var acts = map[string]func(*Studio, Act){
 
 	"use_model":    func(t *Studio, a Act) { t.useModel(a.value("path")) },
 	"fetch_model":  func(t *Studio, a Act) { go t.fetchModel(a.value("of"), a.value("hub")) },
-	"cancel_fetch": func(t *Studio, a Act) { t.end("fetch") },
+	"cancel_fetch": func(t *Studio, a Act) { t.end(strings.TrimSpace("fetch " + a.value("what"))) },
 	"delete_ask":   func(t *Studio, a Act) { t.change(func(s *parts.State) { s.Delete = a.value("path") }) },
 	"delete":       func(t *Studio, a Act) { go t.remove(a.value("path")) },
 	"put_begun":    func(t *Studio, a Act) { t.storing(a) },
@@ -25,10 +25,11 @@ var acts = map[string]func(*Studio, Act){
 	"put_ended":    (*Studio).notStored,
 	"put_failed":   (*Studio).notStored,
 
-	"use_data":  func(t *Studio, a Act) { t.useData(a.value("use"), a.value("checked") == "true") },
-	"paste":     func(t *Studio, a Act) { go t.paste(a.value("rows")) },
-	"columns":   func(t *Studio, a Act) { t.columns(a.value("query"), a.value("response")) },
-	"more_rows": func(t *Studio, a Act) { go t.look(true) },
+	"fetch_data": func(t *Studio, a Act) { go t.fetchData(strings.TrimSpace(a.value("of")), a.value("hub")) },
+	"use_data":   func(t *Studio, a Act) { t.useData(a.value("use"), a.value("checked") == "true") },
+	"paste":      func(t *Studio, a Act) { go t.paste(a.value("rows")) },
+	"columns":    func(t *Studio, a Act) { t.columns(a.value("query"), a.value("response")) },
+	"more_rows":  func(t *Studio, a Act) { go t.look(true) },
 
 	"set":           (*Studio).set,
 	"preset":        func(t *Studio, a Act) { t.preset(a.value("preset")) },

@@ -17,7 +17,7 @@ import (
 // useData adds a file to the rows to learn, or takes it away.
 func (t *Studio) useData(path string, use bool) {
 	t.change(func(s *parts.State) {
-		files := slices.DeleteFunc(s.DataFiles(), func(f string) bool { return f == path })
+		files := slices.DeleteFunc(s.DataFiles(), func(f string) bool { return f == path || strings.HasPrefix(f, path+":") })
 		if use {
 			files = append(files, path)
 		}
@@ -45,6 +45,30 @@ func setData(s *parts.State, files []string) {
 
 func bundled(s *parts.State, path string) bool {
 	return slices.ContainsFunc(s.Host.Data, func(d wire.Data) bool { return d.Path == path && d.Bundled })
+}
+
+// fetchData downloads rows by their name on a hub or by their address, and takes them.
+func (t *Studio) fetchData(of, hub string) {
+	t.askToKeep()
+	ctx, done := t.begin("fetch data", words.Working)
+	files, err := wire.Ask[wire.DataFiles](ctx, t.o.Link, wire.Fetch{What: "dataset", Of: of, Hub: hub}, func(_ string, data json.RawMessage) { t.downloading("fetch data", data) })
+	if !done() {
+		return
+	}
+	t.trouble("fetch data", err)
+	t.hello(false)
+	if err != nil {
+		return
+	}
+	paths := []string{files.Of}
+	if files.Of == "" {
+		paths = nil
+		for _, f := range files.Files {
+			paths = append(paths, f.Path)
+		}
+	}
+	t.change(func(s *parts.State) { setData(s, paths) })
+	t.plan()
 }
 
 // dropData takes a file that has gone out of the recipe.

@@ -131,7 +131,7 @@ func (t *Studio) remove(path string) {
 			delete(s.Errors, "run")
 		}
 	})
-	t.dropData(path)
+	t.dropData(strings.TrimPrefix(path, "dataset:"))
 	t.hello(false)
 	time.AfterFunc(time.Second, func() { t.storage("") }) // browsers count a moment later what was freed
 }

@@ -98,6 +98,8 @@ var (
 var (
 	DataOwn          = Text{"Your own rows", "自己的数据"}
 	DataOwnTo        = Text{"Choose or drop JSON, JSONL, text, CSV or Parquet. The file stays in this browser.", "选择或拖入 JSON、JSONL、文本、CSV 或 Parquet 文件。文件只留在本浏览器里。"}
+	DataHubName      = Text{"Name on Hugging Face or ModelScope, or the address of a file: JSON or JSONL", "Hugging Face 或 ModelScope 上的名字，或文件地址：JSON 或 JSONL"}
+	DataHubExample   = Text{"such as swift/self-cognition", "例如 swift/self-cognition"}
 	DataPaste        = Text{"Or paste rows: JSON, one object a line", "或者粘贴数据：每行一个 JSON 对象"}
 	DataPasteExample = Text{`{"query": "Who are you?", "response": "I am Ada."}`, `{"query": "你是谁？", "response": "我是小艾。"}`}
 	DataUsePaste     = Text{"Use these rows", "使用这些数据"}
