@@ -8,6 +8,7 @@ import (
 // Quota is what a user may have on a server. What is 0 is not said: then the user's tokens say it, or the server for everybody.
 type Quota struct {
 	Bytes int64 `json:"bytes,omitempty"` // of files and runs
+	Runs  int   `json:"runs,omitempty"`  // that are not over
 }
 
 // Quotas are those that administrators have said, by user. They stand in a file beside that of the tokens.
@@ -21,7 +22,7 @@ func (t *Tokens) SetQuota(user string, to Quota) error {
 	if err := CheckUser(user); err != nil {
 		return err
 	}
-	if to.Bytes < 0 {
+	if to.Bytes < 0 || to.Runs < 0 {
 		return errors.New("auth: a quota is 0 or more")
 	}
 	return t.quotas.change(func(all map[string]Quota) (map[string]Quota, error) {
@@ -33,6 +34,15 @@ func (t *Tokens) SetQuota(user string, to Quota) error {
 		}
 		return all, nil
 	})
+}
+
+// Runs is how many runs of a user may be unfinished at the same time, 0 where nobody says anything.
+func (t *Tokens) Runs(user string) int {
+	all, err := t.quotas.get()
+	if err != nil {
+		return 0
+	}
+	return all[user].Runs
 }
 
 // Quota is how many bytes a user may keep: what an administrator has said, or the most that one of the user's tokens says, 0 where

@@ -172,7 +172,7 @@ func (j *jobFlags) engine(e env, log *slog.Logger) (*jobs.Broker, *jobs.Files, e
 			return nil, nil, err
 		}
 	}
-	b, err := jobs.Open(e.ctx, jobs.Options{DataDir: j.dir, NATS: j.nats, Lease: j.worker.lease, Unfinished: j.unfinished, Log: log, Lost: j.lost})
+	b, err := jobs.Open(e.ctx, jobs.Options{DataDir: j.dir, NATS: j.nats, Lease: j.worker.lease, Unfinished: j.unfinished, UnfinishedOf: j.tokens.Runs, Log: log, Lost: j.lost})
 	if err != nil {
 		return nil, nil, err
 	}

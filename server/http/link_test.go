@@ -41,7 +41,12 @@ type office struct {
 func openOffice(t *testing.T) *office {
 	t.Helper()
 	dir := t.TempDir()
-	b, err := jobs.Open(t.Context(), jobs.Options{DataDir: dir, Lease: time.Second})
+	tokens, err := auth.OpenTokens(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(tokens.Close)
+	b, err := jobs.Open(t.Context(), jobs.Options{DataDir: dir, Lease: time.Second, UnfinishedOf: tokens.Runs})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,11 +55,6 @@ func openOffice(t *testing.T) *office {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tokens, err := auth.OpenTokens(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(tokens.Close)
 	files.QuotaOf = tokens.Quota
 	o := &office{tokens: tokens, dir: dir}
 	for _, k := range []struct {

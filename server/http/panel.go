@@ -289,7 +289,7 @@ func (a *API) look(ctx context.Context, f panel.Frame) panel.View {
 	for _, name := range slices.Compact(users) {
 		used, err := a.Broker.Used(ctx, name)
 		keep(err)
-		v.Users = append(v.Users, panel.User{Name: name, Used: used, Quota: a.Files.Quota(name), Said: sizeText(quotas[name].Bytes)})
+		v.Users = append(v.Users, panel.User{Name: name, Used: used, Quota: a.Files.Quota(name), Runs: a.Broker.Unfinished(name), Said: sizeText(quotas[name].Bytes), SaidRuns: countText(quotas[name].Runs)})
 	}
 	return v
 }
@@ -307,10 +307,24 @@ func (a *API) setQuota(user string, form url.Values) error {
 		}
 		q.Bytes = int64(n)
 	}
+	if text := strings.TrimSpace(form.Get("runs")); text != "" {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 {
+			return &jobs.Refusal{Status: http.StatusBadRequest, Text: fmt.Sprintf("The unfinished runs of %s: a whole number is wanted, 1 or more", user)}
+		}
+		q.Runs = n
+	}
 	if user == "" {
 		return &jobs.Refusal{Status: http.StatusBadRequest, Text: "Whose quota?"}
 	}
 	return a.Gate.Tokens.SetQuota(user, q)
+}
+
+func countText(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return strconv.Itoa(n)
 }
 
 // sizeText writes a size as recipe.ParseBytes reads it, without loss; nothing is "".

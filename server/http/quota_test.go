@@ -1,6 +1,7 @@
 package http
 
 import (
+	"encoding/json"
 	"net/url"
 	"strings"
 	"testing"
@@ -56,6 +57,26 @@ func TestPanelSetsQuota(t *testing.T) {
 	}
 	if status, _ := b.does("/en/server/quota", url.Values{"user": {"ada"}, "bytes": {"1TB"}}); status != 403 {
 		t.Errorf("a form without its check: %d", status)
+	}
+	for _, bad := range []string{"many", "0", "-1", "1.5"} {
+		if status, text := b.acts("quota", "user", "bob", "runs", bad); status != 400 || !strings.Contains(text, "The unfinished runs of bob") {
+			t.Errorf("%q runs: %d", bad, status)
+		}
+	}
+	if status, text := b.acts("quota", "user", "bob", "runs", "1"); status != 200 || !strings.Contains(text, `value="1"`) {
+		t.Errorf("%d %s", status, text)
+	}
+	bob, err := link.Dial(t.Context(), link.Options{URL: o.server.URL, Token: o.bob})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer bob.Close()
+	start := wire.Start{Priority: wire.Usual, Recipe: json.RawMessage(`{"model":"a/b","dataset":["a/b"],"max_steps":1}`)}
+	if _, err := bob.Ask(t.Context(), start.Name(), start, nil); err != nil {
+		t.Errorf("the first run: %v", err)
+	}
+	if _, err := bob.Ask(t.Context(), start.Name(), start, nil); wire.StatusOf(err) != 429 {
+		t.Errorf("a second run: %v", err)
 	}
 	if q := o.tokens.Quota("ada"); q != 1_500_000 {
 		t.Errorf("after all that it is %d", q)

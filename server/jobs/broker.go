@@ -52,6 +52,9 @@ type Options struct {
 
 	Unfinished int // how many runs of one user may wait, go on or be paused; 0: DefaultUnfinished
 
+	// UnfinishedOf, if it is set, says it of single users, 0 for what holds for all.
+	UnfinishedOf func(user string) int
+
 	// Lost, if it is set, is called once if the connection to the engine ends for good although nobody has closed it. What it is
 	// called with is an ErrLost. Nothing works any more then: the process had better end.
 	Lost func(error)
@@ -84,9 +87,10 @@ type Broker struct {
 	starting locks      // by key, and by run
 	blobs    reliance
 
-	unfinished int                     // see Options
-	spool      string                  // see Files; "" where no uploads come
-	quota      func(user string) int64 // see Files; nil where no uploads come
+	unfinished   int // see Options
+	unfinishedOf func(user string) int
+	spool        string                  // see Files; "" where no uploads come
+	quota        func(user string) int64 // see Files; nil where no uploads come
 }
 
 const (
@@ -100,7 +104,7 @@ const (
 
 // Open starts or reaches the engine and makes what it lacks.
 func Open(ctx context.Context, o Options) (*Broker, error) {
-	b := &Broker{log: o.Log, lease: o.Lease, unfinished: cmp.Or(o.Unfinished, DefaultUnfinished)}
+	b := &Broker{log: o.Log, lease: o.Lease, unfinished: cmp.Or(o.Unfinished, DefaultUnfinished), unfinishedOf: o.UnfinishedOf}
 	if b.log == nil {
 		b.log = slog.New(slog.DiscardHandler)
 	}

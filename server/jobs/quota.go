@@ -89,10 +89,20 @@ func (b *Broker) mayBegin(ctx context.Context, user string) error {
 			n++
 		}
 	}
-	if n >= b.unfinished {
-		return refuse(429, "You have %d runs on this server that are not over, and may have %d; wait for some of them, or stop them.", n, b.unfinished)
+	if most := b.Unfinished(user); n >= most {
+		return refuse(429, "You have %d runs on this server that are not over, and may have %d; wait for some of them, or stop them.", n, most)
 	}
 	return nil
+}
+
+// Unfinished is how many runs of a user may wait, go on or be paused.
+func (b *Broker) Unfinished(user string) int {
+	if b.unfinishedOf != nil {
+		if n := b.unfinishedOf(user); n > 0 {
+			return n
+		}
+	}
+	return b.unfinished
 }
 
 // unfinishedUpload is how long a file that has come in part is kept after its last piece.

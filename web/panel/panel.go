@@ -78,7 +78,9 @@ type Secret struct{ User, Text string }
 type User struct {
 	Name        string
 	Used, Quota int64
+	Runs        int    // that may be unfinished
 	Said        string // the quota as an administrator has said it; "" where it is that of a token, or the server's
+	SaidRuns    string
 }
 
 // Log is one run with what happened in it lately, and what happens while it is shown.
