@@ -58,7 +58,8 @@ func (h *Host) hello(ctx context.Context, soon bool) (wire.Host, error) {
 		reply.Models = append(reply.Models, m)
 	}
 	cached, halves := h.cached()
-	reply.Models, reply.Halves = append(reply.Models, cached...), append(halves, h.begun()...)
+	begun, adapters := h.begun()
+	reply.Models, reply.Halves, reply.Adapters = append(reply.Models, cached...), append(halves, begun...), adapters
 	files, err := os.ReadDir(filepath.Join(h.dir, dataDir))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return reply, err
@@ -137,8 +138,9 @@ func shown(id, revision string) string {
 	return id + "@" + revision[:min(len(revision), 12)]
 }
 
-// begun are the folders of which not all is here: models of the page's server, and those of a user whose files were not all stored.
-func (h *Host) begun() (halves []wire.Model) {
+// begun are the folders of models/ that are none: those of which not all is here, of the page's server or whose files were not all
+// stored, and adapters.
+func (h *Host) begun() (halves, adapters []wire.Model) {
 	seen := map[string]bool{}
 	for _, pattern := range []string{"*/*", "*/*/*"} {
 		for _, f := range checkpoint.Glob(filepath.Join(h.dir, modelsDir), pattern) {
@@ -149,13 +151,17 @@ func (h *Host) begun() (halves []wire.Model) {
 			}
 			seen[at] = true
 			m := wire.Model{Path: h.name(at), Name: strings.TrimPrefix(h.name(at), modelsDir+"/"), Bytes: used(at)}
+			if !isMissing(filepath.Join(at, checkpoint.AdapterFile)) {
+				adapters = append(adapters, m)
+				continue
+			}
 			if len(checkpoint.Glob(at, ".*"+partSuffix)) > 0 { // which can be asked for the rest
 				m.Path = fromServer + m.Name
 			}
 			halves = append(halves, m)
 		}
 	}
-	return halves
+	return halves, adapters
 }
 
 // inspect describes one model.
@@ -216,7 +222,7 @@ func (h *Host) describe(dir string) (wire.Model, error) {
 // adapterInstead says so where somebody takes an adapter for a model.
 func (h *Host) adapterInstead(dir string, err error) error {
 	if isMissing(filepath.Join(dir, "config.json")) && !isMissing(filepath.Join(dir, checkpoint.AdapterFile)) {
-		return fmt.Errorf("%s is a PEFT adapter, not a model; take its base as the model and this as the adapter to go on from", h.name(dir))
+		return fmt.Errorf("%s is a PEFT adapter, not a model; take its base as the model, and go on from this adapter", h.name(dir))
 	}
 	return err
 }

@@ -4,18 +4,19 @@ import "encoding/json"
 
 // Host is what a host is.
 type Host struct {
-	Version string  `json:"version"`
-	Device  string  `json:"device"` // as shown to the user
-	Kind    string  `json:"kind"`   // "webgpu" or "cpu"
-	Reason  string  `json:"reason"` // why it is not WebGPU, with what to do; empty where it is
-	Storage Storage `json:"storage"`
-	Models  []Model `json:"models"`
-	Halves  []Model `json:"halves,omitempty"` // models of which some files are here: Fetch of their path brings the rest
-	Data    []Data  `json:"data"`
-	Runs    []Run   `json:"runs"`
-	More    int     `json:"more,omitempty"`   // how many others there are, which had no room in the frame
-	Going   string  `json:"going"`            // the run that is going on
-	Begins  bool    `json:"begins,omitempty"` // it is only being loaded
+	Version  string  `json:"version"`
+	Device   string  `json:"device"` // as shown to the user
+	Kind     string  `json:"kind"`   // "webgpu" or "cpu"
+	Reason   string  `json:"reason"` // why it is not WebGPU, with what to do; empty where it is
+	Storage  Storage `json:"storage"`
+	Models   []Model `json:"models"`
+	Halves   []Model `json:"halves,omitempty"`   // models of which some files are here: Fetch of their path brings the rest
+	Adapters []Model `json:"adapters,omitempty"` // that the user has brought: what a recipe's adapter may be set to
+	Data     []Data  `json:"data"`
+	Runs     []Run   `json:"runs"`
+	More     int     `json:"more,omitempty"`   // how many others there are, which had no room in the frame
+	Going    string  `json:"going"`            // the run that is going on
+	Begins   bool    `json:"begins,omitempty"` // it is only being loaded
 
 	Servers []Known  `json:"servers,omitempty"` // where runs of this host can go on
 	Workers []Worker `json:"workers,omitempty"` // of a server

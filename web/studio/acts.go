@@ -15,6 +15,7 @@ var acts = map[string]func(*Studio, Act){
 	"storage":  func(t *Studio, a Act) { t.storage(a.value("kept")) },
 
 	"use_model":    func(t *Studio, a Act) { t.useModel(a.value("path")) },
+	"use_adapter":  func(t *Studio, a Act) { t.useAdapter(a.value("path")) },
 	"fetch_model":  func(t *Studio, a Act) { go t.fetchModel(a.value("of"), a.value("hub")) },
 	"cancel_fetch": func(t *Studio, a Act) { t.end(strings.TrimSpace("fetch " + a.value("what"))) },
 	"delete_ask":   func(t *Studio, a Act) { t.change(func(s *parts.State) { s.Delete = a.value("path") }) },

@@ -50,7 +50,15 @@ func (t *Studio) stored(a Act) {
 		delete(s.Busy, putOf(a))
 	})
 	if a.value("kind") == "models" {
-		t.useModel(trimSlash(a.value("base")))
+		path := trimSlash(a.value("base"))
+		t.mu.Lock()
+		adapter := isAdapter(t.s, path)
+		t.mu.Unlock()
+		if adapter {
+			t.useAdapter(path)
+		} else {
+			t.useModel(path)
+		}
 		return
 	}
 	t.change(func(s *parts.State) {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,6 +23,25 @@ func (t *Studio) useModel(path string) {
 	})
 	go t.inspect(path)
 	t.plan()
+}
+
+// useAdapter lets the run begin with an adapter, or with "" with one of its own.
+func (t *Studio) useAdapter(path string) {
+	t.change(func(s *parts.State) {
+		if delete(s.Settings, "adapter"); path != "" {
+			s.Settings["adapter"] = path
+			for _, k := range []string{"lora_rank", "lora_alpha", "lora_dropout"} {
+				delete(s.Settings, k) // they are the adapter's
+			}
+		}
+		s.Forecast = nil
+	})
+	t.plan()
+}
+
+// isAdapter reports whether the host has it as an adapter.
+func isAdapter(s *parts.State, path string) bool {
+	return slices.ContainsFunc(s.Host.Adapters, func(m wire.Model) bool { return m.Path == path })
 }
 
 // inspectChosen asks what the recipe's model is, where that is not known yet: a host's list has only names.
@@ -124,6 +144,10 @@ func (t *Studio) remove(path string) {
 		if s.Settings["model"] == path {
 			delete(s.Settings, "model")
 			s.Model, s.Forecast, s.Preview = nil, nil, nil
+		}
+		if s.Settings["adapter"] == path {
+			delete(s.Settings, "adapter")
+			s.Forecast = nil
 		}
 		if "runs/"+s.Run.ID == path {
 			s.Run = parts.Run{}

@@ -73,6 +73,10 @@ var (
 	ModelBundled    = Text{"Comes with this page", "随页面附带"}
 	ModelFromDisk   = Text{"From your disk", "从本机选择"}
 	ModelFromDiskTo = Text{"Choose or drop the files of a model as Hugging Face has them: config.json, *.safetensors, tokenizer.json.", "选择或拖入 Hugging Face 格式的模型文件：config.json、*.safetensors、tokenizer.json。"}
+	ModelAdapter    = Text{"A PEFT adapter: what a training with LoRA has learnt", "PEFT 适配器：LoRA 训练学到的内容"}
+	AdapterUse      = Text{"Go on from it", "从它接着训练"}
+	AdapterUsed     = Text{"Training goes on from it", "将从它接着训练"}
+	AdapterLeave    = Text{"Begin anew", "重新开始"}
 	ModelFiles      = Text{"Choose files", "选择文件"}
 	ModelFolder     = Text{"Choose a folder", "选择文件夹"}
 	ModelFromHub    = Text{"By its name", "按名字下载"}
@@ -208,7 +212,7 @@ var Examples = []Text{
 // Save.
 var (
 	SaveAdapter  = Text{"Adapter (zip)", "适配器（zip）"}
-	SaveAdapterA = Text{"In the layout of PEFT: opens in Python, ms-swift, LLaMA-Factory and here.", "PEFT 格式：可用于 Python、ms-swift、LLaMA-Factory，也可在这里打开。"}
+	SaveAdapterA = Text{"In the layout of PEFT: opens in Python, ms-swift, LLaMA-Factory and, dropped as a model, here.", "PEFT 格式：可用于 Python、ms-swift、LLaMA-Factory，也可作为模型拖到这里打开。"}
 	SaveMerged   = Text{"Whole model (zip)", "完整模型（zip）"}
 	SaveMergedA  = Text{"Base and adapter in one, as safetensors.", "原模型与适配器合并，safetensors 格式。"}
 	SaveRecipe   = Text{"Recipe", "配方"}

@@ -1,10 +1,13 @@
 package host
 
 import (
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
+	"hone/core/golden"
 	"hone/core/hub/hubtest"
 	"hone/core/wire"
 )
@@ -58,5 +61,41 @@ func TestRowsOfAHub(t *testing.T) {
 	}
 	if !hasModel() {
 		t.Error("the model of that name went, too")
+	}
+}
+
+// An adapter that its user brings is listed as one, a run begins with it, and it can be deleted.
+func TestOwnAdapter(t *testing.T) {
+	dir := t.TempDir()
+	h := open(t, dir)
+	at := filepath.Join(dir, "models", "mine")
+	if err := os.CopyFS(at, os.DirFS(golden.Own(t, "tiny_lora/adapter_init"))); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.CopyFS(filepath.Join(dir, "models", "base"), os.DirFS(golden.Own(t, "tiny_llama"))); err != nil {
+		t.Fatal(err)
+	}
+	raw, err := os.ReadFile(golden.Own(t, "tiny_lora/dataset.jsonl"))
+	if err == nil {
+		err = os.MkdirAll(filepath.Join(dir, "data"), 0o777)
+	}
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, "data", "ids.jsonl"), raw, 0o666)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	hello := ask[wire.Host](h, wire.Hello{})
+	if len(hello.Adapters) != 1 || hello.Adapters[0].Path != "models/mine" || hello.Adapters[0].Bytes == 0 || len(hello.Halves) != 0 {
+		t.Fatalf("adapters %+v, halves %+v", hello.Adapters, hello.Halves)
+	}
+	id := ask[wire.RunName](h, wire.Start{Recipe: settings(map[string]any{"model": "models/base", "adapter": "models/mine", "dataset": []string{"data/ids.jsonl"}, "max_steps": 1})}).Run
+	h.until("finished")
+	if r := ask[wire.RunList](h, wire.Runs{Run: id}).Runs; len(r) != 1 || !strings.Contains(string(r[0].Recipe), `"adapter":"models/mine"`) {
+		t.Errorf("%+v", r)
+	}
+	ask[wire.Storage](h, wire.Delete{Path: "models/mine"})
+	if hello := ask[wire.Host](h, wire.Hello{}); len(hello.Adapters) != 0 {
+		t.Errorf("left are %+v", hello.Adapters)
 	}
 }
