@@ -194,14 +194,23 @@ func WriteAdapter(dir string, c AdapterConfig, tensors []safetensors.Tensor) err
 	if err := safetensors.WriteFile(filepath.Join(dir, AdapterTensors), tensors, metadata); err != nil {
 		return err
 	}
-	raw, err := json.Marshal(c)
+	raw, err := c.Text()
 	if err != nil {
 		return fmt.Errorf("writing adapter %s: %w", dir, err)
 	}
+	return replace(filepath.Join(dir, AdapterFile), raw)
+}
+
+// Text is adapter_config.json.
+func (c AdapterConfig) Text() ([]byte, error) {
+	raw, err := json.Marshal(c)
+	if err != nil {
+		return nil, err
+	}
 	var pretty bytes.Buffer
 	if err := json.Indent(&pretty, raw, "", "  "); err != nil {
-		return fmt.Errorf("writing adapter %s: %w", dir, err)
+		return nil, err
 	}
 	pretty.WriteByte('\n')
-	return replace(filepath.Join(dir, AdapterFile), pretty.Bytes())
+	return pretty.Bytes(), nil
 }

@@ -173,12 +173,15 @@ func (h *Host) speaker(ctx context.Context, r wire.Answer, part parts) (*speaker
 	if err != nil {
 		return nil, err
 	}
-	t, err := run.FindTuned(ctx, dir, "", part.sink)
+	t, err := h.tuned(ctx, dir, part)
 	if err != nil {
 		return nil, err
 	}
 	if s := h.device.speaker; s != nil && s.of == t.Result {
 		return s, nil
+	}
+	if err := h.sameBase(t); err != nil {
+		return nil, err
 	}
 	h.device.silence()
 	p, err := run.OpenPair(ctx, dev, t.Model, t.Result, run.LoadOptions{Quantised: t.Quantised})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -13,7 +14,9 @@ import (
 	"strings"
 	"sync"
 
+	"hone/core/checkpoint"
 	"hone/core/recipe"
+	"hone/core/run"
 	"hone/core/wire"
 )
 
@@ -112,6 +115,42 @@ func (h *Host) bringPath(ctx context.Context, at string, part parts) error {
 		}
 	}
 	return nil
+}
+
+// isBundled says that a path is of what comes with the program.
+func (h *Host) isBundled(path string) bool { return strings.HasPrefix(h.name(path), bundleDir+"/") }
+
+// tuned is what a run has left. The model that comes with the program is brought again if its user has deleted it.
+func (h *Host) tuned(ctx context.Context, dir string, part parts) (run.Tuned, error) {
+	raw, err := checkpoint.Run{Dir: dir}.ReadArgs()
+	if err != nil {
+		return run.Tuned{}, err
+	}
+	if r, err := recipe.FromJSON(raw); err == nil && h.isBundled(r.Model) && isMissing(r.Model) {
+		if err := h.bringPath(ctx, r.Model, part); err != nil {
+			return run.Tuned{}, err
+		}
+	}
+	return run.FindTuned(ctx, dir, "", part.sink)
+}
+
+// sameBase makes sure that the model which comes with the program is the one that an adapter was made for: a new release may bring another.
+func (h *Host) sameBase(t run.Tuned) error {
+	if !h.isBundled(t.Model) || isMissing(filepath.Join(t.Result, checkpoint.AdapterFile)) {
+		return nil
+	}
+	m, err := t.Run.ReadManifest()
+	if err != nil || m.Model.Digest == "" {
+		return nil // it cannot be known
+	}
+	files, err := checkpoint.ModelFiles(t.Model)
+	if err != nil {
+		return err
+	}
+	if now, err := checkpoint.NewInput(nil, files); err != nil || now.Digest == m.Model.Digest {
+		return err
+	}
+	return errors.New("the model that comes with Hone is another one since this run, and would answer wrongly with its adapter; train again on the new one")
 }
 
 // copyOut writes one file of the bundle and checks it.

@@ -38,11 +38,11 @@ func (h *Host) export(ctx context.Context, r wire.Export, part parts) (wire.File
 		}
 		return h.handOut(label+"-recipe.json", "application/json", func(w io.Writer) error { _, err := w.Write(h.recorded(raw)); return err })
 	}
-	t, err := run.FindTuned(ctx, dir, "", part.sink)
+	t, err := h.tuned(ctx, dir, part)
 	if err != nil {
 		return wire.File{}, err
 	}
-	x := run.Exporter{Base: t.Model, Tuned: t.Result, Run: &t, Quantised: t.Quantised}
+	x := run.Exporter{Base: t.Model, Tuned: t.Result, Run: &t, Quantised: t.Quantised, Bundled: h.isBundled(t.Model)}
 	switch r.What {
 	case "card":
 		text, err := x.Card()
@@ -62,10 +62,22 @@ func (h *Host) export(ctx context.Context, r wire.Export, part parts) (wire.File
 		if err != nil {
 			return wire.File{}, err
 		}
+		config, err := checkpoint.ReadAdapterConfig(t.Result)
+		if err != nil {
+			return wire.File{}, err
+		}
+		config.BaseModel = x.Name() // where this workspace has it means nothing elsewhere
+		raw, err := config.Text()
+		if err != nil {
+			return wire.File{}, err
+		}
 		return h.handOut(label+"-adapter.zip", "application/zip", func(w io.Writer) error {
-			return pack(ctx, w, files, map[string]string{"README.md": text}, h.packing(r.Run, part, files))
+			return pack(ctx, w, files, map[string]string{"README.md": text, checkpoint.AdapterFile: string(raw)}, h.packing(r.Run, part, files))
 		})
 	case "merged":
+		if err := h.sameBase(t); err != nil {
+			return wire.File{}, err
+		}
 		return h.merged(ctx, x, label, part)
 	}
 	return wire.File{}, fmt.Errorf("%q cannot be exported; adapter, merged, recipe and card can", r.What)
@@ -83,7 +95,7 @@ func (h *Host) saveNow(ctx context.Context, id string) error {
 	return err
 }
 
-// adapterFiles are the files of a checkpoint that make a PEFT adapter, without what only Hone reads.
+// adapterFiles are the files of a checkpoint that make a PEFT adapter, without its settings and what only Hone reads.
 func adapterFiles(dir string) ([]string, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -92,7 +104,7 @@ func adapterFiles(dir string) ([]string, error) {
 	var files []string
 	for _, e := range entries {
 		switch e.Name() {
-		case checkpoint.AdapterFile, checkpoint.AdapterTensors, "chat_template.jinja":
+		case checkpoint.AdapterTensors, "chat_template.jinja":
 			files = append(files, filepath.Join(dir, e.Name()))
 		}
 	}

@@ -187,7 +187,7 @@ func (h *Host) inspect(ctx context.Context, r wire.Inspect, part parts) (wire.Mo
 		_, revision, _ := strings.Cut(r.Model, "@")
 		m.Name = shown(id, revision)
 	}
-	m.Bundled = strings.HasPrefix(h.name(at), bundleDir+"/")
+	m.Bundled = h.isBundled(at)
 	return m, err
 }
 

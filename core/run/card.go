@@ -9,13 +9,17 @@ import (
 	"path/filepath"
 	"strings"
 
+	"hone/core/checkpoint"
 	"hone/core/hub"
 	"hone/core/recipe"
 	"hone/core/wire"
 )
 
-// name is that of the base: its id where it came from a hub, otherwise that of its directory.
-func (x Exporter) name() string {
+// Name is that of the base: its id where it came from a hub, otherwise that of its directory. The one that comes with Hone has a name.
+func (x Exporter) Name() string {
+	if x.Bundled {
+		return "hone-tiny"
+	}
 	if id := hub.IDOf(x.Base); id != "" {
 		return id
 	}
@@ -36,14 +40,18 @@ func (x Exporter) Card() (string, error) { return x.cardText(nil) }
 
 func (x Exporter) cardText(made *Exported) (string, error) {
 	var b strings.Builder
-	base := x.name()
+	base := x.Name()
 	fmt.Fprintf(&b, "---\nbase_model: %s\nlibrary_name: transformers\npipeline_tag: text-generation\n", yaml(base))
 	licence := licenceOf(x.Base)
 	if licence != "" {
 		fmt.Fprintf(&b, "license: %s\n", yaml(licence))
 	}
 	fmt.Fprintf(&b, "tags:\n- hone\n- fine-tuned\n---\n\n# %s, fine-tuned\n\n", base)
-	fmt.Fprintf(&b, "Made with Hone of the base model `%s`.\n", base)
+	whence := ""
+	if x.Bundled {
+		whence = ", which comes with Hone"
+	}
+	fmt.Fprintf(&b, "Made with Hone of the base model `%s`%s.\n", base, whence)
 	if licence == "" {
 		b.WriteString("The base model's directory names no licence; that of the base model, and those of the data, hold for this one too.\n")
 	}
@@ -108,12 +116,22 @@ func (x Exporter) cardOfRun(b *strings.Builder) error {
 	if scores.Len() > 0 {
 		fmt.Fprintf(b, "\n| step | held-out loss |\n|---:|---:|\n%s", scores.String())
 	}
+	changed := 0.0
+	if state, err := checkpoint.Load(x.Run.Result); err == nil {
+		changed = state.LearningRate
+	}
 	b.WriteString("\n## Recipe\n\n| setting | value |\n|---|---|\n")
 	for _, f := range recipe.Fields() {
 		if f.Group == "Running" || f.Name == "output_dir" || f.Name == "resume_from_checkpoint" {
 			continue
 		}
 		value := x.Run.Recipe.Text(f.Name)
+		switch {
+		case f.Name == "model" && x.Bundled:
+			value = x.Name()
+		case f.Name == "learning_rate" && changed > 0:
+			value += fmt.Sprintf(", changed to %g while the run went on", changed)
+		}
 		if f.Name == "model" || f.Name == "adapter" || f.Name == "dataset" || f.Name == "val_dataset" {
 			value = withoutFolders(value)
 		}

@@ -25,6 +25,7 @@ type Exporter struct {
 	Run       *Tuned // the run it came from, for rows to compare on and for the card; may be nil
 	Output    string // directory to make; it must not exist
 	Quantised bool   // the adapter was trained on the base in 4 bits
+	Bundled   bool   // the base is the model that comes with Hone
 
 	Dequantised bool         // merge into the base after 4 bits and back
 	DType       tensor.DType // of the weights; Invalid keeps the base's
@@ -77,7 +78,7 @@ func (x Exporter) Write(ctx context.Context, dev device.Device, say func(string)
 	for _, t := range x.GGUF {
 		say("writing " + t.String() + " as GGUF")
 		path := filepath.Join(part, "model-"+t.String()+".gguf")
-		s, err := export.GGUF(ctx, part, path, x.name(), t)
+		s, err := export.GGUF(ctx, part, path, x.Name(), t)
 		if err != nil {
 			return result, err
 		}

@@ -169,6 +169,9 @@ func (s *State) elsewhere() *wire.Model {
 	return m
 }
 
+// AsksBase says that the base model can answer: full fine-tuning changes it while it goes on, and leaves it where it was.
+func (s *State) AsksBase() bool { return !s.HasTuned() || s.Run.Comparable || !s.Run.Alive() }
+
 // UsesData reports whether the recipe names a file, or a data set of a hub or a part of it.
 func (s *State) UsesData(path string) bool {
 	for _, f := range s.DataFiles() {

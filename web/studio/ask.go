@@ -73,7 +73,7 @@ func request(s *parts.State, prompt string) wire.Answer {
 	r := wire.Answer{Prompt: prompt, Sides: "base", Model: s.Settings["model"], Tokens: 32}
 	if s.HasTuned() {
 		r.Run, r.Model, r.Sides = s.Run.ID, "", "both"
-		if !s.Run.Comparable {
+		if !s.AsksBase() {
 			r.Sides = "tuned"
 		}
 	}
