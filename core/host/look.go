@@ -76,8 +76,6 @@ func (h *Host) forecastOf(ctx context.Context, rec recipe.Recipe, part parts) (w
 		reply.Plan, reply.Rows, reply.Budget, reply.Refusal, err = large.Plan, large.Rows, large.Budget, large.Error(), nil
 	}
 	reply.Total = reply.Plan.Total()
-	if speed := h.speeds.of(h.device.name()); speed > 0 {
-		reply.Seconds = reply.Plan.FLOPs / speed
-	}
+	reply.Seconds = h.speeds.seconds(h.device.name(), reply.Plan)
 	return reply, err
 }

@@ -1,13 +1,16 @@
 package host
 
 import (
+	"fmt"
 	"maps"
+	"math"
 	"sync"
 
 	"hone/core/wire"
 )
 
-// speeds are the operations a second that runs have come to, by device: what a forecast of time stands on.
+// speeds are the operations a second that runs have come to: what a forecast of time stands on. They are kept by device and by how large
+// a step is, since a graphics card that works on small steps mostly waits.
 type speeds struct {
 	path string
 
@@ -28,12 +31,20 @@ func (s *speeds) load() {
 	}
 }
 
-// of is a device's speed, 0 where nothing was measured.
-func (s *speeds) of(device string) float64 {
+// seconds is how long a run of a plan takes on a device, 0 where no run with steps of about that size was measured.
+func (s *speeds) seconds(device string, p wire.Plan) float64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.load()
-	return s.known[device]
+	if speed := s.known[stepsOf(device, p.FLOPs/float64(max(p.Steps, 1)))]; speed > 0 {
+		return p.FLOPs / speed
+	}
+	return 0
+}
+
+// stepsOf names steps on a device by the order of magnitude of their operations.
+func stepsOf(device string, operations float64) string {
+	return fmt.Sprintf("%s, steps of 1e%.0f", device, math.Log10(max(operations, 1)))
 }
 
 // learn measures a run by its events.
@@ -43,7 +54,7 @@ func (s *speeds) learn(device string, e wire.Event) {
 	s.load()
 	measure := func(step int, elapsed float64) {
 		if done := step - s.steps; done >= 3 && elapsed > 0 && s.each > 0 && !s.spoiled {
-			s.known[device] = float64(done) * s.each / elapsed
+			s.known[stepsOf(device, s.each)] = float64(done) * s.each / elapsed
 		}
 	}
 	switch e := e.(type) {
