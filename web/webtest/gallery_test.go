@@ -83,7 +83,7 @@ func TestGallery(t *testing.T) {
 			wait(`document.querySelector("#prompt").value !== ""`)
 			workertest.Eval[bool](page, `(document.querySelector("#ask-both").click(), true)`)
 			wait(`document.querySelectorAll("#answers .top").length === 2`)
-			for _, d := range []string{"model-fold", "data-fold", "method-fold", "runs-fold", "model-facts", "tokens", "lengths", "own-rows", "other-models", "memory-parts", "command", "python", "sampling", "teach-train", "table-of-steps"} {
+			for _, d := range []string{"model-fold", "data-fold", "method-fold", "runs-fold", "model-facts", "tokens", "lengths", "own-rows", "other-models", "memory-parts", "command", "python", "sampling", "teach-train", "table-of-steps", "table-of-lengths"} {
 				wait(`document.querySelector("#` + d + `")`)
 				workertest.Eval[bool](page, `(document.getElementById("`+d+`").open = true)`)
 			}
