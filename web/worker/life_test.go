@@ -87,7 +87,7 @@ func halfWay(t *testing.T, p *workertest.Page) string {
 		}
 		from = len(p.Events())
 		workertest.Ask[any](p, wire.Steer{Run: id, Do: "step"})
-		p.Until("stepped", from, patience)
+		p.Until("paused", p.Until("stepped", from, patience), patience) // whose mark a tab leaves that is closed now
 		done = stepsOf(t, replay(p, id))
 	}
 	if len(done) == 8 {
