@@ -1,7 +1,7 @@
 package jobs
 
 import (
-	"bytes"
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -18,6 +18,14 @@ import (
 // maxRecipe is the largest recipe that is taken, in bytes: lists of runs have them too.
 const maxRecipe = 256 << 10
 
+// What a run that is brought may have of its own beside its recipe, in bytes. Servers and workers read these files, and the events that are
+// made of a log are stored beside it.
+const (
+	maxLog      = 64 << 20 // a quarter of a million steps
+	maxManifest = 1 << 20
+	maxLine     = 64 << 10 // of a log; a longer one tells nothing
+)
+
 // checkFrom looks at a run that is brought from elsewhere, with the names of what was sent for it.
 func (b *Broker) checkFrom(ctx context.Context, user string, c *wire.Carried, sent map[string]bool) error {
 	if !move.IsID(c.Run) || c.Step < 0 {
@@ -32,8 +40,17 @@ func (b *Broker) checkFrom(ctx context.Context, user string, c *wire.Carried, se
 		if step, of := checkpointOf(f.Path); !of && strings.Contains(f.Path, "/") || step > c.Step {
 			return refuse(400, "Run %s at step %d: the file %.100q is no part of it.", c.Run, c.Step, f.Path)
 		}
-		if f.Path == checkpoint.ArgsFile {
-			args = f
+		most := f.Size
+		switch {
+		case f.Path == checkpoint.ArgsFile:
+			args, most = f, maxRecipe
+		case f.Path == checkpoint.LogFile:
+			most = maxLog
+		case !strings.Contains(f.Path, "/"):
+			most = maxManifest
+		}
+		if f.Size > most {
+			return refuse(413, "Run %s: its %.100q has %d bytes; up to %d are taken.", c.Run, f.Path, f.Size, most)
 		}
 		if _, ok := need[f.Path]; ok {
 			need[f.Path] = true
@@ -53,9 +70,6 @@ func (b *Broker) checkFrom(ctx context.Context, user string, c *wire.Carried, se
 // checkArgs looks at the recipe that a run brings in its directory: it is what the run goes on with, whatever the recipe says that is
 // sent beside it.
 func (b *Broker) checkArgs(ctx context.Context, id string, args wire.Blob, sent map[string]bool) error {
-	if args.Size > maxRecipe {
-		return refuse(413, "Run %s: its %s has %d bytes; up to %d are taken.", id, args.Path, args.Size, maxRecipe)
-	}
 	ctx, cancel := context.WithTimeout(ctx, transferTime(args.Size))
 	defer cancel()
 	raw, err := b.files.GetBytes(ctx, args.SHA256)
@@ -165,23 +179,41 @@ func (b *Broker) tellPast(ctx context.Context, r *Record, j *journal) error {
 		if err != nil {
 			return err
 		}
-		var log bytes.Buffer
-		_, err = log.ReadFrom(in)
-		in.Close()
-		if err != nil {
-			return err
-		}
-		for line := range bytes.Lines(log.Bytes()) {
+		err = eachLine(in, func(line []byte) error {
 			name, e, step := pastEvent(line)
 			if name == "" || step > r.State.Step || !told.fresh(name, step) {
-				continue
+				return nil
 			}
-			if err := j.event(ctx, e); err != nil {
-				return err
-			}
+			return j.event(ctx, e)
+		})
+		if in.Close(); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// eachLine calls f with the lines of a log, one after the other: whoever sent it may have made it as large as they liked.
+func eachLine(log io.Reader, f func([]byte) error) error {
+	r := bufio.NewReaderSize(log, maxLine)
+	for long := false; ; {
+		line, err := r.ReadSlice('\n')
+		if errors.Is(err, bufio.ErrBufferFull) {
+			long = true
+			continue
+		}
+		if err != nil && err != io.EOF {
+			return err
+		}
+		if !long {
+			if err := f(line); err != nil {
+				return err
+			}
+		}
+		if long = false; err == io.EOF {
+			return nil
+		}
+	}
 }
 
 // pastEvent is what a line of logging.jsonl tells.
