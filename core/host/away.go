@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"hone/core/checkpoint"
 	"hone/core/link"
@@ -105,13 +107,28 @@ func (f *far) join() {
 	if f.dial(f.ctx) != nil {
 		return // what it says was told
 	}
+	f.land()
+}
+
+// land lets a run arrive of which it is not known whether it has, and follows it. While the server fails, it is asked on.
+func (f *far) land() {
 	f.mu.Lock()
 	where := f.away.There
 	f.mu.Unlock()
-	if where == leaving { // it is not known whether it has arrived
-		if err := f.h.arrive(f.ctx, f, func(string, any) {}); err != nil {
-			f.say(wire.Linked{On: f.away.Server, Reason: err.Error(), Denied: true})
+	for where == leaving {
+		err := f.h.arrive(f.ctx, f, func(string, any) {})
+		if err == nil {
+			f.say(wire.Linked{On: f.away.Server, Connected: true})
+			break
+		}
+		unsure := errors.Is(err, errUnsure)
+		if f.say(wire.Linked{On: f.away.Server, Reason: err.Error(), Denied: !unsure}); !unsure {
 			return
+		}
+		select {
+		case <-f.ctx.Done():
+			return
+		case <-time.After(cmp.Or(f.h.options.Reach, reachTime)):
 		}
 	}
 	f.follow()
@@ -300,3 +317,7 @@ func (f *far) ask(ctx context.Context, r wire.Request, part func(string, json.Ra
 
 // errHome says that a run is not elsewhere.
 var errHome = errors.New("the run is here")
+
+// errUnsure says that a run has left and that its server cannot say whether it has it. Until it can, the run goes on nowhere else but where
+// its user takes it.
+var errUnsure = errors.New("the server fails, and does not say whether it has the run; it is asked on, and meanwhile the run waits")

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -106,6 +107,10 @@ func (h *Host) moveUp(ctx context.Context, id string, to wire.Server, part parts
 	if err == nil {
 		err = h.arrive(ctx, f, part)
 	}
+	if errors.Is(err, errUnsure) { // with both at it there would be two runs
+		go f.land()
+		return err
+	}
 	if err != nil {
 		h.leave(f)
 		return back(err)
@@ -139,7 +144,8 @@ func (h *Host) sendNamed(ctx context.Context, r recipe.Recipe, to wire.Server, p
 	return load, load.Send(ctx, h.filesOf(to), part.sending)
 }
 
-// arrive brings the State of a run that has ended here to its server and lets it go on there. It may be done again.
+// arrive lets a run that has ended here go on at its server. It may be done again: the server is asked first, since the run may be there,
+// and the State is brought if it is not.
 func (h *Host) arrive(ctx context.Context, f *far, part parts) error {
 	to := wire.Server{URL: f.away.Server}
 	gather := move.GatherRun
@@ -147,9 +153,6 @@ func (h *Host) arrive(ctx context.Context, f *far, part parts) error {
 		gather = move.GatherBegun
 	}
 	load, err := gather(f.dir)
-	if err == nil {
-		err = load.Send(ctx, h.filesOf(to), part.sending)
-	}
 	if err != nil {
 		return err
 	}
@@ -164,7 +167,12 @@ func (h *Host) arrive(ctx context.Context, f *far, part parts) error {
 	f.mu.Lock()
 	f.away.Step = load.From.Step // its events may come before the answer
 	f.mu.Unlock()
-	name, err := wire.Ask[wire.RunName](ctx, f.client, r, nil)
+	name, err := f.begin(ctx, r)
+	if wire.StatusOf(err) == http.StatusConflict { // it has not begun there, and not all is there that it needs
+		if err = load.Send(ctx, h.filesOf(to), part.sending); err == nil {
+			name, err = f.begin(ctx, r)
+		}
+	}
 	if err != nil {
 		return err
 	}
@@ -179,6 +187,28 @@ func (h *Host) arrive(ctx context.Context, f *far, part parts) error {
 	}
 	f.tell(wire.Moved{Step: f.away.Step, On: f.away.Server}, 0)
 	return nil
+}
+
+// begin asks the server to let the run go on there. An error other than errUnsure is that it does not.
+func (f *far) begin(ctx context.Context, r wire.Start) (wire.RunName, error) {
+	f.mu.Lock()
+	client := f.client
+	f.mu.Unlock()
+	if client == nil { // it was given up meanwhile
+		return wire.RunName{}, context.Canceled
+	}
+	name, err := move.Begin(ctx, client, r, cmp.Or(f.h.options.Reach, reachTime))
+	if !move.Unsure(err) {
+		return name, err
+	}
+	there, asked := wire.AskRun(ctx, client, f.id)
+	switch {
+	case asked == nil && (there.Status == "queued" || there.Status == "running" || there.Status == "paused"):
+		return wire.RunName{Run: f.id}, nil
+	case asked == nil, wire.StatusOf(asked) == http.StatusNotFound:
+		return name, err
+	}
+	return name, fmt.Errorf("%w: %v", errUnsure, err)
 }
 
 // comeHome brings a run back and goes on with it here. With lost, the server is not asked: it may be gone for good.
@@ -295,7 +325,7 @@ func (h *Host) startThere(ctx context.Context, r recipe.Recipe, to wire.Server, 
 	if err != nil {
 		return wire.RunName{}, err
 	}
-	name, err := wire.Ask[wire.RunName](ctx, c, s, nil)
+	name, err := move.Begin(ctx, c, s, cmp.Or(h.options.Reach, reachTime))
 	if err != nil {
 		return wire.RunName{}, err
 	}
@@ -368,7 +398,7 @@ func (h *Host) refuge(err error) string {
 // flee lets a run go on at the user's server, because of why it ended here.
 func (h *Host) flee(id, to string, why error) {
 	err := h.moveUp(context.Background(), id, wire.Server{URL: to}, func(string, any) {})
-	if err == nil {
+	if err == nil || errors.Is(err, errUnsure) {
 		return
 	}
 	h.endInstead(id, fmt.Errorf("%w; and it could not go on at %s: %v", why, to, err))()

@@ -114,7 +114,10 @@ func (r *remote) submit(e env, l *move.Load, format string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	name, err := wire.Ask[wire.RunName](e.ctx, r, start, nil)
+	name, err := move.Begin(e.ctx, r, start, 30*time.Second)
+	if move.Unsure(err) {
+		err = fmt.Errorf("%w (it may have begun the run: `%s runs --remote %s` says so)", err, self(), r.url)
+	}
 	return name.Run, err
 }
 

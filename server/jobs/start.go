@@ -105,7 +105,8 @@ func (b *Broker) Submit(ctx context.Context, user string, s wire.Start) (string,
 	}
 	id, err := b.begin(ctx, user, s)
 	if err == nil {
-		return id, b.arrive(ctx, user, id)
+		b.arriveOrLater(ctx, user, id)
+		return id, nil
 	}
 	if s.Key != "" { // another server may have been quicker, and have taken what it was sent in
 		if id, err := b.again(ctx, user, s); err == nil && id != "" {
@@ -120,11 +121,21 @@ func (b *Broker) again(ctx context.Context, user string, s wire.Start) (id strin
 	if id, err = b.begun(ctx, user, s.Key); err != nil || id == "" {
 		return "", err
 	}
-	err = b.arrive(ctx, user, id)
-	if err == nil && s.From != nil { // it may have been sent again
-		err = b.unpack(ctx, user, hashes(s.From.Files))
+	b.arriveOrLater(ctx, user, id)
+	if s.From != nil { // it may have been sent again
+		if err := b.unpack(ctx, user, hashes(s.From.Files)); err != nil {
+			b.log.Warn("what a run was sent in stays beside it", "user", user, "run", id, "error", err)
+		}
 	}
-	return id, err
+	return id, nil
+}
+
+// arriveOrLater is arrive for who asks for the begin. Once a run has its record, it goes on here whatever fails, and nobody may hear that it
+// does not: they would go on with it elsewhere.
+func (b *Broker) arriveOrLater(ctx context.Context, user, id string) {
+	if err := b.arrive(ctx, user, id); err != nil {
+		b.log.Warn("a run has not quite arrived yet; the server will see to it", "user", user, "run", id, "error", err)
+	}
 }
 
 // begin writes the record of a run. Until it names the files that the run needs, these stay.
@@ -223,7 +234,10 @@ func (b *Broker) create(ctx context.Context, r *Record, from *wire.Carried) erro
 	if err == nil {
 		_, err = b.starts.Put(ctx, claimKey(r.User, r.Key), raw)
 	}
-	return err
+	if err != nil { // the record has the key too, as long as the run is there
+		b.log.Warn("the key of a run does not say that it has begun", "user", r.User, "run", r.ID, "error", err)
+	}
+	return nil
 }
 
 // arrive does what belongs to the begin of a run beside its record: what its user wants of it, the events, the message in the queue. What

@@ -164,6 +164,9 @@ func TestKilledWhileStarting(t *testing.T) {
 			if all, err := s.list(t.Context(), "ada"); err != nil || len(all) > 1 {
 				t.Fatalf("%d runs, %v", len(all), err)
 			} else if len(all) == 1 {
+				if err != nil {
+					t.Errorf("%s, killed after %d writes: it is refused and goes on here, and so in two places: %v", name, n, err)
+				}
 				swept++
 				if err := s.Sweep(t.Context()); err != nil {
 					t.Fatal(err)
@@ -210,6 +213,9 @@ func TestKilledWhileTakingBack(t *testing.T) {
 			n = -2 // it has lived
 		} else {
 			died++
+		}
+		if r, err2 := s.Record(t.Context(), "ada", id); err2 != nil || err != nil && !over(r.Status) {
+			t.Errorf("killed after %d writes: it is refused and goes on here, and so in two places: %v, %v", n, err, err2)
 		}
 		for range 2 {
 			if again, err := s.Submit(t.Context(), "ada", start); err != nil || again != id {
