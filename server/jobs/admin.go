@@ -48,7 +48,7 @@ func (b *Broker) Kill(ctx context.Context, user, id string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(b.tellEnding(ctx, r), b.wanted.Purge(ctx, keyOf(user, id)))
+	return errors.Join(b.dequeue(ctx, r), b.tellEnding(ctx, r), b.wanted.Purge(ctx, keyOf(user, id)))
 }
 
 // Users are all that have something here, by name.

@@ -36,6 +36,9 @@ func (b *Broker) finishDelete(ctx context.Context, r *Record) error {
 	if err != nil {
 		return err
 	}
+	if err := b.dequeue(ctx, r); err != nil {
+		return err
+	}
 	if err := b.events.Purge(ctx, jetstream.WithPurgeSubject(subjectOf(r.User, r.ID))); err != nil {
 		return err
 	}

@@ -21,6 +21,21 @@ type ticket struct {
 
 func jobSubject(r *Record) string { return fmt.Sprintf("jobs.%d.%s", r.Priority, keyOf(r.User, r.ID)) }
 
+// dequeue takes a run's messages out of the queue: nobody should work on it, and when it comes again it may have another priority, and so a
+// message beside the old one. The record says already that the run is over; if this is cut short, whoever takes the message finds that.
+func (b *Broker) dequeue(ctx context.Context, r *Record) error {
+	if err := b.jobs.Purge(ctx, jetstream.WithPurgeSubject("jobs.*."+keyOf(r.User, r.ID))); err != nil {
+		return fmt.Errorf("jobs: taking run %s out of the queue: %w", r.ID, err)
+	}
+	return nil
+}
+
+// strays reports whether a message is left of an earlier life of its run, which had another priority.
+func (b *Broker) strays(ctx context.Context, t ticket, subject string) (bool, error) {
+	r, _, err := b.get(ctx, t.User, t.ID)
+	return err == nil && subject != jobSubject(r), err
+}
+
 // enqueueAgain does it for a run that is over: its worker may be just about to take the old message out of the queue. If that
 // one stays, its worker has died in between, and the message will find the next one by itself.
 func (b *Broker) enqueueAgain(ctx context.Context, r *Record) error {
@@ -133,7 +148,7 @@ func (b *Broker) cancel(ctx context.Context, user, id string) (ended bool, err e
 	if err != nil || !ended {
 		return false, err
 	}
-	return true, errors.Join(b.tellEnding(ctx, r), b.wanted.Purge(ctx, keyOf(user, id)))
+	return true, errors.Join(b.dequeue(ctx, r), b.tellEnding(ctx, r), b.wanted.Purge(ctx, keyOf(user, id)))
 }
 
 // wants is what the user of a run wants of it; "" is that it goes on.

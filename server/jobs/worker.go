@@ -155,8 +155,12 @@ func (w *Worker) work(ctx context.Context, m jetstream.Msg, p Presence) {
 	w.present(ctx, p)
 	beat := w.heartbeat(m, p)
 	defer beat()
-	a, err := w.begin(ctx, t)
-	if err == nil && a == nil { // it is over already
+	var a *attempt
+	stray, err := w.Broker.strays(ctx, t, m.Subject())
+	if err == nil && !stray {
+		a, err = w.begin(ctx, t)
+	}
+	if err == nil && a == nil { // it is over already, or has another message
 		err = m.DoubleAck(ctx)
 	}
 	if err != nil {
