@@ -41,6 +41,7 @@ type Record struct {
 	Created  time.Time       `json:"created"`
 	Note     string          `json:"note,omitempty"`
 	Arrives  bool            `json:"arrives,omitempty"` // it is just beginning, see arrive
+	Sweeps   int             `json:"sweeps,omitempty"`  // how often Sweep has tried to let it arrive
 	Pause    bool            `json:"pause,omitempty"`   // it begins paused
 
 	Status    string  `json:"status"`

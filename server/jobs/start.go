@@ -292,7 +292,7 @@ func (b *Broker) arrive(ctx context.Context, user, id string) error {
 		if mine = r.Arrives; !mine {
 			return errUnchanged
 		}
-		r.Arrives = false
+		r.Arrives, r.Sweeps = false, 0
 		return nil
 	})
 	if err != nil || !mine {

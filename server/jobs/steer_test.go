@@ -279,27 +279,6 @@ func TestStoppedInTheQueue(t *testing.T) {
 	}
 }
 
-// A lost message comes back; two sweeps make one job.
-func TestSweep(t *testing.T) {
-	s := openShop(t, time.Second)
-	id := s.start(t, tinyRecipe(t, "output", 2), nil)
-	if err := s.jobs.Purge(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	for range 2 {
-		if err := s.Sweep(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if i, err := s.jobs.Info(t.Context()); err != nil || i.State.Msgs != 1 {
-		t.Fatalf("%d messages, %v", i.State.Msgs, err)
-	}
-	s.hire(t, time.Hour)
-	if r := s.ends(t, id); r.Status != Done || r.Attempt != 1 {
-		t.Errorf("%+v", r)
-	}
-}
-
 // What a server would have to read of its own disk, or of other users, is refused.
 func TestRefused(t *testing.T) {
 	s := openShop(t, time.Second)
