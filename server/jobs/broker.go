@@ -84,7 +84,7 @@ type Broker struct {
 	consumers           [priorities]jetstream.Consumer
 
 	deleting sync.Mutex // one run at a time
-	starting locks      // by key, and by run
+	starting locks      // by key, by run, and by user
 	blobs    reliance
 
 	unfinished   int // see Options

@@ -77,23 +77,7 @@ func (b *Broker) enqueue(ctx context.Context, r *Record) error {
 
 // Resume lets a run that is over go on from its last State.
 func (b *Broker) Resume(ctx context.Context, user, id string) error {
-	if before, _, err := b.get(ctx, user, id); err != nil {
-		return err
-	} else if over(before.Status) && before.Status != Done {
-		if err := b.mayBegin(ctx, user); err != nil {
-			return err
-		}
-	}
-	r, err := b.update(ctx, user, id, func(r *Record) error {
-		if r.Status == Done {
-			return refuse(409, "Run %s is done.", id)
-		}
-		if !over(r.Status) {
-			return errUnchanged
-		}
-		r.Status, r.Reason, r.Ending, r.Fruitless, r.Until = Queued, "", nil, 0, 0
-		return nil
-	})
+	r, err := b.reopen(ctx, user, id)
 	if err != nil {
 		return err
 	}
@@ -107,6 +91,28 @@ func (b *Broker) Resume(ctx context.Context, user, id string) error {
 		return err
 	}
 	return b.enqueueAgain(ctx, r)
+}
+
+// reopen writes down that a run is not over any more.
+func (b *Broker) reopen(ctx context.Context, user, id string) (*Record, error) {
+	defer b.oneMore(user)()
+	if before, _, err := b.get(ctx, user, id); err != nil {
+		return nil, err
+	} else if over(before.Status) && before.Status != Done {
+		if err := b.mayBegin(ctx, user); err != nil {
+			return nil, err
+		}
+	}
+	return b.update(ctx, user, id, func(r *Record) error {
+		if r.Status == Done {
+			return refuse(409, "Run %s is done.", id)
+		}
+		if !over(r.Status) {
+			return errUnchanged
+		}
+		r.Status, r.Reason, r.Ending, r.Fruitless, r.Until = Queued, "", nil, 0, 0
+		return nil
+	})
 }
 
 // Want tells whoever works on a run, now or later, what its user wants: pause, continue or stop.

@@ -68,6 +68,10 @@ func (b *Broker) Used(ctx context.Context, user string) (int64, error) {
 	}
 }
 
+// oneMore keeps two requests of a user from being the last that may begin: it holds others back from mayBegin until the record is written that
+// they have to count. Another server with the same engine does not see it.
+func (b *Broker) oneMore(user string) (begun func()) { return b.starting.lock("user " + user) }
+
 // mayBegin refuses one run more of a user who has too many that are not over, or who has filled what is theirs already.
 func (b *Broker) mayBegin(ctx context.Context, user string) error {
 	if b.quota != nil {

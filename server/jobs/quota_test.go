@@ -5,8 +5,11 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"os"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -140,6 +143,63 @@ func TestUnfinishedRuns(t *testing.T) {
 	}
 	if err := s.ask(t, wire.Resume{Run: first}); Status(err) != 429 {
 		t.Errorf("a third run is resumed: %v", err)
+	}
+}
+
+// So is it for those that begin or are resumed at the same moment.
+func TestUnfinishedAtOnce(t *testing.T) {
+	s := openShop(t, time.Minute)
+	start := s.requests(t)["new"]
+	over := make([]string, 3)
+	for i := range over {
+		id, err := s.Submit(t.Context(), "ada", start)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.steer(t, id, "stop")
+		over[i] = id
+	}
+	s.unfinished = 2
+	for _, what := range []struct {
+		name string
+		n    int
+		do   func(i int) error
+	}{
+		{"resumed", len(over), func(i int) error { return s.Resume(t.Context(), "ada", over[i]) }},
+		{"begun", 8, func(i int) error {
+			x := start
+			x.Key = fmt.Sprint(i)
+			_, err := s.Submit(t.Context(), "ada", x)
+			return err
+		}},
+	} {
+		var begun, refused atomic.Int32
+		var all sync.WaitGroup
+		for i := range what.n {
+			all.Go(func() {
+				switch err := what.do(i); Status(err) {
+				case 200:
+					begun.Add(1)
+				case 429:
+					refused.Add(1)
+				default:
+					t.Errorf("%s: %v", what.name, err)
+				}
+			})
+		}
+		all.Wait()
+		if begun.Load() != 2 || int(refused.Load()) != what.n-2 {
+			t.Errorf("of %d runs %d are %s, and may be 2; %d are refused", what.n, begun.Load(), what.name, refused.Load())
+		}
+		list, err := s.list(t.Context(), "ada")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range list {
+			if r.Status == Queued {
+				s.steer(t, r.ID, "stop")
+			}
+		}
 	}
 }
 

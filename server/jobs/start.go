@@ -141,6 +141,7 @@ func (b *Broker) arriveOrLater(ctx context.Context, user, id string) {
 // begin writes the record of a run. Until it names the files that the run needs, these stay.
 func (b *Broker) begin(ctx context.Context, user string, s wire.Start) (id string, err error) {
 	defer b.blobs.rely(reliedOn(s)...)()
+	defer b.oneMore(user)()
 	if err := b.mayBegin(ctx, user); err != nil {
 		return "", err
 	}
