@@ -122,7 +122,7 @@ func (f *far) land() {
 			break
 		}
 		unsure := errors.Is(err, errUnsure)
-		if f.say(wire.Linked{On: f.away.Server, Reason: err.Error(), Denied: !unsure}); !unsure {
+		if f.say(wire.Linked{On: f.away.Server, Reason: err.Error(), Denied: !unsure, Unsure: unsure}); !unsure {
 			return
 		}
 		select {

@@ -107,7 +107,11 @@ func (h *Host) moveUp(ctx context.Context, id string, to wire.Server, part parts
 	if err == nil {
 		err = h.arrive(ctx, f, part)
 	}
-	if errors.Is(err, errUnsure) { // with both at it there would be two runs
+	if errors.Is(err, errUnsure) { // if it went on here as well, there would be two
+		f.mu.Lock()
+		f.tell(wire.Moved{Step: f.away.Step, On: f.away.Server}, 0)
+		f.mu.Unlock()
+		f.say(wire.Linked{On: f.away.Server, Reason: err.Error(), Unsure: true})
 		go f.land()
 		return err
 	}

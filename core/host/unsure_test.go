@@ -94,12 +94,6 @@ func TestMoveToFailing(t *testing.T) {
 		mu.Lock()
 		defer mu.Unlock()
 		switch {
-		case f.Name == "start" && start == "fails once":
-			start = "takes"
-			return nil, fails
-		case f.Name == "start" && start == "lacks":
-			start = "takes"
-			return nil, &wire.Refused{Status: 409, Text: "a file has not been sent"}
 		case f.Name == "start" && start == "takes":
 			return wire.RunName{Run: id}, nil
 		case f.Name == "start", has == "unknown":
@@ -127,21 +121,14 @@ func TestMoveToFailing(t *testing.T) {
 	}
 	forgetting()
 	h.until("stepped")
-	named := s.count("file") // what the recipe names
-	for _, c := range [][2]string{{"fails once", "none"}, {"fails", "queued"}, {"lacks", "none"}} {
-		set(c[0], c[1])
-		before := s.count("file")
-		ask[wire.RunName](h, up)
-		if sent := s.count("file") > before+named; sent != (c[0] == "lacks") {
-			t.Errorf("%v: its State is sent: %v", c, sent)
-		}
-		if f := h.awayRun(begun); f == nil || f.away.There != there {
-			t.Fatalf("%v: it has arrived, and goes on here", c)
-		}
-		ask[wire.RunName](h, wire.Move{Run: begun, Away: true})
-		forgetting()
-		h.until("stepped")
+	set("fails", "queued")
+	ask[wire.RunName](h, up)
+	if f := h.awayRun(begun); f == nil || f.away.There != there {
+		t.Fatal("it has arrived, and goes on here")
 	}
+	ask[wire.RunName](h, wire.Move{Run: begun, Away: true})
+	forgetting()
+	h.until("stepped")
 	set("fails", "unknown")
 	if said := refusal(h, up); !strings.Contains(said, "the run waits") {
 		t.Error(said)
@@ -149,9 +136,14 @@ func TestMoveToFailing(t *testing.T) {
 	if f := h.awayRun(begun); f == nil {
 		t.Fatal("it goes on here, and perhaps there")
 	}
+	h.until("linked")
 	forgetting()
+	before := s.count("file")
 	set("takes", "queued")
 	h.until("moved")
+	if sent := s.count("file") - before; sent > 0 {
+		t.Errorf("the server has it, and %d files are sent", sent)
+	}
 	ask[wire.RunName](h, wire.Move{Run: begun, Away: true})
 	ask[struct{}](h, wire.Steer{Run: begun, Do: "stop"})
 }

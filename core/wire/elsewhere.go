@@ -98,6 +98,7 @@ type Linked struct {
 	Connected bool   `json:"connected"`
 	Reason    string `json:"reason"`           // why not
 	Denied    bool   `json:"denied,omitempty"` // it is not tried again: the server wants another token
+	Unsure    bool   `json:"unsure,omitempty"` // the server is reached, fails, and does not say whether it has the run
 }
 
 func (Moved) event()  {}

@@ -177,6 +177,8 @@ var details = []struct{ format, chinese string }{
 	{"there is no run %s of yours at %s", "%[2]s 上没有你的训练 %[1]s。请核对 ID：在命令行里用 `hone runs` 可以列出。"},
 	{"You have %d bytes on this server and may have %d. Delete runs or files", "你在这台服务器上已用 %[1]s 字节，限额 %[2]s 字节。请先在那里删除一些训练或文件。"},
 	{"You have %d runs on this server that are not over, and may have %d", "你在这台服务器上有 %[1]s 次训练尚未结束，最多 %[2]s 次。请等其中一些结束，或先停止几次。"},
+	{"the server fails, and does not say whether it has the run; it is asked on, and meanwhile the run waits", "服务器出错，没有说明是否已收到这次训练。正在继续询问，训练在此期间等待。"},
+	{"given up after %d attempts to let it begin; the log of the server says what failed", "服务器试了 %[1]s 次都没能让它开始，已经放弃；原因见服务器的日志。它可以再次继续。"},
 	{"This file is just being sent, or a run begins with it; ask again in a moment.", "这个文件正在上传，或有训练正要用它。请稍后再试。"},
 	{"is paused and has given its device back; let it go on or do a step, and ask again", "这次训练暂停已久，设备已让给其他训练。请先继续或单步，然后再试。"},
 	{"the run was paused for long and gives its device back; ask again in a moment", "这次训练暂停已久，正在交还设备。请稍后再试。"},
