@@ -214,6 +214,13 @@ func (a *attempt) hear(e wire.Event) {
 	a.events.add(name, json.RawMessage(a.names.Replace(string(raw))), quiet)
 }
 
+// warn tells what this worker itself has to say.
+func (a *attempt) warn(text string) {
+	if raw, err := json.Marshal(wire.Warning{Text: text}); err == nil {
+		a.events.add("warning", raw, false)
+	}
+}
+
 // began learns where the run stands, and lets it write down the user's own output_dir and device_memory in the place of this worker's.
 func (a *attempt) began(e wire.Started) {
 	a.begins++

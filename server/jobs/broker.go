@@ -91,6 +91,7 @@ type Broker struct {
 	unfinishedOf func(user string) int
 	spool        string                  // see Files; "" where no uploads come
 	quota        func(user string) int64 // see Files; nil where no uploads come
+	room         func(more int64) error  // see Files; nil where no uploads come
 }
 
 const (

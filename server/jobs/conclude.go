@@ -41,9 +41,12 @@ func (a *attempt) conclude(ctx context.Context, err, cause error, log *slog.Logg
 	}
 	var lost *run.Lost
 	var api *jetstream.APIError
+	var full *Refusal
 	var ending wire.Event
 	status, reason := Done, ""
 	switch {
+	case errors.As(cause, &full), errors.As(uploaded, &full): // see fit
+		status, reason = Failed, full.Text
 	case errors.Is(cause, errStopped) && (err == nil || errors.Is(err, context.Canceled)):
 		status = Stopped
 		step := a.record.Step

@@ -42,7 +42,7 @@ func NewFiles(b *Broker, spool string, l Limits) (*Files, error) {
 		return nil, fmt.Errorf("jobs: the directory for uploads: %w", err)
 	}
 	f := &Files{b: b, spool: spool, limit: l, busy: map[string]bool{}}
-	b.spool, b.quota = spool, f.Quota
+	b.spool, b.quota, b.room = spool, f.Quota, f.room
 	return f, nil
 }
 
@@ -129,6 +129,9 @@ func (f *Files) Put(ctx context.Context, user, sha string, total, offset int64, 
 		return have, false, err
 	} else if quota := f.Quota(user); used-have+total > quota {
 		return have, false, refuse(507, "You have %d bytes on this server and may have %d; %d more do not fit. Delete runs or files you no longer need.", used, quota, total)
+	}
+	if err := f.room(2*total - have); err != nil { // for a moment it lies there twice, see finish
+		return have, false, err
 	}
 	path := f.part(user, sha)
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {

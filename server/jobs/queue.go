@@ -111,6 +111,7 @@ func (b *Broker) reopen(ctx context.Context, user, id string) (*Record, error) {
 			return errUnchanged
 		}
 		r.Status, r.Reason, r.Ending, r.Fruitless, r.Until = Queued, "", nil, 0, 0
+		r.Quota = b.allowed(user)
 		return nil
 	})
 }

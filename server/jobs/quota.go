@@ -18,10 +18,11 @@ import (
 type Limits struct {
 	File int64 // bytes of one file
 	User int64 // bytes of all files and runs of one user
+	Free int64 // bytes of the disk that stay free: below it nothing is taken and no run begins, while those under way go on storing
 }
 
 // DefaultLimits hold a model of 7 billion parameters in 16 bits.
-var DefaultLimits = Limits{File: 20 << 30, User: 50 << 30}
+var DefaultLimits = Limits{File: 20 << 30, User: 50 << 30, Free: 1 << 30}
 
 // DefaultUnfinished is how many runs of one user may wait, go on or be paused.
 const DefaultUnfinished = 100
@@ -34,6 +35,14 @@ func (f *Files) Quota(user string) int64 {
 		}
 	}
 	return f.limit.User
+}
+
+// room refuses so many bytes more where the disk has none for them.
+func (f *Files) room(more int64) error {
+	if free, _ := f.Free(); free >= 0 && free-more < f.limit.Free {
+		return refuse(507, "The disk of this server is nearly full: %d bytes are free, and %d of them stay so. Whoever looks after the server has to make room.", free, f.limit.Free)
+	}
+	return nil
 }
 
 // Used is how many bytes a user has on the server: files, those that have come in part, and runs.
@@ -74,6 +83,11 @@ func (b *Broker) oneMore(user string) (begun func()) { return b.starting.lock("u
 
 // mayBegin refuses one run more of a user who has too many that are not over, or who has filled what is theirs already.
 func (b *Broker) mayBegin(ctx context.Context, user string) error {
+	if b.room != nil {
+		if err := b.room(0); err != nil {
+			return err
+		}
+	}
 	if b.quota != nil {
 		used, err := b.Used(ctx, user)
 		if err != nil {

@@ -43,6 +43,7 @@ type Record struct {
 	Arrives  bool            `json:"arrives,omitempty"` // it is just beginning, see arrive
 	Sweeps   int             `json:"sweeps,omitempty"`  // how often Sweep has tried to let it arrive
 	Pause    bool            `json:"pause,omitempty"`   // it begins paused
+	Quota    int64           `json:"quota,omitempty"`   // bytes that its user might keep when it began or was resumed; its worker keeps to it
 
 	Status    string  `json:"status"`
 	Reason    string  `json:"reason,omitempty"` // of the last attempt that failed

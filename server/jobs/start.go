@@ -175,7 +175,7 @@ func (b *Broker) check(ctx context.Context, user string, s wire.Start) (*Record,
 		return nil, err
 	}
 	rec := &Record{User: user, Recipe: s.Recipe, Places: s.Places, Priority: s.Priority, Key: s.Key, Created: time.Now().UTC().Truncate(time.Second),
-		Arrives: true, Pause: s.Paused, Status: Queued, Model: label(r), Steps: max(r.MaxSteps, 0)}
+		Arrives: true, Pause: s.Paused, Quota: b.allowed(user), Status: Queued, Model: label(r), Steps: max(r.MaxSteps, 0)}
 	if s.From != nil {
 		if err := b.checkFrom(ctx, user, s.From, sent); err != nil {
 			return nil, err

@@ -34,6 +34,7 @@ type uploader struct {
 	shared  map[string]int  // how many of them have a file, of those that share
 	unnamed map[int]uint64  // revisions of entries that no record has named yet
 	inState map[string]bool // files of the run itself that the newest record names
+	full    map[int]bool    // checkpoints of this worker's disk for which the server has no room, see fit
 	log     logStore
 }
 
@@ -67,15 +68,15 @@ func (s snapshot) close() {
 }
 
 func newUploader(ctx context.Context, a *attempt, fail func(error)) *uploader {
-	u := &uploader{ctx: ctx, a: a, fail: fail, next: make(chan snapshot, 1), ended: make(chan struct{}), kept: map[int]holding{}, shared: map[string]int{}, unnamed: map[int]uint64{}, inState: map[string]bool{}}
+	u := &uploader{ctx: ctx, a: a, fail: fail, next: make(chan snapshot, 1), ended: make(chan struct{}), kept: map[int]holding{}, shared: map[string]int{}, unnamed: map[int]uint64{}, inState: map[string]bool{}, full: map[int]bool{}}
 	go func() {
 		defer close(u.ended)
 		for s := range u.next {
 			u.err = u.store(s)
 			s.close()
 			u.open.Add(-1)
-			if errors.Is(u.err, errFenced) {
-				u.fail(errFenced)
+			if full := (*Refusal)(nil); errors.Is(u.err, errFenced) || errors.As(u.err, &full) {
+				u.fail(u.err)
 			}
 		}
 	}()
@@ -213,7 +214,7 @@ func (u *uploader) store(s snapshot) error {
 		if errors.Is(err, errFenced) {
 			u.takeBack()
 		}
-		if err == nil || errors.Is(err, errFenced) {
+		if full := (*Refusal)(nil); err == nil || errors.Is(err, errFenced) || errors.As(err, &full) {
 			return err
 		}
 		if errors.Is(err, fs.ErrNotExist) { // where nothing could hold it
@@ -253,19 +254,21 @@ func (u *uploader) try(s snapshot) error {
 		}
 		state.Files, state.Log = append(state.Files, f), pieces
 	}
+	if err := u.fit(ctx, s, bytesOf(state.Files)); err != nil {
+		return err
+	}
 	here := make(map[int]bool, len(s.checkpoints))
 	for _, step := range s.checkpoints {
+		if u.full[step] {
+			continue
+		}
 		here[step] = true
 		h, known := u.kept[step]
 		// Checkpoints never change, but the newest may be saved again, when its user asks for what was saved in passing.
 		if known && !h.saved.IsZero() && (step != s.step || h.saved.Equal(s.saved)) {
 			continue
 		}
-		root := a.runDir
-		if step == s.step && s.held != "" {
-			root = s.held
-		}
-		if err := u.checkpoint(ctx, root, step); err != nil {
+		if err := u.checkpoint(ctx, u.root(s, step), step); err != nil {
 			// One that was removed meanwhile is none of the newest State, unless it is the newest itself.
 			if errors.Is(err, fs.ErrNotExist) && step != s.step {
 				continue
@@ -274,7 +277,7 @@ func (u *uploader) try(s snapshot) error {
 		}
 	}
 	for step, h := range u.kept {
-		if !h.saved.IsZero() && !here[step] { // it is not in the run directory any more
+		if u.full[step] || !h.saved.IsZero() && !here[step] { // there is no room, or it is not in the run directory any more
 			state.Gone = append(state.Gone, step)
 		} else if step <= s.step {
 			state.Kept += h.bytes

@@ -42,7 +42,7 @@ type View struct {
 	Tokens  []Token
 	Secret  *Secret // of a token that was just made
 	Users   []User
-	Free    int64 // bytes where the data is; 0 is unknown
+	Free    int64 // bytes where the data is; -1 is unknown
 	Where   string
 }
 
