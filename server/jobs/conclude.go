@@ -27,11 +27,18 @@ func (a *attempt) conclude(ctx context.Context, err, cause error, log *slog.Logg
 	}
 	requeue := func(reason string, delay time.Duration) error {
 		a.reason, a.delay = reason, delay
+		asked := errors.Is(cause, errEnds) || errors.Is(cause, errReleased) // to leave, which says nothing about the run
 		if fenced := a.events.close(); errors.Is(fenced, errFenced) {
 			return fenced
 		}
 		var step int
-		if err := a.write(ctx, func(r *Record) { r.past(reason); r.Status, step = Queued, r.Step }); err != nil {
+		if err := a.write(ctx, func(r *Record) {
+			r.past(reason)
+			r.Status, step = Queued, r.Step
+			if asked {
+				r.Fruitless = max(0, r.Fruitless-1)
+			}
+		}); err != nil {
 			return err
 		}
 		if err := a.journal.event(ctx, wire.Queued{Step: step, Reason: reason}); err != nil {

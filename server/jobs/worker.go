@@ -283,7 +283,7 @@ func (w *Worker) begin(ctx context.Context, t ticket) (*attempt, error) {
 			lost = fmt.Sprintf("its worker (%s) is gone", r.Worker)
 			r.past(lost)
 		}
-		if r.Fruitless > w.Tries {
+		if r.Fruitless >= w.Tries {
 			r.end(Failed, fmt.Sprintf("given up after %d attempts without progress; the last one: %s", r.Fruitless, r.Reason), nil)
 			return nil
 		}
