@@ -73,6 +73,16 @@ func (g *Gate) Enter(secret, address string) (Identity, error) {
 // Allow counts one more request of somebody who has been let in.
 func (g *Gate) Allow(who Identity) bool { return g.perToken.allow(who.User + " " + who.Token) }
 
+// StillValid reports whether somebody who was let in would be let in again: the token was not revoked since, or there is still none on a
+// server that is open.
+func (g *Gate) StillValid(who Identity) bool {
+	if who.Token != "" {
+		return g.Tokens.StillValid(who.Token)
+	}
+	never, err := g.Tokens.Never()
+	return err == nil && g.Open && never
+}
+
 // Request checks a request with its token in the header Authorization.
 func (g *Gate) Request(r *http.Request) (Identity, error) {
 	if err := g.Origin(r); err != nil {

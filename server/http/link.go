@@ -53,6 +53,9 @@ type farewell struct {
 
 func (f *farewell) Error() string { return f.text }
 
+// revoked ends a link whose user would not be let in any more.
+var revoked = &farewell{link.CodeDenied, "the token was revoked, or the server has got its first one: log in again"}
+
 // link opens a websocket. Who it is for comes in its first frame.
 func (a *API) link(w http.ResponseWriter, r *http.Request) {
 	if err := a.Gate.Origin(r); err != nil {
@@ -266,8 +269,8 @@ func (s *socket) write() {
 		case raw := <-s.out:
 			err = s.conn.WriteMessage(websocket.TextMessage, raw)
 		case <-tick.C:
-			if s.who.Token != "" && !s.api.Gate.Tokens.StillValid(s.who.Token) {
-				s.last(&farewell{link.CodeDenied, "the token was revoked"})
+			if !s.api.Gate.StillValid(s.who) { // who asks nothing is not to hear anything either
+				s.last(revoked)
 				return
 			}
 			err = s.conn.WriteControl(websocket.PingMessage, nil, time.Now().Add(writeTime))
@@ -328,6 +331,10 @@ func (s *socket) cancel(id uint64) {
 
 // request answers one, beside others.
 func (s *socket) request(f wire.Frame) {
+	if !s.api.Gate.StillValid(s.who) {
+		s.end(revoked)
+		return
+	}
 	ctx, cancel := context.WithCancel(s.ctx)
 	s.mu.Lock()
 	busy := len(s.working) >= maxRequests || s.working[f.ID] != nil

@@ -268,9 +268,15 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
-// A link whose token is revoked ends and does not come back.
+// A link whose token is revoked is not answered any more, ends and does not come back; nor is one of a server that was open until it got
+// its first token.
 func TestLinkRevoked(t *testing.T) {
 	o := openOffice(t)
+	c, err := link.Dial(t.Context(), link.Options{URL: o.server.URL, Token: o.ada})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
 	list, err := o.tokens.List()
 	if err != nil {
 		t.Fatal(err)
@@ -278,8 +284,31 @@ func TestLinkRevoked(t *testing.T) {
 	if err := o.tokens.Revoke(list[0].ID); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := wire.Ask[wire.RunList](t.Context(), c, wire.Runs{}, nil); err == nil || !strings.Contains(err.Error(), "revoked") {
+		t.Errorf("a request after the token was revoked: %v", err)
+	}
 	if _, err := link.Dial(t.Context(), link.Options{URL: o.server.URL, Token: o.ada}); err == nil || !strings.Contains(err.Error(), "not valid") {
 		t.Errorf("%v", err)
+	}
+	stranger := auth.Identity{User: auth.Local, Scope: auth.Admin}
+	none, err := auth.OpenTokens(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.api.Gate = auth.NewGate(none, true, auth.DefaultRates)
+	open, err := link.Dial(t.Context(), link.Options{URL: o.server.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer open.Close()
+	if _, err := wire.Ask[wire.RunList](t.Context(), open, wire.Runs{}, nil); err != nil || !o.api.Gate.StillValid(stranger) {
+		t.Errorf("an open server without tokens: %v", err)
+	}
+	if _, _, err := none.Add("ada", auth.Run, 0); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := wire.Ask[wire.RunList](t.Context(), open, wire.Runs{}, nil); err == nil || o.api.Gate.StillValid(stranger) {
+		t.Errorf("who came before the first token is still answered: %v", err)
 	}
 }
 
