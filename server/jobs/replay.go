@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -87,9 +89,41 @@ func (b *Broker) Follow(ctx context.Context, user, id string, most int, f func(e
 	return b.hear(ctx, user, id, from, last, func(e wire.Frame) bool { return f(e, e.Seq >= last.frame.Seq) })
 }
 
-// hear calls f with the events of a run in order from a Seq on, which is there or comes next, while it says true.
+// errGone ends the reading of events that were deleted meanwhile.
+var errGone = errors.New("the run was deleted")
+
+// stillThere is how often it is looked whether events that are waited for can still come.
+const stillThere = time.Second
+
+// mind ends a reader when events that it has heard, or that were there when it began, are deleted: it would wait for them for ever.
+func (b *Broker) mind(ctx context.Context, user, id string, heard *atomic.Uint64, end context.CancelCauseFunc) {
+	tick := time.NewTicker(stillThere)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			before := heard.Load()
+			if now, err := b.lastEvent(ctx, user, id); err == nil && now.frame.Seq < before { // none, or those of another run of that name
+				end(errGone)
+				return
+			}
+		}
+	}
+}
+
+// hear calls f with the events of a run in order from a Seq on, which is there or comes next, while it says true and the run is there.
 func (b *Broker) hear(ctx context.Context, user, id string, from uint64, last stored, f func(wire.Frame) bool) error {
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	var heard atomic.Uint64
+	heard.Store(last.frame.Seq)
+	go b.mind(ctx, user, id, &heard, end)
 	fail := func(err error) error {
+		if context.Cause(ctx) == errGone {
+			return nil
+		}
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -118,6 +152,7 @@ func (b *Broker) hear(ctx context.Context, user, id string, from uint64, last st
 		if err := json.Unmarshal(m.Data(), &e); err != nil {
 			return fail(err)
 		}
+		heard.Store(max(e.Seq, heard.Load()))
 		if e.Seq >= from && !f(e) {
 			return nil
 		}

@@ -1,8 +1,11 @@
 package jobs
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -117,5 +120,51 @@ func TestLongEvents(t *testing.T) {
 	}
 	if got := strings.Join(names, " "); got != "queued warning warning failed warning" {
 		t.Errorf("%s", got)
+	}
+}
+
+// Who reads the events of a run that is deleted meanwhile comes to an end, in the middle of them as well as behind the last one.
+func TestDeletedWhileRead(t *testing.T) {
+	s := openShop(t, time.Minute)
+	const many = 1500 // more than the engine sends ahead
+	id, err := s.Submit(t.Context(), "ada", s.requests(t)["new"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	j, err := s.openJournal(t.Context(), "ada", id, "1")
+	for n := range many {
+		err = errors.Join(err, j.event(t.Context(), wire.Stepped{Step: n + 1}))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.steer(t, id, "stop")
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	waits, followed := make(chan struct{}), make(chan error, 1)
+	last := sync.OnceFunc(func() { close(waits) })
+	go func() {
+		followed <- s.Follow(ctx, "ada", id, 3, func(_ wire.Frame, newest bool) bool {
+			if newest {
+				last()
+			}
+			return true
+		})
+	}()
+	<-waits
+	n := 0
+	err = s.eachEvent(ctx, "ada", id, 1, func(wire.Frame) bool {
+		if n++; n == 3 {
+			if err := s.Delete(t.Context(), "ada", id); err != nil {
+				t.Error(err)
+			}
+		}
+		return true
+	})
+	if err != nil || n == 0 || n >= many {
+		t.Errorf("%d of %d events are read, %v", n, many, err)
+	}
+	if err := <-followed; err != nil {
+		t.Errorf("behind the last one: %v", err)
 	}
 }
