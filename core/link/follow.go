@@ -22,7 +22,7 @@ const (
 )
 
 // Follow tells the events of a run from seq on: those of the past and those to come. Without it a run is told from when the link
-// first hears of it.
+// first hears of it, and what was told so comes again with Follow, unless Options.Named.
 func (c *Client) Follow(run string, seq uint64) {
 	c.mu.Lock()
 	seq = max(seq, 1)
@@ -38,6 +38,11 @@ func (c *Client) event(f wire.Frame) {
 	c.events.Lock()
 	c.mu.Lock()
 	run := c.runs[f.Run]
+	if run == nil && c.o.Named {
+		c.mu.Unlock()
+		c.events.Unlock()
+		return
+	}
 	if run == nil {
 		run = &followed{from: f.Seq, last: f.Seq - 1}
 		c.runs[f.Run] = run

@@ -44,6 +44,7 @@ type Options struct {
 	URL   string           // of the server: https://host[:port][/path]
 	Token string           // "" for a server on loopback without tokens
 	Event func(wire.Frame) // hears events, in the order of each run, each once
+	Named bool             // only of runs that Follow names, from the event on that it names: nothing is heard of them before
 	State func(State)      // hears when the link comes and goes
 	HTTP  *http.Client     // for tests and certificates of one's own; nil: the usual one
 }

@@ -25,7 +25,8 @@ type strict struct {
 	working int
 	most    int
 	refused int
-	failing int // so many requests are answered with an error
+	failing int          // so many requests are answered with an error
+	live    []wire.Frame // events that a link hears at once
 	cut     chan struct{}
 }
 
@@ -58,6 +59,9 @@ func (s *strict) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	send(wire.Frame{Kind: wire.KindReply, Data: json.RawMessage(`{}`)})
+	for _, f := range s.live {
+		send(f)
+	}
 	for {
 		_, raw, err := conn.Read(ctx)
 		if err != nil {
@@ -196,6 +200,37 @@ func TestManyRunsOnOneLink(t *testing.T) {
 	all.Wait()
 	if s.refused > 0 || s.most > maxBusy {
 		t.Errorf("%d requests were refused; up to %d were sent at the same time", s.refused, s.most)
+	}
+}
+
+// Who wants to hear of a run from its beginning hears each event once, although others came before Follow was called.
+func TestHeardBeforeFollow(t *testing.T) {
+	s := &strict{t: t, journal: map[string][]wire.Frame{}, cut: make(chan struct{})}
+	for seq := range uint64(6) {
+		s.journal["x"] = append(s.journal["x"], wire.Frame{V: wire.Version, Kind: wire.KindEvent, Run: "x", Seq: seq + 1, Name: "progress"})
+	}
+	s.live = s.journal["x"][3:]
+	server := httptest.NewServer(s)
+	defer server.Close()
+	heard := make(chan uint64, 100)
+	c, err := Dial(t.Context(), Options{URL: server.URL, Named: true, Event: func(f wire.Frame) { heard <- f.Seq }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := c.Ask(t.Context(), wire.Runs{}.Name(), wire.Runs{}, nil); err != nil { // its reply comes behind the events
+		t.Fatal(err)
+	}
+	c.Follow("x", 1)
+	for want := range uint64(6) {
+		select {
+		case seq := <-heard:
+			if seq != want+1 {
+				t.Fatalf("event %d comes where %d is next", seq, want+1)
+			}
+		case <-time.After(10 * time.Second):
+			t.Fatalf("event %d is not heard", want+1)
+		}
 	}
 }
 

@@ -194,7 +194,7 @@ func TestMoveUpAndBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	lines := bufio.NewScanner(seen)
-	first := 0
+	first, last := 0, 0
 	for lines.Scan() {
 		m := stepLine.FindStringSubmatch(lines.Text())
 		var step int
@@ -205,7 +205,10 @@ func TestMoveUpAndBack(t *testing.T) {
 		if first == 0 {
 			first = step
 		}
-		if step >= left+10 {
+		if step <= last {
+			t.Errorf("who attaches sees step %d behind step %d", step, last)
+		}
+		if last = step; step >= left+10 {
 			break
 		}
 	}

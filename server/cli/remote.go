@@ -76,7 +76,7 @@ func (r *remote) connect(e env) error {
 	defer cancel()
 	var err error
 	away := false
-	r.Client, err = link.Dial(ctx, link.Options{URL: r.url, Token: r.token,
+	r.Client, err = link.Dial(ctx, link.Options{URL: r.url, Token: r.token, Named: true,
 		Event: func(f wire.Frame) {
 			select {
 			case r.events <- f:
