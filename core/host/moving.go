@@ -185,6 +185,9 @@ func (h *Host) arrive(ctx context.Context, f *far, part parts) error {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if err := f.ctx.Err(); err != nil { // its user has taken it back meanwhile
+		return err
+	}
 	f.away.There = there
 	if err := replaceFile(filepath.Join(f.dir, awayFile), f.away); err != nil {
 		return err
