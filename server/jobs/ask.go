@@ -142,13 +142,26 @@ func (a *attempt) answer(ctx context.Context, f wire.Frame, part func(string, an
 			a.asked.Add(-1)
 			return nil, err
 		case "rate":
-			return nil, a.control.SetLearningRate(ctx, r.LearningRate)
+			return nil, a.setRate(ctx, r.LearningRate)
 		}
 		return nil, fmt.Errorf("a run cannot be told to %.40q", r.Do)
 	case wire.Answer:
 		return a.speak(ctx, r, part)
 	}
 	return nil, fmt.Errorf("whoever works on a run does not answer %s", f.Name)
+}
+
+// setRate sets the learning_rate, and lets the record say so until a State does: whoever goes on after this worker's death is to know.
+func (a *attempt) setRate(ctx context.Context, rate float64) error {
+	a.rating.Lock() // the last one that was set is the last one that is written
+	defer a.rating.Unlock()
+	if err := a.control.SetLearningRate(ctx, rate); err != nil {
+		return err
+	}
+	a.mu.Lock()
+	a.rate = rate
+	a.mu.Unlock()
+	return a.write(ctx, func(r *Record) { r.Rate = rate })
 }
 
 // speak lets the model as it is now answer, and its base beside it.

@@ -48,6 +48,9 @@ type attempt struct {
 	steps int
 	loss  float64
 	eval  float64
+	rate  float64 // the learning_rate that was set last; 0: none was since the State that it began with
+
+	rating sync.Mutex // one sets it at a time
 
 	pause     *time.Timer // runs while the run is paused, see waits
 	releasing bool        // the run leaves this worker

@@ -52,7 +52,7 @@ type Record struct {
 	Worker    string  `json:"worker,omitempty"`
 	Released  bool    `json:"released,omitempty"` // it is paused, and neither a worker has it nor the queue
 	Until     int     `json:"until,omitempty"`    // a step that it does although it is paused
-	Rate      float64 `json:"rate,omitempty"`     // learning_rate that was set while nobody worked on it; the next worker begins with it
+	Rate      float64 `json:"rate,omitempty"`     // learning_rate that was set and that no State has yet; the next worker begins with it
 	Past      []Ended `json:"past,omitempty"`     // attempts that ended before the run did, the newest last
 
 	Model    string  `json:"model"`

@@ -55,6 +55,7 @@ type snapshot struct {
 	timed       []int
 	steps       int
 	loss, eval  float64
+	rate        float64      // the learning_rate that was set last
 	told        <-chan error // when the events of its steps are written
 }
 
@@ -143,7 +144,7 @@ func (a *attempt) snapshot() (snapshot, bool) {
 	}
 	last := all[len(all)-1].Step
 	a.mu.Lock()
-	s := snapshot{step: last, saved: savedAt(a.runDir, last), small: map[string][]byte{}, timed: append([]int(nil), a.timed...), steps: a.steps, loss: a.loss, eval: a.eval}
+	s := snapshot{step: last, saved: savedAt(a.runDir, last), small: map[string][]byte{}, timed: append([]int(nil), a.timed...), steps: a.steps, loss: a.loss, eval: a.eval, rate: a.rate}
 	a.mu.Unlock()
 	for _, c := range all {
 		s.checkpoints = append(s.checkpoints, c.Step)
@@ -288,7 +289,9 @@ func (u *uploader) try(s snapshot) error {
 		before = r.State
 		progress := r.State == nil || s.step > r.State.Step
 		r.State, r.Step, r.Steps = state, s.step, s.steps
-		r.Rate = 0 // what was set before this attempt is in the State
+		if r.Rate == s.rate { // the State has it; what was set since then it has not
+			r.Rate = 0
+		}
 		if s.loss != 0 {
 			r.Loss = s.loss
 		}

@@ -301,7 +301,7 @@ func (w *Worker) begin(ctx context.Context, t ticket) (*attempt, error) {
 	if err := b.inEntries(ctx, r); err != nil {
 		return nil, err
 	}
-	a := &attempt{w: w, b: b, record: r, key: keyOf(t.User, t.ID), dir: workDir(w.Dir, os.Getpid()), paused: wants == "pause", ahead: max(0, r.Until-r.Step)}
+	a := &attempt{w: w, b: b, record: r, key: keyOf(t.User, t.ID), dir: workDir(w.Dir, os.Getpid()), paused: wants == "pause", ahead: max(0, r.Until-r.Step), rate: r.Rate}
 	if a.journal, err = b.openJournal(ctx, t.User, t.ID, strconv.Itoa(r.Attempt)); err != nil {
 		return nil, err
 	}
