@@ -44,7 +44,7 @@ func serve(e env, args []string) error {
 	positional, help, err := e.parse(args, append([]recipe.Flag{
 		{Name: "addr", Value: "HOST:PORT", Default: fmt.Sprintf("127.0.0.1:%d, or the next port that is free", defaultPort), Help: "where to listen; an address that other machines reach needs TLS and tokens", Set: text(&address)},
 		connectFlag(&o),
-		{Name: "models", Value: "DIR", Help: "give out the models below this directory, at /models/: one download for a whole class", Set: text(&o.Models)},
+		{Name: "models", Value: "DIR", Help: "give out the models below this directory, at /models/: one download for a whole class; whoever reaches the server reads them, without a token", Set: text(&o.Models)},
 		{Name: "open", Bool: true, Default: "false", Help: "show the page in the desktop's browser, where there is a desktop", Set: flag(&open)},
 		{Name: "verbose", Bool: true, Default: "false", Help: "log every request, not only those that failed", Set: flag(&verbose)},
 	}, j.flags()...), "serve [flags]\n\nServes the page, until Ctrl-C. The page trains in the browser: models, rows and results stay there, unless a run is sent here: those are\ndone by workers of this machine (--workers), and by `hone worker` elsewhere.")

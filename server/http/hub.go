@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"hone/core/hub"
@@ -18,6 +19,7 @@ import (
 // Bounds of what is handed on.
 const (
 	hubSlots     = 32        // files at a time, of all pages together
+	hubSlotsFrom = 24        // of them those of one address, which a class may share; no token is wanted, so others keep a way in
 	hubRedirects = 5         // on the way to a file
 	hubFile      = 200 << 30 // bytes of one file
 	hubUnsized   = 1 << 30   // bytes of an answer whose length the hub does not say
@@ -30,15 +32,19 @@ type hubs struct {
 	known  []string            // names, "*." before those that stand for any name below; reached by https, at public addresses
 	own    map[string]*url.URL // by host; in whatever network they are
 	client *http.Client
-	slots  chan struct{}
-	stall  time.Duration // the longest that a hub may send nothing
+	from   func(*http.Request) string // the address that asks
+	stall  time.Duration              // the longest that a hub may send nothing
+
+	mu      sync.Mutex
+	taken   int            // slots
+	takenBy map[string]int // of them by address
 }
 
 // errElsewhere is a redirect to a host that is none of the hubs'.
 var errElsewhere = errors.New("leads to a host that is none of the hubs'")
 
-func newHubs(own []*url.URL, log *slog.Logger) *hubs {
-	h := &hubs{log: log, known: hub.Hosts, own: map[string]*url.URL{}, slots: make(chan struct{}, hubSlots), stall: stallTime}
+func newHubs(own []*url.URL, log *slog.Logger, from func(*http.Request) string) *hubs {
+	h := &hubs{log: log, known: hub.Hosts, own: map[string]*url.URL{}, from: from, stall: stallTime, takenBy: map[string]int{}}
 	for _, u := range own {
 		h.own[u.Host] = u
 	}
@@ -117,20 +123,38 @@ func (h *hubs) redirect(r *http.Request, via []*http.Request) error {
 	return nil
 }
 
+// enter takes a slot for an address; left gives it back.
+func (h *hubs) enter(from string) (left func(), ok bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.taken >= hubSlots || h.takenBy[from] >= hubSlotsFrom {
+		return nil, false
+	}
+	h.taken++
+	h.takenBy[from]++
+	return func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.taken--
+		if h.takenBy[from]--; h.takenBy[from] == 0 {
+			delete(h.takenBy, from)
+		}
+	}, true
+}
+
 func (h *hubs) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	to, err := h.target(r)
 	if err != nil {
 		refuse(w, http.StatusForbidden, "%v.", err)
 		return
 	}
-	select {
-	case h.slots <- struct{}{}:
-		defer func() { <-h.slots }()
-	default:
+	left, ok := h.enter(h.from(r))
+	if !ok {
 		w.Header().Set("Retry-After", "5")
-		refuse(w, http.StatusServiceUnavailable, "This server is fetching %d files already; try again in a moment.", hubSlots)
+		refuse(w, http.StatusServiceUnavailable, "This server is fetching many files already, %d at most and %d for one address; try again in a moment.", hubSlots, hubSlotsFrom)
 		return
 	}
+	defer left()
 	first := http.Header{}
 	ctx, cancel := context.WithCancel(context.WithValue(r.Context(), firstAnswer{}, first))
 	defer cancel()

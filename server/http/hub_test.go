@@ -180,7 +180,7 @@ func TestHubRefusals(t *testing.T) {
 
 // A name of the list that leads to an address which is not public is refused when it is dialled.
 func TestKnownNamesAtPrivateAddresses(t *testing.T) {
-	h := newHubs(nil, newServer(t, options(t)).log)
+	h := newHubs(nil, newServer(t, options(t)).log, anyone)
 	h.known = []string{"localhost"}
 	r := ask(h, "GET", "/hub/localhost/x")
 	if got := body(t, r); r.StatusCode != http.StatusForbidden || !strings.Contains(got, "not public") {
@@ -251,7 +251,7 @@ func TestHubThatStopsSending(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := newHubs([]*url.URL{u}, newServer(t, options(t)).log)
+	h := newHubs([]*url.URL{u}, newServer(t, options(t)).log, anyone)
 	h.stall = 50 * time.Millisecond
 	front := httptest.NewServer(h)
 	defer front.Close()
@@ -267,12 +267,22 @@ func TestHubThatStopsSending(t *testing.T) {
 
 func TestHubTakesSoManyAtATime(t *testing.T) {
 	p, s := newPair(t)
-	h := newHubs(nil, s.log)
+	h := newHubs(nil, s.log, anyone)
 	h.own = map[string]*url.URL{strings.TrimPrefix(p.hub.URL, "http://"): {Scheme: "http", Host: strings.TrimPrefix(p.hub.URL, "http://")}}
-	for range hubSlots {
-		h.slots <- struct{}{}
+	for n := range hubSlots {
+		if _, ok := h.enter(map[bool]string{true: "the class", false: "others"}[n < hubSlotsFrom]); !ok {
+			t.Fatalf("file %d is one too many", n+1)
+		}
+		if n+1 == hubSlotsFrom {
+			if _, ok := h.enter("the class"); ok {
+				t.Error("one address may take all")
+			}
+		}
 	}
 	if r := ask(h, "GET", p.at("/gone")); r.StatusCode != http.StatusServiceUnavailable || r.Header.Get("Retry-After") == "" {
 		t.Errorf("one too many: %d", r.StatusCode)
 	}
 }
+
+// anyone is the address of requests that need none.
+func anyone(*http.Request) string { return "" }

@@ -17,6 +17,7 @@ import (
 	"strings"
 	"time"
 
+	"hone/server/auth"
 	"hone/web/dist"
 )
 
@@ -70,7 +71,11 @@ func New(o Options) (*Server, error) {
 	default:
 		return nil, err
 	}
-	s.mux.Handle("/hub/", fetched(newHubs(o.Hubs, s.log)))
+	gate := &auth.Gate{} // a server without jobs lets everybody in; it tells addresses from each other all the same
+	if o.API != nil {
+		gate = o.API.Gate
+	}
+	s.mux.Handle("/hub/", fetched(newHubs(o.Hubs, s.log, gate.Address)))
 	if o.Models != "" {
 		root, err := os.OpenRoot(o.Models)
 		if err != nil {
