@@ -22,12 +22,12 @@ const awayFile = "away.json"
 // away is what awayFile holds.
 type away struct {
 	Server string `json:"server"`
-	There  string `json:"there"` // one of the words below
-	Key    string `json:"key"`   // of the request with which it began there: asking again begins nothing more
-	Step   int    `json:"step"`  // of the State that it left with
-	Paused bool   `json:"paused,omitempty"`
-	From   uint64 `json:"from"` // the number here of the last event before it left
-	Seen   uint64 `json:"seen"` // the number there of the last event that was told before it left
+	There  string `json:"there"`            // one of the words below
+	Key    string `json:"key"`              // of the request with which it began there: asking again begins nothing more
+	Step   int    `json:"step"`             // of the State that it left with
+	Paused bool   `json:"paused,omitempty"` // its user wants it so, see pauses
+	From   uint64 `json:"from"`             // the number here of the last event before it left
+	Seen   uint64 `json:"seen"`             // the number there of the last event that was told before it left
 }
 
 // Where a run stands that was elsewhere.
@@ -228,6 +228,10 @@ func (f *far) heard(e wire.Frame) {
 	}
 	f.tell(v, e.Seq)
 	switch v.(type) {
+	case wire.Paused:
+		f.pauses(true)
+	case wire.Resumed:
+		f.pauses(false)
 	case wire.Started, wire.Queued:
 		if f.ended { // it was resumed there
 			f.ended, f.over = false, make(chan struct{})
@@ -241,6 +245,36 @@ func (f *far) heard(e wire.Frame) {
 			go f.h.bringResult(f)
 		}
 	}
+}
+
+// pauses remembers whether the user of a run wants it paused, which is not told of one that waits for a worker. The caller holds the lock.
+func (f *far) pauses(paused bool) {
+	if f.away.Paused != paused {
+		f.away.Paused = paused
+		_ = replaceFile(filepath.Join(f.dir, awayFile), f.away) // the next such word writes it
+	}
+}
+
+// steer asks the server of a run to change it.
+func (f *far) steer(ctx context.Context, r wire.Steer) error {
+	_, err := f.ask(ctx, r, nil)
+	if err == nil && (r.Do == "pause" || r.Do == "continue") {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.pauses(r.Do == "pause")
+	}
+	return err
+}
+
+// resume asks the server of a run to go on with it, which ends a pause as well.
+func (f *far) resume(ctx context.Context, r wire.Resume) error {
+	_, err := f.ask(ctx, r, nil)
+	if err == nil {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.pauses(false)
+	}
+	return err
 }
 
 // tell writes an event down and passes it on. The caller holds the lock.

@@ -62,8 +62,7 @@ func (h *Host) start(ctx context.Context, r wire.Start, part parts) (wire.RunNam
 // resume goes on with a run that stopped.
 func (h *Host) resume(ctx context.Context, r wire.Resume, part parts) (wire.RunName, error) {
 	if f := h.awayRun(r.Run); f != nil {
-		_, err := f.ask(ctx, r, nil)
-		return wire.RunName(r), err
+		return wire.RunName(r), f.resume(ctx, r)
 	}
 	name, err := h.again(ctx, mark{Run: r.Run}, part)
 	if to := h.refuge(err); to != "" {
@@ -313,8 +312,7 @@ func (h *Host) hear(g *going, e wire.Event) {
 // steer changes the run that is going on.
 func (h *Host) steer(ctx context.Context, r wire.Steer) error {
 	if f := h.awayRun(r.Run); f != nil {
-		_, err := f.ask(ctx, r, nil)
-		return err
+		return f.steer(ctx, r)
 	}
 	h.mu.Lock()
 	g := h.going

@@ -227,6 +227,7 @@ func (h *Host) comeHome(ctx context.Context, f *far, lost bool, part parts) (wir
 	}
 	f.mu.Lock()
 	client, over, status := f.client, f.over, f.where.Status
+	paused := status == statusPaused || status == statusQueued && f.away.Paused
 	f.mu.Unlock()
 	step := f.away.Step
 	if !lost {
@@ -271,7 +272,7 @@ func (h *Host) comeHome(ctx context.Context, f *far, lost bool, part parts) (wir
 	if done, err := h.settle(f, step); err != nil || done {
 		return wire.RunName{Run: f.id}, err
 	}
-	return h.again(context.WithoutCancel(ctx), mark{Run: f.id, Paused: status == statusPaused}, part)
+	return h.again(context.WithoutCancel(ctx), mark{Run: f.id, Paused: paused}, part)
 }
 
 // settle makes a run one of this host again.

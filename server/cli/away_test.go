@@ -405,3 +405,44 @@ func TestPageLosesDevice(t *testing.T) {
 		}
 	}
 }
+
+// A run that its user paused is paused when it comes home before a worker has taken it, unless its user let it go on there.
+func TestComesHomePaused(t *testing.T) {
+	s := startService(t, t.TempDir(), "--workers", "0")
+	d := openDesk(t, t.TempDir(), nil)
+	paused := func(_ string, e wire.Event) bool { _, ok := e.(wire.Paused); return ok }
+	forget := func() {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.events = nil
+	}
+	for _, c := range []struct{ here, there, want string }{{"pause", "", "paused"}, {"pause", "continue", "stepped"}} {
+		forget()
+		id := tell[wire.RunName](d, wire.Start{Recipe: deskRecipe(100_000)}).Run
+		d.until("at step 1", at(1))
+		if c.here != "" {
+			tell[struct{}](d, wire.Steer{Run: id, Do: c.here})
+			d.until("paused", paused)
+		}
+		tell[wire.RunName](d, wire.Move{Run: id, On: wire.Server{URL: s.url}})
+		d.until("queued", func(_ string, e wire.Event) bool { _, ok := e.(wire.Queued); return ok })
+		forget()
+		if c.there != "" {
+			tell[struct{}](d, wire.Steer{Run: id, Do: c.there})
+		}
+		tell[wire.RunName](d, wire.Move{Run: id})
+		got := ""
+		d.until("here", func(name string, _ wire.Event) bool {
+			if name == "paused" || name == "stepped" { // no worker says so
+				got = name
+			}
+			return got != ""
+		})
+		if got != c.want {
+			t.Errorf("%q here and %q there: the first that it tells is %q", c.here, c.there, got)
+		}
+		forget()
+		tell[struct{}](d, wire.Steer{Run: id, Do: "stop"})
+		d.until("stopped", func(_ string, e wire.Event) bool { f, ok := e.(wire.Finished); return ok && f.Stopped != "" })
+	}
+}
