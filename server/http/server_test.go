@@ -303,3 +303,19 @@ func TestEndsGracefully(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A server whose engine is away says that it is not ready, so that no traffic is sent to it, and that it lives.
+func TestNotReady(t *testing.T) {
+	o := openOffice(t)
+	o.api.Broker.Close()
+	for path, want := range map[string]int{"/ready": http.StatusServiceUnavailable, "/health": http.StatusOK} {
+		r, err := http.Get(o.server.URL + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Body.Close()
+		if r.StatusCode != want {
+			t.Errorf("%s: %d, want %d", path, r.StatusCode, want)
+		}
+	}
+}
