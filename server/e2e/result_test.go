@@ -230,14 +230,17 @@ func TestEndToEndRecipeTravels(t *testing.T) {
 	p.until(soon, "the defaults", "!("+set+")")
 	p.upload("recipe-import", file)
 	p.until(soon, "the settings again", set)
+	workertest.Eval[bool](p.Page, `!!(navigator.clipboard.writeText = async (text) => { globalThis.copied = text; })`)
 	p.press("copy-link")
-	p.until(soon, "the settings in the address", `location.hash.includes("lora_rank=4")`)
-	link := workertest.Eval[string](p.Page, "location.href")
-	if strings.Contains(link, "dataset=") {
-		t.Errorf("the link names data: %s", link)
+	p.until(soon, "a link", `globalThis.copied?.includes("lora_rank=4")`)
+	p.until(soon, "the plain address again", `location.hash === ""`)
+	link := workertest.Eval[string](p.Page, "copied")
+	if rows := strings.Count(link, ".json"); rows == 0 || rows != strings.Count(link, "bundle%2F")-1 { // of rows only those that everybody has, beside their model
+		t.Errorf("the link names %d sets of rows: %s", rows, link)
 	}
 	other := open(t, b, link)
 	defer other.Close()
 	other.until(soon, "the settings in another tab", set)
+	other.until(soon, "its rows in another tab", `document.getElementById("command-line").textContent.includes("bundle/world.json")`)
 	other.until(soon, "the model in another tab", `document.getElementById("command-line").textContent.includes("--model bundle/model")`)
 }
