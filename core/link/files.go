@@ -29,6 +29,8 @@ type Files struct {
 	URL   string
 	Token string
 	HTTP  *http.Client
+
+	Run string // if it is set, what this run has there in its checkpoints counts as being there
 }
 
 // Refused is what a server answers that it will not do.
@@ -92,7 +94,11 @@ func pause(ctx context.Context, try int) error {
 
 // Have asks how many bytes of a file have come, and whether these are all of it, checked.
 func (f Files) Have(ctx context.Context, sha string) (int64, bool, error) {
-	res, err := f.do(ctx, http.MethodHead, "/files/"+sha, nil, 0, nil)
+	path := "/files/" + sha
+	if f.Run != "" {
+		path += "?run=" + url.QueryEscape(f.Run)
+	}
+	res, err := f.do(ctx, http.MethodHead, path, nil, 0, nil)
 	if err != nil {
 		return 0, false, err
 	}

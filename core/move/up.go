@@ -271,11 +271,17 @@ type Progress struct {
 	Done, Total int64 // bytes, of all files
 }
 
+// checkpointPrefix begins the paths of the files that only a run has.
+const checkpointPrefix = "checkpoint-"
+
 // Send brings to a server what it does not have.
 func (l *Load) Send(ctx context.Context, to link.Files, tell func(Progress)) error {
 	done, total := int64(0), l.Bytes()
 	for _, b := range l.order {
-		path := l.paths[b.SHA256]
+		path, to := l.paths[b.SHA256], to
+		if strings.HasPrefix(b.Path, checkpointPrefix) { // which may be there since the run was there before
+			to.Run = l.From.Run
+		}
 		err := to.Send(ctx, b, func(offset int64) (io.ReadCloser, error) { return openAt(path, offset) }, func(have int64) {
 			if tell != nil {
 				tell(Progress{filepath.Base(path), done + have, total})

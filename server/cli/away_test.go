@@ -295,12 +295,12 @@ func TestPageTakesBackWhatWaits(t *testing.T) {
 	if r := tell[wire.RunList](d, wire.Runs{}).Runs[0]; r.Status != "stopped" || r.On != "" || r.Step != 0 {
 		t.Errorf("%+v", r)
 	}
-	begun := tell[wire.RunName](d, wire.Start{Recipe: deskRecipe(400)}).Run
+	begun := tell[wire.RunName](d, wire.Start{Recipe: deskRecipe(60)}).Run
 	d.until("at step 3", at(3))
 	tell[wire.RunName](d, wire.Move{Run: begun, On: on})
 	back(begun)
 	d.until("finished here", finished)
-	d.told(begun, 400)
+	d.told(begun, 60)
 }
 
 func (d *desk) refused(r wire.Request) string {

@@ -24,6 +24,9 @@ func (a *API) headFile(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	have, whole, err := a.Files.Have(r.Context(), who.User, r.PathValue("sha"))
+	if run := r.URL.Query().Get("run"); err == nil && !whole && run != "" {
+		have, whole, err = a.Files.HaveOf(r.Context(), who.User, run, r.PathValue("sha"), have)
+	}
 	if err != nil {
 		a.deny(w, r, err)
 		return

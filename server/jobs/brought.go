@@ -9,6 +9,8 @@ import (
 	"io"
 	"strings"
 
+	"github.com/nats-io/nats.go/jetstream"
+
 	"hone/core/checkpoint"
 	"hone/core/move"
 	"hone/core/recipe"
@@ -61,7 +63,11 @@ func (b *Broker) checkFrom(ctx context.Context, user string, c *wire.Carried, se
 			return refuse(400, "Run %s at step %d has no %s; it cannot go on without.", c.Run, c.Step, name)
 		}
 	}
-	if err := b.checkBlobs(ctx, user, "run "+c.Run, c.Files); err != nil {
+	held, err := b.held(ctx, user, c.Run)
+	if err != nil {
+		return err
+	}
+	if err := b.checkBlobs(ctx, user, "run "+c.Run, c.Files, held); err != nil {
 		return err
 	}
 	return b.checkArgs(ctx, c.Run, args, sent)
@@ -82,6 +88,27 @@ func (b *Broker) checkArgs(ctx context.Context, id string, args wire.Blob, sent 
 		return refuse(400, "%s: %v", what, err)
 	}
 	return checkNames(what, r, sent)
+}
+
+// heldFile is a file that a run has here in a checkpoint.
+type heldFile struct {
+	wire.Blob
+	object string
+}
+
+// held are the files that a run has here in its checkpoints, by hash: what went home from here is not sent again.
+func (b *Broker) held(ctx context.Context, user, id string) (map[string]heldFile, error) {
+	if !move.IsID(id) {
+		return nil, nil
+	}
+	all := map[string]heldFile{}
+	err := b.eachCheckpoint(ctx, user, id, func(k *kept) error {
+		for _, f := range k.Files {
+			all[f.SHA256] = heldFile{f, k.object(user, id, f.SHA256)}
+		}
+		return nil
+	})
+	return all, err
 }
 
 // begins reports whether a run ended elsewhere before it had a State: it has only its name, and begins here.
@@ -126,9 +153,17 @@ func (b *Broker) adopt(ctx context.Context, r *Record, from *wire.Carried) error
 	if begins(from) {
 		return nil
 	}
+	held, err := b.held(ctx, r.User, r.ID)
+	if err != nil {
+		return err
+	}
 	take := func(f wire.Blob, object string) error {
 		if err := b.put(ctx, b.states, object, f.Size, func(ctx context.Context) (io.ReadCloser, error) {
-			return b.files.Get(ctx, f.SHA256)
+			in, err := b.files.Get(ctx, f.SHA256)
+			if h, ok := held[f.SHA256]; ok && errors.Is(err, jetstream.ErrObjectNotFound) { // it was here before
+				return b.states.Get(ctx, h.object)
+			}
+			return in, err
 		}); err != nil {
 			return fmt.Errorf("jobs: taking over %s of run %s: %w", f.Path, r.ID, err)
 		}

@@ -78,3 +78,45 @@ func (endless) Read(p []byte) (int, error) {
 	}
 	return len(p), nil
 }
+
+// A run that was here before and comes again brings what of its checkpoints is not here, and what it has of its own.
+func TestBroughtAgainIsNotSent(t *testing.T) {
+	s := openShop(t, time.Minute)
+	start := s.requests(t)["brought"]
+	id, err := s.Submit(t.Context(), "ada", start)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.steer(t, id, "stop")
+	dir := t.TempDir()
+	s.bring(t, id, dir)
+	for _, f := range start.From.Files {
+		for _, user := range []string{"ada", "bob"} {
+			size, whole, err := s.files.HaveOf(t.Context(), user, id, f.SHA256, 0)
+			if want := user == "ada" && strings.Contains(f.Path, "/"); err != nil || whole != want || whole && size != f.Size {
+				t.Errorf("%s of %s is here: %v, %d bytes (%v)", f.Path, user, whole, size, err)
+			}
+		}
+	}
+	if _, err := s.Submit(t.Context(), "ada", start); Status(err) != 409 || !strings.Contains(err.Error(), checkpoint.ArgsFile) {
+		t.Errorf("without what it has of its own: %v", err)
+	}
+	for _, name := range []string{checkpoint.ArgsFile, checkpoint.LogFile} {
+		s.send(t, filepath.Join(dir, name))
+	}
+	if again, err := s.Submit(t.Context(), "ada", start); err != nil || again != id {
+		t.Fatalf("%s, %v", again, err)
+	}
+	want, err := os.ReadFile(filepath.Join(dir, "checkpoint-2", checkpoint.StateFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, in, err := s.files.Open(t.Context(), "ada", id, "checkpoint-2/"+checkpoint.StateFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	if got, err := io.ReadAll(in); err != nil || !bytes.Equal(got, want) {
+		t.Errorf("its State is %q, was %q (%v)", got, want, err)
+	}
+}

@@ -88,6 +88,15 @@ func (f *Files) Have(ctx context.Context, user, sha string) (offset int64, whole
 	return st.Size(), false, nil
 }
 
+// HaveOf is Have for a file of which so much has come, and which a run of the user may have in one of its checkpoints.
+func (f *Files) HaveOf(ctx context.Context, user, id, sha string, have int64) (offset int64, whole bool, err error) {
+	held, err := f.b.held(ctx, user, id)
+	if h, ok := held[sha]; ok {
+		return h.Size, true, err
+	}
+	return have, false, err
+}
+
 // owns says whether a user has sent a file.
 func (b *Broker) owns(ctx context.Context, user, sha string) (int64, bool, error) {
 	e, err := b.owned.Get(ctx, user+"."+sha)
@@ -278,8 +287,9 @@ func (f *Files) Open(ctx context.Context, user, id, path string) (wire.Blob, Fil
 	return wire.Blob{}, nil, &NotFound{id + "/" + path}
 }
 
-// checkBlobs refuses names that could lead elsewhere, and files that their user has not sent.
-func (b *Broker) checkBlobs(ctx context.Context, user, of string, blobs []wire.Blob) error {
+// checkBlobs refuses names that could lead elsewhere, and files that their user has not sent. Of a run that was here before, those of its
+// checkpoints may be among held.
+func (b *Broker) checkBlobs(ctx context.Context, user, of string, blobs []wire.Blob, held map[string]heldFile) error {
 	seen := map[string]bool{}
 	for _, f := range blobs {
 		if !localPath(f.Path) || seen[f.Path] {
@@ -289,9 +299,14 @@ func (b *Broker) checkBlobs(ctx context.Context, user, of string, blobs []wire.B
 		if !hashShape.MatchString(f.SHA256) {
 			return refuse(400, "%s: %.80q is no SHA-256.", of, f.SHA256)
 		}
-		if size, ok, err := b.owns(ctx, user, f.SHA256); err != nil {
+		size, ok, err := b.owns(ctx, user, f.SHA256)
+		if err != nil {
 			return err
-		} else if !ok || size != f.Size {
+		}
+		if h, there := held[f.SHA256]; !ok && there && strings.Contains(f.Path, "/") {
+			size, ok = h.Size, true
+		}
+		if !ok || size != f.Size {
 			return refuse(409, "%s: the file %.100q has not been sent to this server; send it first.", of, f.Path)
 		}
 	}

@@ -101,7 +101,7 @@ func TestBroughtCountsOnce(t *testing.T) {
 		}
 	}
 	for _, p := range start.Places {
-		if err := s.checkBlobs(t.Context(), "ada", p.Name, p.Files); err != nil {
+		if err := s.checkBlobs(t.Context(), "ada", p.Name, p.Files, nil); err != nil {
 			t.Error(err)
 		}
 	}

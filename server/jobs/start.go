@@ -349,7 +349,7 @@ func (b *Broker) checkPlaces(ctx context.Context, user string, places []wire.Pla
 		if len(p.Files) == 0 || !p.Folder && len(p.Files) != 1 {
 			return nil, refuse(400, "%.100q stands for %d files.", p.Name, len(p.Files))
 		}
-		if err := b.checkBlobs(ctx, user, p.Name, p.Files); err != nil {
+		if err := b.checkBlobs(ctx, user, p.Name, p.Files, nil); err != nil {
 			return nil, err
 		}
 		sent[p.Name] = true
