@@ -102,7 +102,7 @@ func killService(t *testing.T, seed uint64, kills, steps int) {
 		what.kill(s, rng)
 		killed[what.name]++
 		if s.missed {
-			t.Errorf("%s: there was no such moment for 10 seconds", what.name)
+			t.Errorf("%s: there was no such moment for %v", what.name, moment)
 			s.missed = false
 		}
 	}
@@ -165,9 +165,13 @@ func (s *service) killWorkers() {
 	}
 }
 
+// moment is how long it may take until something is to be seen of a worker: one that has died often is started again after 5 s, and has to be
+// given the run then.
+const moment = 30 * time.Second
+
 // wait returns as soon as a worker has such a file in its directory; missed says that it was never there.
 func (s *service) wait(file func(pid int) string) {
-	for began := time.Now(); time.Since(began) < 10*time.Second; time.Sleep(time.Millisecond) {
+	for began := time.Now(); time.Since(began) < moment; time.Sleep(time.Millisecond) {
 		for _, pid := range s.workers() {
 			if found, err := filepath.Glob(filepath.Join(s.dir, "data", "workers", "*", file(pid))); err == nil && len(found) > 0 {
 				return
