@@ -29,7 +29,7 @@ var floors = []string{
 	// 3: models, what moves their weights, and what is attached to them; a model never knows its tuner
 	"core/nn", "core/optim", "core/peft",
 	// 4: what is kept
-	"core/filelock", "core/checkpoint", "core/hub", "core/hub/hubtest", "core/export", "core/bundle/world", "core/bundle", "core/bundle/worldgen",
+	"core/atomicfile", "core/filelock", "core/checkpoint", "core/hub", "core/hub/hubtest", "core/export", "core/bundle/world", "core/bundle", "core/bundle/worldgen",
 	// 5: what is done
 	"core/generate", "core/eval", "core/train", "core/run", "core/move", "core/host",
 	// 6: the page

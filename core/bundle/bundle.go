@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"hone/core/atomicfile"
 	"hone/core/bundle/world"
 )
 
@@ -78,37 +79,12 @@ func WriteTo(dir string) error {
 		if have, err := os.ReadFile(target); err == nil && bytes.Equal(have, raw) {
 			return nil
 		}
-		return replace(target, raw)
+		return atomicfile.Write(target, raw, 0o644)
 	})
 	if err != nil {
 		return fmt.Errorf("writing the bundled model: %w; name another directory", err)
 	}
 	return nil
-}
-
-// replace writes a file under a temporary name beside its place and moves it there.
-func replace(target string, raw []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(target), ".bundle-*")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(raw)
-	if err == nil {
-		err = f.Sync()
-	}
-	if closing := f.Close(); err == nil {
-		err = closing
-	}
-	if err == nil {
-		err = os.Chmod(f.Name(), 0o644) // a temporary file is its owner's alone
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), target)
-	}
-	if err != nil {
-		os.Remove(f.Name())
-	}
-	return err
 }
 
 // HeldOut are questions that are not among the rows of Sets; their answers follow from the stories of the pre-training.

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 
+	"hone/core/atomicfile"
 	"hone/core/filelock"
 )
 
@@ -187,7 +188,7 @@ func (r *repository) remember(commit string) error {
 	if err := os.MkdirAll(filepath.Dir(r.ref()), 0o777); err != nil {
 		return err
 	}
-	return replaceFile(r.ref(), []byte(commit+"\n"))
+	return atomicfile.Write(r.ref(), []byte(commit+"\n"), 0o600)
 }
 
 // download brings all needed files of a commit.
@@ -208,7 +209,7 @@ func (r *repository) download(ctx context.Context, l listing) (Place, error) {
 	if err != nil {
 		return Place{}, err
 	}
-	if err := replaceFile(filepath.Join(dir, ".listing"), raw); err != nil {
+	if err := atomicfile.Write(filepath.Join(dir, ".listing"), raw, 0o600); err != nil {
 		return Place{}, err
 	}
 	for {
@@ -227,26 +228,6 @@ func (r *repository) download(ctx context.Context, l listing) (Place, error) {
 			return Place{}, err
 		}
 	}
-}
-
-// replaceFile gives a small file new content at once.
-func replaceFile(path string, data []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".tmp-*")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	if err == nil {
-		err = f.Sync()
-	}
-	err = errors.Join(err, f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		os.Remove(f.Name())
-	}
-	return err
 }
 
 // size writes a number of bytes for people.

@@ -8,10 +8,10 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"sync"
 	"time"
 
+	"hone/core/atomicfile"
 	"hone/core/filelock"
 )
 
@@ -87,26 +87,8 @@ func (f *file[T]) change(how func(T) (T, error)) error {
 	if err != nil {
 		return err
 	}
-	return replace(f.path, append(raw, '\n'))
-}
-
-// replace gives a file new content, for its owner's eyes only.
-func replace(path string, data []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".new-*") // with mode 0600
-	if err != nil {
-		return fmt.Errorf("auth: %w", err)
-	}
-	_, err = f.Write(data)
-	if err == nil {
-		err = f.Sync()
-	}
-	err = errors.Join(err, f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		os.Remove(f.Name())
-		return fmt.Errorf("auth: writing %s: %w", path, err)
+	if err := atomicfile.Write(f.path, append(raw, '\n'), 0o600); err != nil { // for its owner's eyes only
+		return fmt.Errorf("auth: writing %s: %w", f.path, err)
 	}
 	return nil
 }
