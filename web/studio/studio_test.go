@@ -201,6 +201,39 @@ func (b *tab) lacks(part, text string) {
 	b.until(fmt.Sprintf("%s without %q", part, text), func() bool { return !strings.Contains(b.parts[part], text) })
 }
 
+// settings are the recipe's, as the page has them.
+func (b *tab) settings() map[string]string {
+	b.Studio.mu.Lock()
+	defer b.Studio.mu.Unlock()
+	all := map[string]string{}
+	for k, v := range b.s.Settings {
+		all[k] = v
+	}
+	return all
+}
+
+// has waits until something holds of the page's state. It looks without the lock of what was drawn, which drawing takes later.
+func (b *tab) has(what string, ok func(t *Studio) bool) {
+	b.t.Helper()
+	for end := time.Now().Add(5 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		b.Studio.mu.Lock()
+		good := ok(b.Studio)
+		b.Studio.mu.Unlock()
+		if good {
+			return
+		}
+		if time.Now().After(end) {
+			b.t.Fatalf("%s does not come about", what)
+		}
+	}
+}
+
+// ready waits until the user may begin.
+func (b *tab) ready() {
+	b.t.Helper()
+	b.has("readiness", func(t *Studio) bool { return t.marked["ready"] })
+}
+
 // TestDetailsInChinese asks that what goes wrong is said in Chinese where it is known, with the program's own words beside it.
 func TestDetailsInChinese(t *testing.T) {
 	b := open(t, "zh")
