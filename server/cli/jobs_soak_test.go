@@ -18,7 +18,7 @@ import (
 // TestSoakServers kills workers and servers at many moments of one run, with several seeds.
 func TestSoakServers(t *testing.T) {
 	for seed := range uint64(3) {
-		killService(t, seed, 20, 400)
+		killService(t, seed, 20, 2000)
 	}
 }
 

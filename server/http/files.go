@@ -121,5 +121,7 @@ func (a *API) getFile(w http.ResponseWriter, r *http.Request) {
 	}
 	h.Set("Content-Length", strconv.FormatInt(blob.Size-from, 10))
 	w.WriteHeader(status)
-	io.Copy(w, in) // who goes away comes again with an offset
+	if _, err := io.Copy(w, in); err != nil && r.Context().Err() == nil { // who goes away comes again with an offset
+		a.Log.Warn("a file of a run cannot be read", "user", who.User, "run", id, "file", blob.Path, "error", err)
+	}
 }

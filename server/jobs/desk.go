@@ -262,10 +262,11 @@ func (b *Broker) Workers(ctx context.Context) ([]Presence, error) {
 
 // Events calls f with everything that happens in the user's runs after ready was called, in the order of each run, until ctx ends.
 func (d *Desk) Events(ctx context.Context, ready func(), f func(raw []byte)) error {
-	c, err := d.Broker.js.OrderedConsumer(ctx, "EVENTS", jetstream.OrderedConsumerConfig{FilterSubjects: []string{"events." + d.Who.User + ".>"}, DeliverPolicy: jetstream.DeliverNewPolicy})
+	c, leave, err := d.Broker.ordered(ctx, "EVENTS", jetstream.OrderedConsumerConfig{FilterSubjects: []string{"events." + d.Who.User + ".>"}, DeliverPolicy: jetstream.DeliverNewPolicy})
 	if err != nil {
 		return fmt.Errorf("jobs: listening to events: %w", err)
 	}
+	defer leave()
 	going, err := c.Consume(func(m jetstream.Msg) { f(m.Data()) })
 	if err != nil {
 		return fmt.Errorf("jobs: listening to events: %w", err)

@@ -22,26 +22,24 @@ type File interface {
 	Skip(n int64) error // before the first Read; what is skipped is not brought from the engine
 }
 
-// reading reads an object that has the hash of its content at the end of its name. The engine's own reader has one bound for the whole
-// of a file, while somebody takes it who may need hours; here it is for each piece.
+// reading reads an object that has the hash of its content at the end of its name, piece by piece. The engine's own reader has one bound
+// for the whole of a file, while somebody takes it who may need hours, and stays open at the engine for a while after that.
 type reading struct {
 	b      *Broker
 	ctx    context.Context
-	stream string
+	bucket string // its stream
 	pieces string // subject of its messages
 	sha    string
 	left   int64 // bytes that have not come yet
 	skip   int64
-	rest   []byte                    // of the last piece
-	sum    hash.Hash                 // of what has come; nil where it does not begin at the beginning
-	it     jetstream.MessagesContext // nil before the first Read
+	rest   []byte           // of the last piece
+	sum    hash.Hash        // of what has come; nil where it does not begin at the beginning
+	from   jetstream.Stream // nil before the first Read
+	at     uint64           // where in the stream the next piece is looked for
 }
 
-// Bounds of a read.
-const (
-	pieceTime   = 30 * time.Second // for the next piece
-	piecesAhead = 16               // of 128 KiB each, that come before they are asked for
-)
+// pieceTime is how long the next piece may take.
+const pieceTime = 30 * time.Second
 
 // read begins to read an object.
 func (b *Broker) read(ctx context.Context, in jetstream.ObjectStore, name string) (*reading, error) {
@@ -49,12 +47,12 @@ func (b *Broker) read(ctx context.Context, in jetstream.ObjectStore, name string
 	if err != nil {
 		return nil, err
 	}
-	return &reading{b: b, ctx: ctx, stream: "OBJ_" + info.Bucket, pieces: fmt.Sprintf("$O.%s.C.%s", info.Bucket, info.NUID),
+	return &reading{b: b, ctx: ctx, bucket: "OBJ_" + info.Bucket, pieces: fmt.Sprintf("$O.%s.C.%s", info.Bucket, info.NUID),
 		sha: name[strings.LastIndexByte(name, '.')+1:], left: int64(info.Size), sum: sha256.New()}, nil
 }
 
 func (r *reading) Skip(n int64) error {
-	if n < 0 || n > r.left || r.it != nil {
+	if n < 0 || n > r.left || r.from != nil {
 		return fmt.Errorf("jobs: %d bytes cannot be skipped of the %d of a file", n, r.left)
 	}
 	r.skip = n
@@ -69,16 +67,14 @@ func (r *reading) Read(p []byte) (int, error) {
 			}
 			return 0, io.EOF
 		}
-		if r.it == nil {
+		if r.from == nil {
 			if err := r.begin(); err != nil {
 				return 0, err
 			}
 		}
-		m, err := r.next(r.it)
-		if err != nil {
+		if err := r.next(); err != nil {
 			return 0, err
 		}
-		r.rest = m.Data()
 		if r.left -= int64(len(r.rest)); r.left < 0 {
 			return 0, errors.New("jobs: a stored file has more bytes than it should")
 		}
@@ -93,73 +89,66 @@ func (r *reading) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// begin lets the pieces come, from the one on in which what is not skipped begins.
-func (r *reading) begin() error {
-	c := jetstream.OrderedConsumerConfig{FilterSubjects: []string{r.pieces}}
+// begin looks for the piece in which what is not skipped begins.
+func (r *reading) begin() (err error) {
 	if r.skip > 0 {
-		at, err := r.find()
-		if err != nil {
+		if err := r.find(); err != nil {
 			return err
 		}
-		c.DeliverPolicy, c.OptStartSeq, r.sum = jetstream.DeliverByStartSequencePolicy, at, nil
+		r.sum = nil
 	}
-	var err error
-	r.it, err = r.messages(c, piecesAhead)
-	return err
+	if r.from, err = r.b.js.Stream(r.ctx, r.bucket); err != nil {
+		return fmt.Errorf("jobs: reading a file: %w", err)
+	}
+	return nil
 }
 
-// find gives the place of the piece in which the first byte lies that is not skipped, and skips those before. Only their sizes come.
-func (r *reading) find() (at uint64, err error) {
-	it, err := r.messages(jetstream.OrderedConsumerConfig{FilterSubjects: []string{r.pieces}, HeadersOnly: true}, 1000)
+// next brings a piece.
+func (r *reading) next() error {
+	ctx, cancel := context.WithTimeout(r.ctx, pieceTime)
+	defer cancel()
+	m, err := r.from.GetMsg(ctx, max(r.at, 1), jetstream.WithGetMsgSubject(r.pieces)) // the first one there or behind
 	if err != nil {
-		return 0, err
+		return fmt.Errorf("jobs: reading a file: %w", err)
+	}
+	r.rest, r.at = m.Data, m.Sequence+1
+	return nil
+}
+
+// find sets the place of the piece in which the first byte lies that is not skipped, and skips those before. Only their sizes come.
+func (r *reading) find() error {
+	consumer, leave, err := r.b.ordered(r.ctx, r.bucket, jetstream.OrderedConsumerConfig{FilterSubjects: []string{r.pieces}, HeadersOnly: true})
+	if err != nil {
+		return fmt.Errorf("jobs: reading a file: %w", err)
+	}
+	defer leave()
+	it, err := consumer.Messages(jetstream.PullMaxMessages(1000))
+	if err != nil {
+		return fmt.Errorf("jobs: reading a file: %w", err)
 	}
 	defer it.Stop()
 	for {
-		m, err := r.next(it)
+		ctx, cancel := context.WithTimeout(r.ctx, pieceTime)
+		m, err := it.Next(jetstream.NextContext(ctx))
+		cancel()
 		if err != nil {
-			return 0, err
+			return fmt.Errorf("jobs: reading a file: %w", err)
 		}
 		size, err := strconv.ParseInt(m.Headers().Get(nats.MsgSize), 10, 64)
 		if err != nil {
-			return 0, fmt.Errorf("jobs: the size of a piece of a file: %w", err)
+			return fmt.Errorf("jobs: the size of a piece of a file: %w", err)
 		}
 		if size > r.skip {
 			meta, err := m.Metadata()
 			if err != nil {
-				return 0, err
+				return err
 			}
-			return meta.Sequence.Stream, nil
+			r.at = meta.Sequence.Stream
+			return nil
 		}
 		r.skip, r.left = r.skip-size, r.left-size
 	}
 }
 
-func (r *reading) messages(c jetstream.OrderedConsumerConfig, ahead int) (jetstream.MessagesContext, error) {
-	consumer, err := r.b.js.OrderedConsumer(r.ctx, r.stream, c)
-	if err != nil {
-		return nil, fmt.Errorf("jobs: reading a file: %w", err)
-	}
-	it, err := consumer.Messages(jetstream.PullMaxMessages(ahead))
-	if err != nil {
-		return nil, fmt.Errorf("jobs: reading a file: %w", err)
-	}
-	return it, nil
-}
-
-func (r *reading) next(it jetstream.MessagesContext) (jetstream.Msg, error) {
-	ctx, cancel := context.WithTimeout(r.ctx, pieceTime)
-	defer cancel()
-	m, err := it.Next(jetstream.NextContext(ctx))
-	if err != nil {
-		return nil, fmt.Errorf("jobs: reading a file: %w", err)
-	}
-	return m, nil
-}
-
-func (r *reading) Close() error {
-	if r.it != nil {
-		r.it.Stop()
-	}
-	return nil
-}
+// Close is for io.ReadCloser: nothing is open at the engine between two pieces.
+func (r *reading) Close() error { return nil }

@@ -107,3 +107,44 @@ func TestSkip(t *testing.T) {
 		t.Errorf("bytes that are not those of the hash: %v", err)
 	}
 }
+
+// The engine has room for a thousand readers of a stream. Files that are taken, also from an offset, and pages that come and go leave
+// none there.
+func TestReadersLeave(t *testing.T) {
+	s := openShop(t, time.Second)
+	raw := noise(5000)
+	name := s.storePieces(t, raw)
+	for i := range 30 {
+		in, err := s.open(t.Context(), "x", name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		skip := int64(i % 2 * 2500)
+		if err := in.Skip(skip); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := io.ReadAll(in); err != nil || !bytes.Equal(got, raw[skip:]) {
+			t.Fatalf("%d bytes: %v", len(got), err)
+		}
+		in.Close()
+		ctx, leave := context.WithCancel(t.Context())
+		if err := s.desk.Events(ctx, leave, func([]byte) {}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"OBJ_states", "EVENTS"} {
+		for began := time.Now(); ; time.Sleep(10 * time.Millisecond) {
+			stream, err := s.js.Stream(t.Context(), name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			n := stream.CachedInfo().State.Consumers
+			if n == 0 {
+				break
+			}
+			if time.Since(began) > 5*time.Second {
+				t.Fatalf("%d readers are left at %s", n, name)
+			}
+		}
+	}
+}

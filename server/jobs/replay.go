@@ -134,10 +134,11 @@ func (b *Broker) hear(ctx context.Context, user, id string, from uint64, last st
 	if c.OptStartSeq, err = b.place(ctx, subjectOf(user, id), from, last); err != nil {
 		return fail(err)
 	}
-	consumer, err := b.js.OrderedConsumer(ctx, "EVENTS", c)
+	consumer, leave, err := b.ordered(ctx, "EVENTS", c)
 	if err != nil {
 		return fail(err)
 	}
+	defer leave()
 	it, err := consumer.Messages(jetstream.PullMaxMessages(256))
 	if err != nil {
 		return fail(err)
