@@ -88,7 +88,7 @@ func TestFilesOfOtherKinds(t *testing.T) {
 		"little.json":  {utf16(`[{"text":"x"}]`, false), "UTF-16 without a mark"},
 		"big.json":     {utf16(`{"text":"x"}`, true), "UTF-16 without a mark"},
 		"wide.json":    {"\xff\xfe\x00\x00[\x00\x00\x00", "UTF-32"},
-		"rows.csv":     {"instruction,output\nSay yes,yes\n", `a table (CSV) with the columns "instruction", "output". Tables are not read yet`},
+		"rows.csv":     {"instruction,output\nSay yes,yes\n", `a table (CSV) with the columns "instruction", "output"; call it .csv`},
 		"rows.tsv":     {"instruction\toutput\n", `"instruction", "output"`},
 		"named.json":   {"department,title,ask\n\xd6\xd0,\xb9\xfa\xd2\xbd,\xd1\xa7\n", "GB18030"},
 		"prose.json":   {"Once, upon a time\nthere was", "no JSON"},

@@ -13,7 +13,7 @@ import (
 // signatures are the first bytes of files that are no text of ours.
 var signatures = []struct{ begin, what string }{
 	{"version https://git-lfs", "this is a Git LFS pointer, not the data; fetch the file with git lfs pull"},
-	{"PAR1", "this is a Parquet file, which is not read yet; convert it to JSONL"},
+	{"PAR1", "this is a Parquet file under another name; call it .parquet"},
 	{"ARROW1", "this is an Arrow file, which is not read yet; convert it to JSONL"},
 	{"PK\x03\x04", "this is a ZIP archive (or an Excel sheet); unpack it, or save the sheet as JSONL"},
 	{"\x1F\x8B", "this is a gzip archive; unpack it: gzip -d"},
@@ -61,8 +61,7 @@ func (s *scanner) neither() error {
 		if !utf8.Valid(raw) {
 			what += otherEncoding(raw)
 		}
-		return s.fail(at, "%s. Tables are not read yet: which column asks and which one answers is for you to say. "+
-			`Convert it to JSONL, one object a line, such as {"query": …, "response": …}`, what)
+		return s.fail(at, "%s; call it .csv, and its rows are read", what)
 	}
 	return s.fail(at, "this is no JSON; %s", wanted)
 }

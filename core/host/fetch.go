@@ -52,6 +52,20 @@ func (h *Host) fetch(ctx context.Context, r wire.Fetch, part parts) (any, error)
 		if err := d.run(ctx); err != nil {
 			return nil, err
 		}
+		if hub.Rows != nil && hub.IsTable(at) { // of a table its rows are kept
+			defer os.Remove(at)
+			rows := at + ".jsonl"
+			notes, err := hub.Rows(ctx, at, rows, func(done, total int64) {
+				part.sink(wire.Downloading{Name: file, Hub: address.Host, File: file, Done: done, Total: total})
+			})
+			if err != nil {
+				return nil, err
+			}
+			for _, n := range notes {
+				part.sink(wire.Warning{Text: file + ": " + n})
+			}
+			at = rows
+		}
 		return h.dataFiles([]string{at})
 	case isAddress:
 		return nil, fmt.Errorf("a model is a folder of files, which an address does not give; name it on a hub (org/name), or drop its folder here")

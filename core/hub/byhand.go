@@ -102,7 +102,7 @@ func (e *environment) byHand(k kind, refs []reference) string {
 	case adapters:
 		what = "adapter_config.json and adapter_model.safetensors"
 	case datasets:
-		what = "its .json or .jsonl files"
+		what = "its files with rows"
 	}
 	text := fmt.Sprintf("put %s into %s", what, e.handDir(k, r.id))
 	if command != "" {

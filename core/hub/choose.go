@@ -107,29 +107,31 @@ func chooseAdapter(l listing) ([]file, error) {
 // chooseDataset picks the files with rows: those of a part, those that belong to the name, or those for training, which have to
 // lie in one folder to be taken together.
 func chooseDataset(l listing, part, prefer string) ([]file, error) {
-	var rows, others []file
+	var rows, columns, others []file
 	for _, f := range l.Files {
 		switch ext := strings.ToLower(path.Ext(f.Path)); {
 		case isMetadata(f.Path):
 		case ext == ".json" || ext == ".jsonl":
 			rows = append(rows, f)
+		case IsTable(f.Path) && Rows != nil:
+			columns = append(columns, f)
 		case rowFiles[ext] && ext != ".txt":
 			others = append(others, f)
 		}
 	}
 	if part != "" {
-		return choosePart(rows, others, part)
+		return choosePart(append(rows, columns...), others, part)
 	}
 	if prefer != "" {
 		if picked := keep(rows, func(p string) bool { return matches(prefer, p) }); len(picked) > 0 {
 			return picked, nil
 		}
 	}
-	if len(rows) == 0 {
+	if rows = readable(rows, columns); len(rows) == 0 {
 		if len(others) > 0 {
-			return nil, failf(errFormat, "its rows are in %s; so far JSON and JSONL are read from hubs: download it, convert it, and give --dataset FILE", others[0].Path)
+			return nil, failf(errFormat, "its rows are in %s; JSON, JSONL, CSV and Parquet are read: download it, convert it, and give --dataset FILE", others[0].Path)
 		}
-		return nil, errors.New("it has no file with rows (.json or .jsonl)")
+		return nil, errors.New("it has no file with rows (.json, .jsonl, .csv or .parquet)")
 	}
 	picked := rows
 	if train := keep(rows, func(p string) bool { return strings.Contains(strings.ToLower(p), "train") }); len(train) > 0 {
@@ -145,6 +147,17 @@ func chooseDataset(l listing, part, prefer string) ([]file, error) {
 	return picked, nil
 }
 
+// readable are the rows of a repository in one format: many have the same rows in several.
+func readable(rows, columns []file) []file {
+	if len(rows) > 0 {
+		return rows
+	}
+	if parquet := keep(columns, func(p string) bool { return strings.HasSuffix(strings.ToLower(p), ".parquet") }); len(parquet) > 0 {
+		return parquet
+	}
+	return columns
+}
+
 func choosePart(rows, others []file, part string) ([]file, error) {
 	inside := func(p string) bool { return p == part || strings.HasPrefix(p, part+"/") || matches(part, p) }
 	picked := keep(rows, inside)
@@ -155,7 +168,7 @@ func choosePart(rows, others []file, part string) ([]file, error) {
 		return picked, nil
 	}
 	if found := keep(others, inside); len(found) > 0 {
-		return nil, fmt.Errorf("%s is not JSON or JSONL, which is what is read from hubs so far: download it, convert it, and give --dataset FILE", found[0].Path)
+		return nil, fmt.Errorf("%s is no JSON, JSONL, CSV or Parquet, which are what is read: download it, convert it, and give --dataset FILE", found[0].Path)
 	}
 	return nil, fmt.Errorf("it has no rows in %q; there are %s", part, someNames(rows))
 }
@@ -178,7 +191,7 @@ func keep(files []file, want func(path string) bool) []file {
 // isMetadata knows the JSON files that hold no rows.
 func isMetadata(p string) bool {
 	switch strings.ToLower(path.Base(p)) {
-	case "dataset_infos.json", "dataset_info.json", "state.json", "configuration.json", "package.json", "config.json":
+	case "dataset_infos.json", "dataset_dict.json", "dataset_info.json", "state.json", "configuration.json", "package.json", "config.json":
 		return true
 	}
 	return strings.HasPrefix(path.Base(p), ".")

@@ -13,6 +13,8 @@
 //	    <commit>/.listing     the files of the repository with sizes and hashes
 //	    <commit>/<file>       a whole file whose size and hash were checked
 //	    <commit>/<file>.partial, .partial.etag    the beginning of one; the next attempt goes on behind it
+//	    <commit>/<file>.jsonl  the rows of a table
+//	tables/<hash>/<file>.jsonl                      the rows of a table of the user, by its path, size and time
 //
 // A file gets its name only when it is whole, checked and on disk, so a download that fails leaves nothing that looks complete.
 package hub
@@ -93,9 +95,17 @@ func Adapter(ctx context.Context, name string, o Options) (Place, error) {
 	return find(ctx, adapters, name, o)
 }
 
-// Dataset finds the files of a data set.
+// Dataset finds the files of a data set, in JSON or JSONL: of tables it gives the rows.
 func Dataset(ctx context.Context, name string, o Options) (Place, error) {
-	return find(ctx, datasets, name, o)
+	p, err := find(ctx, datasets, name, o)
+	if err != nil {
+		return p, err
+	}
+	e, err := newEnvironment(o)
+	if err != nil {
+		return Place{}, err
+	}
+	return p, e.takeRows(ctx, &p)
 }
 
 // kind is what is looked for.

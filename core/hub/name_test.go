@@ -142,8 +142,8 @@ func TestDatasets(t *testing.T) {
 		{medical(), "org/rows:nowhere", `!no rows in "nowhere"`},
 		{medical(), "shibing624/medical-QA-zh", "finetune/train_zh_0.json"},
 		{medical(), "shibing624/medical", "finetune/train_zh_0.json"},
-		{parquet, "org/rows", "!data/train-00000.parquet; so far JSON and JSONL"},
-		{parquet, "org/rows:data", "!is not JSON"},
+		{parquet, "org/rows", "!data/train-00000.parquet; JSON"},
+		{parquet, "org/rows:data", "!is no JSON"},
 		{map[string][]byte{"README.md": nil}, "org/rows", "!no file with rows"},
 	} {
 		for _, hub := range []string{HuggingFace, ModelScope} {
@@ -185,7 +185,7 @@ func TestFormatOfAnotherHub(t *testing.T) {
 	w := newWorld(t)
 	w.Add("datasets", "AI-ModelScope/alpaca-gpt4-data-zh", map[string][]byte{"train.csv": []byte("a,b\n")})
 	_, err := Dataset(t.Context(), "alpaca-zh", w.options("ms"))
-	if err == nil || !strings.Contains(err.Error(), "train.csv; so far JSON") {
+	if err == nil || !strings.Contains(err.Error(), "train.csv; JSON") {
 		t.Errorf("%v", err)
 	}
 	w.Add("datasets", "llm-wizard/alpaca-gpt4-data-zh", map[string][]byte{"train.json": []byte("[]")})

@@ -208,20 +208,14 @@ func (l *Load) rows(name string) error {
 		return fmt.Errorf("dataset %s: %w", name, err)
 	}
 	p := wire.Place{Name: name, Folder: st.IsDir()}
-	files := []string{name}
-	if p.Folder {
-		place, err := hub.Dataset(context.Background(), name, hub.Options{}) // the files that a run would read
-		if err != nil {
-			return err
-		}
-		files = place.Files
+	place, err := hub.Dataset(context.Background(), name, hub.Options{}) // the files that a run would read
+	if err != nil {
+		return err
 	}
-	for _, f := range files {
-		rel := filepath.Base(f)
-		if p.Folder {
-			if rel, err = filepath.Rel(name, f); err != nil {
-				return err
-			}
+	for _, f := range place.Files {
+		rel, err := filepath.Rel(name, f)
+		if err != nil || !filepath.IsLocal(rel) || rel == "." { // the rows of a table lie elsewhere
+			rel = filepath.Base(f)
 		}
 		b, err := l.add(f, filepath.ToSlash(rel))
 		if err != nil {

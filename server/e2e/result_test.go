@@ -20,6 +20,7 @@ import (
 	"github.com/parquet-go/parquet-go"
 
 	"hone/core/bundle"
+	"hone/core/hub/hubtest"
 	"hone/web/worker/workertest"
 )
 
@@ -143,7 +144,9 @@ func (p *tab) elsewhere() {
 
 // Files that cannot be used say what is wrong with them, and nothing breaks.
 func TestEndToEndBadFiles(t *testing.T) {
-	address, _ := serving(t)
+	hub := hubtest.New(t)
+	hub.Pages = true
+	address, _ := serving(t, "--connect", hub.URL, "--connect", hub.CDN)
 	p := open(t, workertest.Start(t, noGPU...), address+"/en/")
 	defer p.Close()
 	dir := t.TempDir()
@@ -210,5 +213,13 @@ func TestEndToEndBadFiles(t *testing.T) {
 			t.Errorf("%s is shown as %q", name, text)
 		}
 	}
+	// So is Parquet of a hub.
+	hub.Add("datasets", "org/columns", map[string][]byte{"data/train-0.parquet": pages.Bytes(), "data/test-0.parquet": []byte("PAR1")})
+	p.fill("hub-mirror", hub.URL)
+	p.fill("data-name", "org/columns")
+	p.fill("data-hub", "hf")
+	p.press("fetch-rows")
+	p.until(soon, "rows of a hub taken", fmt.Sprintf(`(%s) === "" && document.querySelector("#command-line").textContent.includes("org/columns")`, errorsOf("data")))
+	p.until(soon, "their rows", `document.querySelector("#data .facts dd")?.textContent === "7" && document.querySelector("#tokens").textContent.includes("train-0.parquet")`)
 	p.noFailure()
 }

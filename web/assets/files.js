@@ -45,25 +45,6 @@ const stem = (names) => (names.find((n) => n.endsWith(".safetensors")) || "").re
 /** isTable reports whether a file's rows have to be taken out of it first. */
 export const isTable = (name) => /\.(csv|tsv|parquet)$/i.test(name);
 
-/** rows turns a table into JSONL, in a worker of its own, unless signal ends it. It gives {blob, rows, columns, encoding, notes}. */
-export function rows(file, signal, progress) {
-  return new Promise((ok, no) => {
-    const worker = new Worker(new URL("data.js", import.meta.url));
-    const end = (f, value) => {
-      worker.terminate();
-      f(value);
-    };
-    worker.onmessage = ({ data }) => {
-      if (data.type === "progress") progress(data);
-      else if (data.type === "table") end(ok, data);
-      else if (data.type === "failed") end(no, new Error(data.error));
-    };
-    signal.addEventListener("abort", () => end(no, signal.reason));
-    worker.onerror = (e) => end(no, new Error(`${file.name}: ${e.message}`));
-    worker.postMessage({ type: "convert", name: file.name, blob: file, encoding: "" });
-  });
-}
-
 /** save gives the user a file. */
 export function save(blob, name) {
   const a = document.createElement("a"), url = URL.createObjectURL(blob);

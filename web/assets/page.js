@@ -2,7 +2,7 @@
 // shown and why is decided in Go (web/studio), in the worker.
 import { morph } from "./morph.js";
 import { draw, repaint } from "./charts.js";
-import { chosen, dropped, isTable, places, rows, save } from "./files.js";
+import { chosen, dropped, isTable, places, save } from "./files.js";
 
 const root = document.documentElement, $ = (id) => document.getElementById(id);
 const worker = new Worker(new URL("trainer.js", import.meta.url));
@@ -17,9 +17,9 @@ const act = (name, values = {}) => send({ type: "act", name, values });
 worker.onmessage = ({ data }) => {
   switch (data.type) {
     case "update": update(data); break;
-    case "stored": waiting.get(data.id)?.progress(data.bytes); break;
+    case "stored": waiting.get(data.id)?.progress(data); break;
     case "reply":
-      waiting.get(data.id)?.done(data.error || "");
+      waiting.get(data.id)?.done(data);
       waiting.delete(data.id);
       break;
     case "file": save(data.blob, data.name); break;
@@ -79,7 +79,7 @@ function values(e) {
   return all;
 }
 
-// Files are stored by the worker without passing through the program, which is then told of them. Tables become rows before.
+// Files are stored by the worker without passing through the program, which is then told of them. Of a table it stores the rows.
 async function put(kind, files) {
   const { base, list } = places(kind, files);
   if (list.length === 0) return;
@@ -89,22 +89,19 @@ async function put(kind, files) {
   const paths = [], notes = [];
   try {
     for (let { path, file } of list) {
-      const progress = (of) => act("put_progress", { kind: [kind], file: [file.name], ...of });
-      let blob = file;
-      if (kind === "data" && isTable(path)) {
-        const table = await rows(file, signal, (p) => progress({ rows: [String(p.rows)] }));
-        notes.push(...(table.notes || []));
-        path += ".jsonl";
-        blob = table.blob;
-      }
-      const error = await new Promise((done) => {
+      const table = kind === "data" && isTable(path);
+      if (table) path += ".jsonl";
+      const stored = await new Promise((done) => {
         const id = ++number;
-        waiting.set(id, { done, progress: (bytes) => progress({ bytes: [String(bytes)], total: [String(blob.size)] }) });
+        const progress = ({ bytes, total, rows }) => act("put_progress", { kind: [kind], file: [file.name],
+          ...(rows ? { rows: [String(rows)] } : { bytes: [String(bytes)], total: [String(total)] }) });
+        waiting.set(id, { done, progress });
         signal.addEventListener("abort", () => send({ type: "unput", id }));
-        send({ type: "put", id, path: "/" + path, blob });
+        send({ type: "put", id, path: "/" + path, blob: file, table: table ? file.name : "" });
       });
       signal.throwIfAborted();
-      if (error) throw new Error(error);
+      if (stored.error) throw new Error(stored.error);
+      notes.push(...(stored.notes || []));
       paths.push(path);
     }
     act("put_done", { kind: [kind], base: [base], path: paths, note: notes });

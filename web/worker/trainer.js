@@ -5,8 +5,8 @@
 //	  {type: "open", language, url, models, mirrors} first: the page is there (web/studio Opening)
 //	  {type: "act", name, values}           what the user did (web/studio Act)
 //	  {type: "frame", frame}                a request of core/wire, raw
-//	  {type: "put", id, path, blob}         stores a file; "stored" says how far that is, and a "reply" with the id ends it, with an
-//	                                        error where it could not be
+//	  {type: "put", id, path, blob, table}  stores a file, or the rows of a table, whose name is table; "stored" says how far that is, and
+//	                                        a "reply" with the id ends it, with an error where it could not be
 //	  {type: "unput", id}                   ends the storing of a file; nothing of it stays
 //	  {type: "take", path, name, mime}      asks for a file; a "file" comes back
 //	  {type: "env", env}                    where hubs are (HF_ENDPOINT, MODELSCOPE_ENDPOINT) and their tokens
@@ -19,8 +19,8 @@
 //	  {type: "host"}, {type: "watching"}    this tab has the files and the runs; another tab has them, and is asked in this one's place
 //	  {type: "file", path, name, mime, blob} to be saved by the user
 //	  {type: "measured", heap, memory, gpu} bytes, bytes, counts (webgpu.js)
-//	  {type: "stored", id, bytes}           of "put"
-//	  {type: "reply", id, error}            to "put"
+//	  {type: "stored", id, bytes, total}    of "put"; {…, rows} of the rows of a table
+//	  {type: "reply", id, error, notes}     to "put"; notes: what the user should know of a table
 //	  {type: "failed", error, reason}       the worker cannot work; reason: "insecure" address, "storeless" browser, or none that is known
 "use strict";
 importScripts("opfs.js", "webgpu.js", "wasm_exec.js");
@@ -48,16 +48,45 @@ importScripts("opfs.js", "webgpu.js", "wasm_exec.js");
       postMessage({ type: "failed", error: `${path} cannot be read: ${e.message}` });
     }
   };
+  // The rows of a table as a Blob of JSONL, and notes for the user. A program of its own takes them out.
+  const rows = (name, blob, signal, progress) => new Promise((ok, no) => {
+    signal.throwIfAborted();
+    const worker = new Worker("data.js");
+    const end = (f, value) => {
+      worker.terminate();
+      f(value);
+    };
+    worker.onmessage = ({ data }) => {
+      if (data.type === "progress") progress(data);
+      else if (data.type === "table") end(ok, data);
+      else if (data.type === "failed") end(no, new Error(data.error));
+    };
+    worker.onerror = (e) => end(no, new Error(`${name}: ${e.message}`));
+    signal.addEventListener("abort", () => end(no, signal.reason));
+    worker.postMessage({ type: "convert", name, blob, encoding: "" });
+  });
+  // The program asks for the rows of one that it has downloaded.
+  globalThis.putRows = async (name, from, to, signal, progress) => {
+    try {
+      const table = await rows(name, await fs.file(from), signal, ({ done, total }) => progress(done, total));
+      await fs.put(to, table.blob, { signal });
+      return JSON.stringify(table.notes || []);
+    } catch (e) {
+      throw e.message; // without the kind of error
+    }
+  };
   const puts = new Map(); // what ends them
-  const put = async ({ id, path, blob }) => {
-    const end = new AbortController();
+  const put = async ({ id, path, blob, table }) => {
+    const end = new AbortController(), { signal } = end;
     puts.set(id, end);
     try {
+      let notes;
+      if (table) ({ blob, notes } = await rows(table, blob, signal, ({ rows }) => postMessage({ type: "stored", id, rows })));
       await mounted;
-      await fs.put(path, blob, { signal: end.signal, progress: (bytes) => postMessage({ type: "stored", id, bytes }) });
-      postMessage({ type: "reply", id });
+      await fs.put(path, blob, { signal, progress: (bytes) => postMessage({ type: "stored", id, bytes, total: blob.size }) });
+      postMessage({ type: "reply", id, notes });
     } catch (e) {
-      postMessage({ type: "reply", id, error: `${path} could not be stored: ${e.message}` });
+      postMessage({ type: "reply", id, error: table ? e.message : `${path} could not be stored: ${e.message}` });
     }
     puts.delete(id);
   };
