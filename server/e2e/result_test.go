@@ -214,12 +214,16 @@ func TestEndToEndBadFiles(t *testing.T) {
 		}
 	}
 	// So is Parquet of a hub.
+	pages.Reset()
+	if err := parquet.Write(&pages, slices.Repeat([]row{{"Who are you?", "I am Eve, not Ada."}}, 11)); err != nil {
+		t.Fatal(err)
+	}
 	hub.Add("datasets", "org/columns", map[string][]byte{"data/train-0.parquet": pages.Bytes(), "data/test-0.parquet": []byte("PAR1")})
 	p.fill("hub-mirror", hub.URL)
 	p.fill("data-name", "org/columns")
 	p.fill("data-hub", "hf")
 	p.press("fetch-rows")
 	p.until(soon, "rows of a hub taken", fmt.Sprintf(`(%s) === "" && document.querySelector("#command-line").textContent.includes("org/columns")`, errorsOf("data")))
-	p.until(soon, "their rows", `document.querySelector("#data .facts dd")?.textContent === "7" && document.querySelector("#tokens").textContent.includes("train-0.parquet")`)
+	p.until(soon, "their rows", `document.querySelector("#data .facts dd")?.textContent === "10" && document.querySelector("#tokens").textContent.includes("I am Eve, not Ada.")`)
 	p.noFailure()
 }
