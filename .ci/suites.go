@@ -129,7 +129,10 @@ type event struct {
 	Elapsed                                   float64
 }
 
-// follow reads the events of one `go test -json`, prints a line for each package and what failed or was skipped, and
+// slow is how many seconds a test may take before it is named: these are what a suite's time is made of.
+const slow = 20
+
+// follow reads the events of one `go test -json`, prints a line for each package, what failed or was skipped and what took long, and
 // counts top-level tests. A package that fails without a failed test (it does not compile, it panics) counts as one.
 func (c command) follow(r io.Reader) (n count) {
 	output := map[string][]string{} // of a test, and under the package's name alone of the package
@@ -143,6 +146,9 @@ func (c command) follow(r io.Reader) (n count) {
 		}
 		key, p := e.Package+" "+e.Test, packages[e.Package]
 		top := e.Test != "" && !strings.Contains(e.Test, "/")
+		if top && e.Elapsed > slow {
+			fmt.Printf("slow %-36s %7.1f s  %s\n", e.Package, e.Elapsed, e.Test)
+		}
 		switch {
 		case e.Action == "build-output":
 			fmt.Print(e.Output)
