@@ -10,8 +10,10 @@ import (
 
 // Whereabouts is a server that is looked at.
 type Whereabouts struct {
-	URL    string // in the field
-	Survey *wire.Surveyed
+	URL     string // in the field
+	Survey  *wire.Surveyed
+	Of      string // what it was made of: the server, and the run or recipe that would go there
+	Changed bool   // it does not hold any more, as that has changed
 }
 
 // Host is a server's name for people: without the scheme.
@@ -34,7 +36,7 @@ func (s *State) placeTitle() string {
 
 // placeMatters reports whether there is something that the user should see: the run is away, cannot be here, or is about to go.
 func (s *State) placeMatters() bool {
-	return s.Run.On != "" || s.Place.Survey != nil || s.Errors["place"] != "" || s.Busy["place"] != "" || s.Forecast != nil && s.Forecast.Refusal != "" && !s.Run.Alive()
+	return s.Run.On != "" || s.Place.Survey != nil || s.Place.Changed || s.Errors["place"] != "" || s.Busy["place"] != "" || s.Forecast != nil && s.Forecast.Refusal != "" && !s.Run.Alive()
 }
 
 // canMove reports whether the run that the page shows can go on elsewhere; otherwise the next one can begin there.

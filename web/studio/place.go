@@ -84,19 +84,52 @@ func (t *Studio) moving(name string, data json.RawMessage) {
 	})
 }
 
+// goes is what would go to the server that is looked at: the run that the page shows, or the next one.
+func goes(s *parts.State) (r wire.Survey, err error) {
+	r.On.URL = s.Place.URL
+	if s.Run.ID != "" && s.Run.State != parts.Done {
+		r.Run = s.Run.ID
+	} else if s.Settings["model"] != "" && s.Settings["dataset"] != "" {
+		r.Recipe, err = recipeJSON(s)
+	}
+	return r, err
+}
+
+// leaves says the same in a word, to compare it with.
+func leaves(s *parts.State) string {
+	r, err := goes(s)
+	return fmt.Sprintf("%s %s %s %v", r.On.URL, r.Run, r.Recipe, err)
+}
+
+// doubt drops a survey of something else than what would go there now. The lock is held.
+func doubt(s *parts.State) {
+	if s.Place.Survey != nil && s.Place.Of != leaves(s) {
+		s.Place.Survey, s.Place.Changed = nil, true
+	}
+}
+
+// forgetPlace forgets what was asked of a server: it was about something else.
+func forgetPlace(s *parts.State) { s.Place = parts.Whereabouts{URL: s.Place.URL} }
+
+// listed is what goes to the server as the user has been shown it; nothing else is sent.
+func (t *Studio) listed() (r wire.Survey, ok bool) {
+	t.change(doubt)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	r, err := goes(t.s)
+	r.On.Token = t.token
+	return r, err == nil && t.s.Place.Survey != nil && t.s.Place.Of == leaves(t.s)
+}
+
 // placeLook asks a server what it offers, and the host what would go there.
 func (t *Studio) placeLook(address, token string) {
 	address = originOf(address)
-	t.change(func(s *parts.State) { s.Place.URL, s.Place.Survey = address, nil })
+	t.change(func(s *parts.State) { s.Place = parts.Whereabouts{URL: address} })
 	t.mu.Lock()
 	t.token = token
-	r := wire.Survey{On: wire.Server{URL: address, Token: token}}
-	var err error
-	if t.s.Run.ID != "" && t.s.Run.State != parts.Done {
-		r.Run = t.s.Run.ID
-	} else if t.s.Settings["model"] != "" && t.s.Settings["dataset"] != "" {
-		r.Recipe, err = recipeJSON(t.s)
-	}
+	r, err := goes(t.s)
+	r.On.Token = token
+	of := leaves(t.s)
 	t.mu.Unlock()
 	t.elsewhere(address, func(ctx context.Context) error {
 		if err != nil {
@@ -104,7 +137,7 @@ func (t *Studio) placeLook(address, token string) {
 		}
 		v, err := wire.Ask[wire.Surveyed](ctx, t.o.Link, r, t.moving)
 		if err == nil {
-			t.change(func(s *parts.State) { s.Place.Survey = &v })
+			t.change(func(s *parts.State) { s.Place.Survey, s.Place.Of = &v, of })
 		}
 		return err
 	})
@@ -112,12 +145,12 @@ func (t *Studio) placeLook(address, token string) {
 
 // placeGo lets the run go on at the server that was looked at.
 func (t *Studio) placeGo() {
-	on := t.server()
-	t.mu.Lock()
-	id := t.s.Run.ID
-	t.mu.Unlock()
-	t.elsewhere(on.URL, func(ctx context.Context) error {
-		_, err := wire.Ask[wire.RunName](ctx, t.o.Link, wire.Move{Run: id, On: on}, t.moving)
+	r, ok := t.listed()
+	if !ok || r.Run == "" {
+		return
+	}
+	t.elsewhere(r.On.URL, func(ctx context.Context) error {
+		_, err := wire.Ask[wire.RunName](ctx, t.o.Link, wire.Move{Run: r.Run, On: r.On}, t.moving)
 		return err
 	})
 }
@@ -135,15 +168,12 @@ func (t *Studio) placeBack(lost bool) {
 
 // placeStart begins a run at the server that was looked at.
 func (t *Studio) placeStart() {
-	on := t.server()
-	t.mu.Lock()
-	raw, err := recipeJSON(t.s)
-	t.mu.Unlock()
-	t.elsewhere(on.URL, func(ctx context.Context) error {
-		if err != nil {
-			return err
-		}
-		name, err := wire.Ask[wire.RunName](ctx, t.o.Link, wire.Start{Recipe: raw, On: &on}, t.moving)
+	r, ok := t.listed()
+	if !ok || r.Recipe == nil {
+		return
+	}
+	t.elsewhere(r.On.URL, func(ctx context.Context) error {
+		name, err := wire.Ask[wire.RunName](ctx, t.o.Link, wire.Start{Recipe: r.Recipe, On: &r.On}, t.moving)
 		if err == nil {
 			t.hello(false)
 			t.show(name.Run)

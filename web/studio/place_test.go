@@ -91,6 +91,45 @@ func TestPlace(t *testing.T) {
 	}
 }
 
+// What a server was looked at for is what goes there: once another file is chosen, or the run has come to its end, nothing goes until the
+// user has seen the new list.
+func TestPlaceSendsWhatItListed(t *testing.T) {
+	b := open(t, "en")
+	b.host.set("survey", func(wire.Request) (any, error) {
+		return wire.Surveyed{URL: "https://gpu.example", Version: "1", Parcels: []wire.Parcel{{What: "data", Name: "it", Files: 1, Bytes: 9}}}, nil
+	})
+	look := func(want string) {
+		t.Helper()
+		b.do("place_look", "url", "gpu.example")
+		b.sees("train", want)
+		b.lacks("train", "has changed since you looked")
+	}
+	b.do("show_run", "run", "tiny/v0-20260101-000000")
+	b.sees("bar", "Finished")
+	look("Send this and start there")
+	b.do("use_data", "use", "data/mine.jsonl", "checked", "true")
+	b.do("place_start") // of a page that was not drawn yet
+	b.sees("train", "has changed since you looked")
+	b.lacks("train", "Send this and start there")
+	if _, sent := last[wire.Start](b.host); sent {
+		t.Error("a file was sent that was not listed")
+	}
+	look("Send this and start there")
+	b.do("place_start")
+	b.until("the start", func() bool {
+		r, ok := last[wire.Start](b.host)
+		return ok && strings.Contains(string(r.Recipe), "mine.jsonl")
+	})
+
+	b.has("the run that was started", func(t *Studio) bool { return t.s.Run.ID == "tiny/v2-20260103-000000" && t.s.Busy["place"] == "" })
+	const run = "tiny/v1-20260102-000000"
+	b.do("show_run", "run", run)
+	b.has("another run", func(t *Studio) bool { return t.s.Run.ID == run })
+	look("Send this and go on there")
+	b.Told(event(run, 9, wire.Finished{Step: 10}))
+	b.sees("train", "has changed since you looked")
+}
+
 // set changes what the host replies.
 func (f *fake) set(name string, reply func(wire.Request) (any, error)) {
 	f.mu.Lock()

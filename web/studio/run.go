@@ -100,7 +100,7 @@ func (t *Studio) beginRun(id string, ask func() (wire.RunName, error)) {
 		}
 		t.starts = true
 		s.Run = parts.Run{ID: id, State: parts.Begins, Comparable: s.Setting("train_type") != "full"}
-		s.Place.Survey = nil
+		forgetPlace(s)
 		delete(s.Tables, "steps")
 		t.plainURL()
 		if id != "" && before.ID == id {
@@ -210,7 +210,8 @@ func (t *Studio) display(id string) {
 		}
 		link := s.Run.Link
 		if s.Run.ID != id {
-			s.Place.Survey, link = nil, wire.Linked{}
+			link = wire.Linked{}
+			forgetPlace(s)
 			delete(s.Tables, "steps")
 			forgetRun(s)
 		}
@@ -392,7 +393,8 @@ func (t *Studio) take(s *parts.State, f wire.Frame) {
 			r.Warnings = append(r.Warnings, e.Reason)
 		}
 	case wire.Moved:
-		r.On, r.Queued, r.Link, s.Place.Survey = e.On, false, wire.Linked{}, nil
+		r.On, r.Queued, r.Link = e.On, false, wire.Linked{}
+		forgetPlace(s)
 		if e.On != "" {
 			r.Left = e.Step
 		}

@@ -263,6 +263,7 @@ func (t *Studio) draw() {
 	if t.asks == 0 { // the page has not said yet in which language
 		return
 	}
+	doubt(t.s)
 	var u Update
 	due := parts.Parts
 	if !t.opened {

@@ -10,6 +10,7 @@ var (
 	PlaceToken    = Text{"Token, where it wants one", "令牌（如果需要）"}
 	PlaceKept     = Text{"Address and token are kept in this browser.", "地址和令牌会保存在本浏览器里。"}
 	PlaceLook     = Text{"See what it offers", "查看服务器"}
+	PlaceChanged  = Text{"What would go there has changed since you looked. Look again to see what it is.", "你查看之后，要发送的内容已经改变。请重新查看，确认要发送什么。"}
 	PlaceHint     = Text{"If the server is up: this page may speak with it only when the page's own server was started with --connect %s, and that server with --origin %s. Or open that server's own page.", "如果服务器正常：本页面的服务器要用 --connect %s 启动，对方服务器要用 --origin %s 启动，两者才能通信。也可以直接打开对方服务器自己的网页。"}
 	PlaceDevices  = Text{"Devices (in use)", "设备（使用中）"}
 	PlaceMemory   = Text{"Free memory", "可用内存"}
