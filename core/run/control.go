@@ -38,6 +38,8 @@ type Control struct {
 	// Reopen, if it is set, opens the device anew when it was lost; the run goes on from its last State. It is set before Start.
 	Reopen func(ctx context.Context, lost error) (device.Device, error)
 
+	rate float64 // learning_rate that was set last, whatever becomes of the device; 0: none was. It is the run's goroutine's
+
 	mu     sync.Mutex
 	paused bool
 	steps  int              // to do although the run is paused
@@ -53,14 +55,8 @@ var errOver = errors.New("no run is going on; start one, or use what it saved")
 func (c *Control) Start(ctx context.Context, r recipe.Recipe, dev device.Device, sink func(wire.Event)) (Result, error) {
 	c.mu.Lock()
 	c.going = true
-	if rate := c.Rate; rate > 0 {
-		c.asked = append(c.asked, func(s *session) {
-			if s != nil {
-				s.changeRate(rate)
-			}
-		})
-	}
 	c.mu.Unlock()
+	c.rate = c.Rate
 	defer c.end()
 	if err := absolute(&r, c.Places, c.HubsOnly); err != nil {
 		return Result{}, err
@@ -102,12 +98,18 @@ func (c *Control) Save(ctx context.Context) (dir string, err error) {
 }
 
 // SetLearningRate makes rate the learning_rate of the recipe for the steps to come: the schedule goes on as if it had been
-// so from the beginning. Checkpoints remember it.
-func (c *Control) SetLearningRate(ctx context.Context, rate float64) error {
+// so from the beginning. Checkpoints remember it, and with SaveEvery one is written at once: what was set is not lost with the process.
+func (c *Control) SetLearningRate(ctx context.Context, rate float64) (err error) {
 	if err := CheckRate(rate); err != nil {
 		return err
 	}
-	return c.ask(ctx, func(s *session) { s.changeRate(rate) })
+	askErr := c.ask(ctx, func(s *session) {
+		s.changeRate(rate)
+		if l := s.loop; l.every > 0 {
+			err = l.saveAs(l.passing != "" || l.lastSaved != l.step) // one that was asked for at this step stays
+		}
+	})
+	return errors.Join(askErr, err)
 }
 
 // CheckRate says why a learning_rate cannot be set.
@@ -228,7 +230,7 @@ func (c *Control) end() {
 // changeRate sets a rate between two steps, and says so.
 func (s *session) changeRate(rate float64) {
 	s.setRate(rate)
-	s.loop.changed = true
+	s.control.rate, s.loop.changed = rate, true
 	s.sink(wire.RateChanged{Step: s.loop.step, LearningRate: rate})
 }
 

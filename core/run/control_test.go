@@ -7,9 +7,12 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+	"time"
 
 	"hone/core/bundle"
 	"hone/core/chat"
+	"hone/core/checkpoint"
+	"hone/core/device"
 	"hone/core/device/cpu"
 	"hone/core/generate"
 	"hone/core/recipe"
@@ -111,6 +114,52 @@ func TestControl(t *testing.T) {
 	}
 	if !bytes.Equal(adapterOf(t, again.Directory), want) {
 		t.Error("the resumed run ends with another adapter")
+	}
+}
+
+// TestRateOutlivesDevice changes the rate of a run that keeps what it can lose small. The rate is on disk at once, and holds when the device
+// is lost; without a State there is nothing on disk, and it holds all the same where the run goes on by itself.
+func TestRateOutlivesDevice(t *testing.T) {
+	for _, every := range []time.Duration{time.Hour, 0} {
+		r := lostRecipe(t, t.TempDir(), "--logging_steps", "1", "--save_steps", "100", "--learning_rate", "1e-3", "--lr_scheduler_type", "constant")
+		host := cpu.New(1)
+		defer host.Close()
+		c := &Control{SaveEvery: every, Reopen: func(context.Context, error) (device.Device, error) { return host, nil }}
+		c.Pause()
+		var run string
+		var rates []float64 // of the steps after the loss
+		_, err := c.Start(t.Context(), r, &fragile{Device: host, last: 2*3 + 1}, func(e wire.Event) {
+			switch e := e.(type) {
+			case wire.Started:
+				run, rates = e.Directory, nil
+			case wire.Stepped:
+				rates = append(rates, e.LearningRate)
+			case wire.Paused:
+				if e.Step < 2 {
+					c.Step()
+					return
+				}
+				go func() {
+					if err := c.SetLearningRate(t.Context(), 5e-3); err != nil {
+						t.Error(err)
+					}
+					all, err := checkpoint.Run{Dir: run}.Checkpoints()
+					if every > 0 {
+						state, loadErr := checkpoint.Load(all[len(all)-1].Dir)
+						if err != nil || loadErr != nil || state.Step != 2 || state.LearningRate != 5e-3 {
+							t.Errorf("on disk is %+v, %v, %v", state, err, loadErr)
+						}
+					}
+					c.Resume()
+				}()
+			}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := map[bool]int{true: 5, false: 7}[every > 0]; len(rates) != want || slices.Min(rates) != 5e-3 {
+			t.Errorf("every %v: the rates are %v", every, rates)
+		}
 	}
 }
 

@@ -262,6 +262,9 @@ func (s *session) train(ctx context.Context, state *checkpoint.State, from check
 	for _, w := range j.warnings {
 		s.sink(wire.Warning{Text: w})
 	}
+	if rate := s.control.rate; rate > 0 && rate != s.rate {
+		s.changeRate(rate)
+	}
 	stopped, err := l.run(ctx)
 	if errors.Is(err, device.ErrLost) {
 		err = &Lost{Err: err, Run: s.run.Dir, Directory: l.lastSavedDir, Step: l.lastSaved, Done: l.step}

@@ -353,6 +353,9 @@ func (t *Studio) take(s *parts.State, f wire.Frame) {
 		r.Steps, r.Step, r.State, r.Queued = e.TotalSteps, e.StartStep, parts.Runs, false
 		r.Points = since(r.Points, e.StartStep, func(p wire.Stepped) int { return p.Step })
 		r.Held = since(r.Held, e.StartStep, func(e wire.Evaluated) int { return e.Step })
+		if e.StartStep < r.RateStep { // the rate was set later; if it holds, that is told again
+			r.Rate, r.RateStep = 0, 0
+		}
 		delete(s.Errors, "run") // of an attempt before
 	case wire.Stepped:
 		if n := len(r.Points); n > 0 && r.Points[n-1].Step >= e.Step {

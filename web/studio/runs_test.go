@@ -65,4 +65,10 @@ func TestRunsApart(t *testing.T) {
 	b.sees("bar", "saved at step 3")
 	b.Told(event(second, 6, wire.RateChanged{Step: 3, LearningRate: 5e-4}))
 	b.sees("train", "set to 0.0005 after step 3")
+	b.Told(event(second, 7, wire.Started{StartStep: 3, TotalSteps: 10}))
+	b.Told(event(second, 8, wire.Stepped{Step: 4, Loss: 1.25}))
+	b.sees("bar", "step 4 of 10")
+	b.sees("train", "set to 0.0005 after step 3")
+	b.Told(event(second, 9, wire.Started{StartStep: 2, TotalSteps: 10})) // from before it was set
+	b.lacks("train", "set to 0.0005")
 }
