@@ -15,6 +15,14 @@ const shownRows = 100
 
 // look shows rows as the model would see them.
 func (h *Host) look(ctx context.Context, r wire.Look, part parts) (wire.Preview, error) {
+	if r.Questions > 0 {
+		rec, err := h.recipe(r.Recipe)
+		if err != nil {
+			return wire.Preview{}, err
+		}
+		q, err := run.Questions(ctx, rec, min(r.Questions, shownRows), nil)
+		return wire.Preview{Questions: q}, err
+	}
 	rec, err := h.recipeHere(ctx, r.Recipe)
 	if err == nil {
 		err = h.bring(ctx, rec, part)

@@ -88,6 +88,8 @@ type Preview struct {
 	Lengths  Histogram `json:"lengths"`
 	Shown    []Row     `json:"shown"`
 	Refusal  string    `json:"refusal,omitempty"` // why the rows cannot be read as they are; then there are only Columns
+
+	Questions []string `json:"questions,omitempty"` // where these were asked for
 }
 
 // Row is one example.

@@ -37,6 +37,8 @@ type Look struct {
 	Recipe json.RawMessage `json:"recipe"`
 	Rows   int             `json:"rows"` // to show
 	From   int             `json:"from"` // the first of them
+	// Questions, if it is not 0, asks for so many questions of the rows and for nothing else, which needs no model and reads only their first rows.
+	Questions int `json:"questions,omitempty"`
 }
 
 // Forecast compiles a recipe and says what the run will take, without running it. Parts: Loading. Reply: Forecasted.

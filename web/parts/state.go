@@ -31,7 +31,7 @@ type State struct {
 
 	Run     Run
 	Place   Whereabouts
-	Prompts []string // that base and tuned model answer while it goes on
+	Prompts []string // that the user wants answered while it goes on; empty: none; nil: those of the run
 	Chart   ChartLook
 	Try     Try
 	File    *wire.File // that was made to be saved
@@ -70,6 +70,7 @@ type Run struct {
 	Points     []wire.Stepped
 	Held       []wire.Evaluated
 	Warnings   []string
+	Questions  []string // of its rows, which base and tuned model answer while it goes on; nil: not known yet
 	Answers    []Comparison
 	Saved      int     // the step of the last State that is stored
 	Rate       float64 // the learning rate that the user has set on the way; 0: none
@@ -155,6 +156,24 @@ func (s *State) offers() (list []wire.Model) {
 		}
 	}
 	return list
+}
+
+// MostPrompts is how many questions are asked while a run goes on.
+const MostPrompts = 3
+
+// Watched are the questions that base and tuned model answer while the run goes on.
+func (s *State) Watched() []string {
+	if s.Prompts != nil {
+		return s.Prompts
+	}
+	return s.Run.Questions
+}
+
+func (s *State) watched(i int) string {
+	if all := s.Watched(); i < len(all) {
+		return all[i]
+	}
+	return ""
 }
 
 // ofDisk says that the rest of a model which is not whole is on its user's disk: nothing can be asked for it.

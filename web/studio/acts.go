@@ -72,6 +72,8 @@ var acts = map[string]func(*Studio, Act){
 
 	"example":    func(t *Studio, a Act) { t.example(a.value("prompt"), a.value("raw") != "") },
 	"ask":        func(t *Studio, a Act) { go t.ask(a) },
+	"watch":      func(t *Studio, a Act) { t.watch(a.Values["prompt"]) },
+	"watch_rows": func(t *Studio, a Act) { t.watchRows() },
 	"cancel_ask": func(t *Studio, a Act) { t.end("try") },
 
 	"export": func(t *Studio, a Act) { go t.export(a.value("what")) },

@@ -16,7 +16,7 @@ func (t *Studio) examples() {
 		for _, e := range words.Examples {
 			s.Try.Examples = append(s.Try.Examples, e.In(s.Language))
 		}
-		s.Prompts = s.Try.Examples
+		s.Run.Questions = nil // which may be in the other language
 	})
 }
 
@@ -96,12 +96,16 @@ func (t *Studio) compare() {
 func (t *Studio) compareNow() {
 	t.mu.Lock()
 	s := t.s
-	if t.asking || !s.HasTuned() || len(s.Prompts) == 0 {
+	if t.asking || !s.HasTuned() {
 		t.mu.Unlock()
 		return
 	}
 	t.asking, t.asked = true, s.Run.Step
-	id, prompts := s.Run.ID, s.Prompts
+	id := s.Run.ID
+	t.mu.Unlock()
+	t.learnQuestions(id)
+	t.mu.Lock()
+	prompts := s.Watched()
 	t.mu.Unlock()
 	var list []parts.Comparison
 	for _, p := range prompts {

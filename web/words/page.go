@@ -180,6 +180,11 @@ var (
 	RateSet       = Text{"set to %s after step %d; the schedule goes on from there", "第 %[2]d 步后设为 %[1]s，学习率计划据此继续"}
 	SetRateDo     = Text{"Change", "修改"}
 	AnswersTitle  = Text{"What it answers while it learns", "学习过程中的回答"}
+	WatchTitle    = Text{"What it is asked while it learns", "学习过程中问它什么"}
+	WatchAbout    = Text{"Up to three questions, answered every 25 steps. As long as you set none, they are the first that your rows ask; if you leave all empty, nothing is asked.", "最多三个问题，每 25 步回答一次。没有设置时，用数据里最前面的问题；全部留空就不再提问。"}
+	WatchQuestion = Text{"Question %d", "问题 %d"}
+	WatchDo       = Text{"Ask these", "问这些"}
+	WatchRows     = Text{"Those of the rows", "用数据里的问题"}
 	AnswersAfter  = Text{"after step %d", "第 %d 步之后"}
 	BaseModel     = Text{"Before (base)", "微调前"}
 	TunedModel    = Text{"After (tuned)", "微调后"}
