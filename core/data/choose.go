@@ -56,7 +56,7 @@ func (m Mix) choose(ctx context.Context, opt Options) (files [][]int32, notes []
 	if m.drawsHeld() {
 		pool := m.ValSample
 		if m.SplitRatio > 0 {
-			pool = max(int(math.Round(m.SplitRatio*float64(len(rows)))), 1)
+			pool = min(max(int(math.Round(m.SplitRatio*float64(len(rows)))), 1), max(len(rows)-1, 0)) // as Split does it
 		}
 		if pool >= len(rows) {
 			return nil, nil, fmt.Errorf("data: of %d rows %d are to be held out, which leaves none to train on; lower --val_dataset_sample or --split_dataset_ratio", len(rows), pool)

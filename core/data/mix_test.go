@@ -59,6 +59,7 @@ func disjoint(t *testing.T, sets *Sets) {
 func TestSamples(t *testing.T) {
 	dir := t.TempDir()
 	a, b := rowsFile(t, dir, "a.jsonl", 100, 0), rowsFile(t, dir, "b.jsonl", 10, 1000)
+	c1 := rowsFile(t, dir, "c.jsonl", 1, 2000)
 	both := []Spec{{a, []string{a}, 0}, {b, []string{b}, 0}}
 	for name, c := range map[string]struct {
 		mix         Mix
@@ -75,6 +76,8 @@ func TestSamples(t *testing.T) {
 		"ratio and val":    {Mix{Train: both, SplitRatio: 0.1, ValSample: 4}, 99, 4, 7, ""},
 		"ratio holds less": {Mix{Train: both, SplitRatio: 0.1, ValSample: 40}, 99, 11, 0, "only 11"},
 		"ratio and train":  {Mix{Train: both, SplitRatio: 0.1, TrainSample: 20}, 20, 11, 79, ""},
+		"most are held":    {Mix{Train: both[1:], SplitRatio: 0.99, ValSample: 4, TrainSample: 16}, 1, 4, 5, "only 1"},
+		"one row":          {Mix{Train: []Spec{{c1, []string{c1}, 0}}, SplitRatio: 0.5, ValSample: 4, TrainSample: 16}, 1, 0, 0, "only 1"},
 		"a file's own":     {Mix{Train: []Spec{{a, []string{a}, 25}, {b, []string{b}, 0}}}, 35, 0, 75, ""},
 		"a file repeated":  {Mix{Train: []Spec{{b, []string{b}, 25}}}, 25, 0, 0, ""},
 		"repeated, held":   {Mix{Train: []Spec{{b, []string{b}, 40}}, ValSample: 3}, 28, 3, 0, ""},

@@ -40,6 +40,7 @@ func setData(s *parts.State, files []string) {
 	} else {
 		s.Settings["dataset"] = strings.Join(files, ",")
 	}
+	forgetSamples(s)
 	s.Preview, s.Forecast, s.Notes = nil, nil, nil
 }
 

@@ -35,7 +35,7 @@ func (t *Studio) set(a Act) {
 				if name == "train_type" && !bundledModel(s) && isPreset("learning_rate", s.Settings["learning_rate"]) {
 					delete(s.Settings, "learning_rate") // it was meant for the other method
 				}
-				if name == "split_dataset_ratio" && s.Settings["val_dataset_sample"] == tiny["val_dataset_sample"] {
+				if name == "split_dataset_ratio" && isPreset("val_dataset_sample", s.Settings["val_dataset_sample"]) {
 					delete(s.Settings, "val_dataset_sample") // nobody asked for it
 				}
 			}

@@ -2,6 +2,8 @@ package studio
 
 import (
 	"maps"
+	"slices"
+	"strings"
 
 	"hone/web/parts"
 )
@@ -18,7 +20,7 @@ var presets = map[string]map[string]string{
 	"careful": {"max_steps": "300", "per_device_train_batch_size": "16", "gradient_accumulation_steps": "1", "learning_rate": "1e-3", "lora_rank": "16", "lora_alpha": "32",
 		"split_dataset_ratio": "0.1", "eval_steps": "25", "logging_steps": "1", "warmup_ratio": "0.05", "lora_dropout": "0.05", "gradient_checkpointing": "false"},
 	"overfit": {"max_steps": "200", "per_device_train_batch_size": "8", "gradient_accumulation_steps": "1", "learning_rate": "1e-2", "lora_rank": "64", "lora_alpha": "128",
-		"train_dataset_sample": "16", "val_dataset_sample": "32", "eval_steps": "10", "logging_steps": "1", "lora_dropout": "0", "lr_scheduler_type": "constant", "gradient_checkpointing": "false"},
+		"train_dataset_sample": "16", "val_dataset_sample": "32", "split_dataset_ratio": "0.5", "eval_steps": "10", "logging_steps": "1", "lora_dropout": "0", "lr_scheduler_type": "constant", "gradient_checkpointing": "false"},
 }
 
 // rates are the presets' learning rates for models other than the bundled one, which are hundreds of times as large and know more to lose:
@@ -46,10 +48,24 @@ func (t *Studio) preset(name string) {
 				s.Settings["learning_rate"] = rates[name].full
 			}
 		}
+		forgetSamples(s)
 		accept(s)
 		s.Forecast = nil
 	})
 	t.plan()
+}
+
+// forgetSamples takes out of a recipe that the button or a preset wants some rows only, where there are texts: they have none.
+func forgetSamples(s *parts.State) {
+	if !slices.ContainsFunc(s.DataFiles(), func(f string) bool { return strings.HasSuffix(strings.ToLower(f), ".txt") }) {
+		return
+	}
+	for _, k := range []string{"train_dataset_sample", "val_dataset_sample"} {
+		if v, ok := s.Settings[k]; ok && isPreset(k, v) {
+			delete(s.Settings, k)
+			s.Settings["split_dataset_ratio"] = "0.1"
+		}
+	}
 }
 
 // bundledModel reports whether the recipe's model is the one that comes with the page.

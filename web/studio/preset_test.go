@@ -4,6 +4,32 @@ import (
 	"testing"
 )
 
+// Overfitting on purpose takes what there is of somebody's rows, and of a text, which has none, all: then nothing is asked for that a host
+// would refuse.
+func TestOverfitOwn(t *testing.T) {
+	b := open(t, "en")
+	b.ready()
+	b.do("preset", "preset", "overfit")
+	b.do("use_data", "use", "data/mine.jsonl", "checked", "true")
+	if s := b.settings(); s["train_dataset_sample"] != "16" || s["val_dataset_sample"] != "32" || s["split_dataset_ratio"] != "0.5" {
+		t.Errorf("of few rows: %v", s)
+	}
+	b.do("use_data", "use", "data/story.TXT", "checked", "true")
+	for range 2 {
+		s := b.settings()
+		if _, train := s["train_dataset_sample"]; train || s["val_dataset_sample"] != "" || s["split_dataset_ratio"] != "0.1" {
+			t.Errorf("of a text: %v", s)
+		}
+		b.do("preset", "preset", "overfit")
+	}
+	b.do("use_data", "use", "data/story.TXT", "checked", "false")
+	b.do("preset", "preset", "overfit")
+	b.do("set", "split_dataset_ratio", "0")
+	if v, ok := b.settings()["val_dataset_sample"]; ok {
+		t.Errorf("nothing is to be held out, and %s rows are", v)
+	}
+}
+
 // A recipe for the bundled model is not one for others: what the button or a preset gave is left out, what the user has set stays.
 func TestOtherModels(t *testing.T) {
 	b := open(t, "en")
