@@ -72,7 +72,7 @@ func (h *Host) goOn(ctx context.Context) (string, error) {
 }
 
 // errStopped says that the user, or the end of the workspace, was quicker than the run.
-var errStopped = errors.New("the run was stopped before it began")
+var errStopped error = &wire.Refused{Status: wire.StatusStopped, Text: "the run was stopped before it began"}
 
 // endInstead writes down that a run, which nobody works on any more, has ended, and why. What it gives back tells of it.
 func (h *Host) endInstead(id string, why error) (tell func()) {

@@ -139,3 +139,25 @@ func TestListedWhileLoaded(t *testing.T) {
 	}
 	same("after that", "written meanwhile")
 }
+
+// TestStoppedWhileLoaded stops a run whose device is being opened: who has started it hears that, as against what went wrong.
+func TestStoppedWhileLoaded(t *testing.T) {
+	loads := make(chan struct{})
+	h := open(t, t.TempDir(), func(o *Options) {
+		o.Device = func(ctx context.Context, _ recipe.Recipe) (device.Device, error) {
+			close(loads)
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}
+	})
+	over := make(chan error)
+	go func() {
+		_, err := h.Ask(context.Background(), "start", wire.Start{Recipe: settings(nil)}, nil)
+		over <- err
+	}()
+	<-loads
+	ask[any](h, wire.Steer{Do: "stop"})
+	if err := <-over; wire.StatusOf(err) != wire.StatusStopped {
+		t.Errorf("its starter hears %v", err)
+	}
+}

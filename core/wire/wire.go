@@ -60,6 +60,9 @@ func (f *Frame) Refuse(err error) {
 	f.Data, f.Error, f.Status = nil, err.Error(), StatusOf(err)
 }
 
+// StatusStopped is the status of a run that was asked for and that its user has stopped before it began: nothing is wrong.
+const StatusStopped = 499
+
 // StatusOf is the status of a Refused, 0 for other errors.
 func StatusOf(err error) int {
 	if r := (*Refused)(nil); errors.As(err, &r) {

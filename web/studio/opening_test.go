@@ -254,3 +254,25 @@ func TestResumeTwice(t *testing.T) {
 		t.Errorf("it was resumed %d times", n)
 	}
 }
+
+// TestStopWhileLoading stops what is being loaded: that is no failure. Of a run that went on there is what there was, of a new one nothing.
+func TestStopWhileLoading(t *testing.T) {
+	b := open(t, "en")
+	b.ready()
+	stopped := make(chan struct{})
+	stop := func(r wire.Request) (any, error) {
+		<-stopped
+		return nil, &wire.Refused{Status: wire.StatusStopped, Text: "the run was stopped before it began"}
+	}
+	b.host.set("resume", stop)
+	b.host.set("start", stop)
+	for _, begin := range []func(){func() { b.do("resume", "run", "tiny/v1-20260102-000000") }, func() { b.do("start") }} {
+		begin()
+		b.sees("bar", "Loading model and data")
+		b.do("stop")
+		stopped <- struct{}{}
+		b.lacks("bar", "Loading model and data")
+		b.lacks("bar", "ended with an error")
+		b.lacks("bar", "before it began")
+	}
+}

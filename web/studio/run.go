@@ -121,6 +121,12 @@ func (t *Studio) beginRun(id string, ask func() (wire.RunName, error)) {
 	name, err := ask()
 	t.change(func(s *parts.State) {
 		t.starts = false
+		if wire.StatusOf(err) == wire.StatusStopped {
+			if s.Run.State = parts.Stopped; s.Run.ID == "" { // there is nothing of it
+				s.Run = parts.Run{}
+			}
+			return
+		}
 		if err != nil {
 			s.Run.State = parts.Failed
 			s.Errors["run"] = err.Error()
