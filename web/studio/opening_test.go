@@ -276,3 +276,23 @@ func TestStopWhileLoading(t *testing.T) {
 		b.lacks("bar", "before it began")
 	}
 }
+
+// TestAnotherTabBegins begins a run in another tab: this one shows it, and what is set here stays.
+func TestAnotherTabBegins(t *testing.T) {
+	b := open(t, "en")
+	b.ready()
+	b.do("set", "lora_rank", "7")
+	const id = "tiny/v1-20260102-000000"
+	hello := b.host.reply["hello"]
+	b.host.set("hello", func(r wire.Request) (any, error) {
+		h, err := hello(r)
+		host := h.(wire.Host)
+		host.Going = id
+		return host, err
+	})
+	b.Told(event(id, 9, wire.Started{TotalSteps: 10}))
+	b.has("the run of the other tab", func(t *Studio) bool { return t.s.Run.ID == id && t.s.Run.Alive() })
+	if v := b.settings()["lora_rank"]; v != "7" {
+		t.Errorf("lora_rank is %q now", v)
+	}
+}

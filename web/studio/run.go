@@ -325,7 +325,7 @@ func (t *Studio) Told(f wire.Frame) {
 	case follow:
 		go func() {
 			t.hello(false)
-			t.show(f.Run)
+			t.display(f.Run) // what is set on this page is of this page
 		}()
 	case f.Name == "started" || f.Name == "moved": // the list of runs has changed
 		go t.hello(false)
