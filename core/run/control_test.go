@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"math"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -114,6 +115,32 @@ func TestControl(t *testing.T) {
 	}
 	if !bytes.Equal(adapterOf(t, again.Directory), want) {
 		t.Error("the resumed run ends with another adapter")
+	}
+}
+
+// TestSpeedIsOfTraining asks and pauses between two steps for much longer than a step takes: the speed is that of the steps.
+func TestSpeedIsOfTraining(t *testing.T) {
+	const wait = 300 * time.Millisecond
+	c := &Control{}
+	c.Pause()
+	_, events, err := steered(t, c, lostRecipe(t, t.TempDir(), "--logging_steps", "3", "--max_steps", "3"), func(int) {
+		time.Sleep(wait)
+		c.Step()
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range events { // lines after the first and the last step, and progress between them
+		speed, tokens := math.Inf(1), 0.0
+		switch e := e.(type) {
+		case wire.Stepped:
+			speed, tokens = e.TokensPerSecond, float64(e.Tokens)
+		case wire.Progress:
+			speed, tokens = e.TokensPerSecond, 5*float64(e.Step)
+		}
+		if speed < 2*tokens/wait.Seconds() {
+			t.Errorf("%+v counts the waiting", e)
+		}
 	}
 }
 

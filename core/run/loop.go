@@ -33,11 +33,13 @@ type loop struct {
 
 	began     time.Time
 	startStep int
-	tokens    int64 // trained on since the start, without padding
+	tokens    int64         // trained on since the start, without padding
+	aside     time.Duration // of the time since the start, what went into evaluating, answering and pauses: no part of the speed
 
 	// Since the last log line.
 	line         checkpoint.Line
 	lineBegan    time.Time
+	lineAside    time.Duration // see aside
 	lastSaved    int
 	lastSavedDir string
 	changed      bool // a setting since the last checkpoint, which therefore is not all there is to save
@@ -73,7 +75,8 @@ func (l *loop) run(ctx context.Context) (stopped string, err error) {
 	}
 	for _, sp := range j.spans {
 		for l.step < sp.first+sp.steps {
-			if l.between(ctx); ctx.Err() != nil {
+			l.setAside(func() { l.between(ctx) })
+			if ctx.Err() != nil {
 				return interrupted, l.saveIfNew()
 			}
 			if err := l.oneStep(sp); err != nil {
@@ -93,7 +96,8 @@ func (l *loop) afterStep(ctx context.Context, stepped bool) (stopped string, err
 	j := l.j
 	improved := false
 	if j.held != nil && (!stepped || l.evaluationDue()) {
-		if improved, err = l.evaluate(ctx); err != nil {
+		l.setAside(func() { improved, err = l.evaluate(ctx) })
+		if err != nil {
 			if ctx.Err() != nil {
 				return interrupted, l.saveIfNew()
 			}
@@ -118,6 +122,14 @@ func (l *loop) afterStep(ctx context.Context, stepped bool) (stopped string, err
 		return l.staleness(), l.saveIfNew()
 	}
 	return "", nil
+}
+
+// setAside does what is no training, and takes its time out of the speed.
+func (l *loop) setAside(f func()) {
+	began := time.Now()
+	f()
+	took := time.Since(began)
+	l.aside, l.lineAside = l.aside+took, l.lineAside+took
 }
 
 // stale reports whether early_stop_interval ends the run here.
@@ -226,16 +238,21 @@ func (l *loop) report(sp span, norm, rate float64) error {
 	memory, _ := Resident()
 	if l.step%j.Recipe.LoggingSteps != 0 && l.step != 1 && l.step != j.Plan.Steps {
 		l.sink(wire.Progress{Step: l.step, TotalSteps: j.Plan.Steps, Loss: l.line.LossSum / float64(l.line.Losses), LearningRate: rate,
-			TokensPerSecond: float64(l.tokens) / elapsed.Seconds(), Elapsed: wire.Seconds(elapsed), Remaining: wire.Seconds(remaining), Memory: memory})
+			TokensPerSecond: perSecond(l.tokens, elapsed-l.aside), Elapsed: wire.Seconds(elapsed), Remaining: wire.Seconds(remaining), Memory: memory})
 		return nil
 	}
 	done := math.Min(float64((l.step-sp.first)*j.Recipe.GradientAccumulationSteps)/float64(sp.batches), 1)
 	line := wire.Stepped{Step: l.step, Loss: l.line.LossSum / float64(l.line.Losses), GradNorm: norm, LearningRate: rate, Epoch: float64(sp.epoch) + done,
-		Tokens: l.line.Supervised, TokensPerSecond: float64(l.line.Tokens) / now.Sub(l.lineBegan).Seconds(), Memory: memory,
+		Tokens: l.line.Supervised, TokensPerSecond: perSecond(l.line.Tokens, now.Sub(l.lineBegan)-l.lineAside), Memory: memory,
 		Elapsed: elapsed.Seconds(), Remaining: remaining.Seconds()}
-	l.line, l.lineBegan = checkpoint.Line{}, now
+	l.line, l.lineBegan, l.lineAside = checkpoint.Line{}, now, 0
 	l.sink(line)
 	return l.log(line)
+}
+
+// perSecond is a speed. It is finite, also where a step takes less time than a browser's clock tells apart.
+func perSecond(tokens int64, took time.Duration) float64 {
+	return float64(tokens) / max(took, time.Microsecond).Seconds()
 }
 
 // diverged is the error of a loss or a gradient that is no number.
