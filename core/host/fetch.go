@@ -2,8 +2,6 @@ package host
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -12,7 +10,6 @@ import (
 	"strings"
 
 	"hone/core/hub"
-	"hone/core/recipe"
 	"hone/core/wire"
 )
 
@@ -94,33 +91,13 @@ func (h *Host) fetch(ctx context.Context, r wire.Fetch, part parts) (any, error)
 	return m, err
 }
 
-// notHere says that a model would have to be downloaded, which only who asks for it does.
-type notHere struct{ name string }
-
-func (e notHere) Error() string {
-	return fmt.Sprintf("the model %s is not here; download it first", e.name)
-}
-
 // modelHere is the directory of a model by its path or name, if it is here.
 func modelHere(ctx context.Context, name string, o hub.Options) (dir string, err error) {
 	if filepath.IsAbs(name) || name == "" { // a recipe without a model has a model_type, which is a name, too
 		return name, nil
 	}
-	o.Offline = true
-	p, err := hub.Model(ctx, name, o)
-	if errors.Is(err, hub.ErrOffline) {
-		err = notHere{name}
-	}
+	p, err := hub.Model(hub.Here(ctx), name, o)
 	return p.Dir, err
-}
-
-// recipeHere reads a recipe, and makes sure that looking at it downloads no model.
-func (h *Host) recipeHere(ctx context.Context, raw json.RawMessage) (recipe.Recipe, error) {
-	r, err := h.recipe(raw)
-	if err == nil {
-		_, err = modelHere(ctx, r.Model, hub.Options{Hub: r.Hub, Revision: r.ModelRevision})
-	}
-	return r, err
 }
 
 func (h *Host) hubOptions(name string, part parts) hub.Options {

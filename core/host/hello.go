@@ -176,7 +176,7 @@ func (h *Host) inspect(ctx context.Context, r wire.Inspect, part parts) (wire.Mo
 	if filepath.IsAbs(at) && isMissing(at) {
 		return wire.Model{}, fmt.Errorf("model %s: there is no such directory here", r.Model)
 	}
-	if at, err = modelHere(ctx, at, hub.Options{}); errors.As(err, new(notHere)) {
+	if at, err = modelHere(ctx, at, hub.Options{}); errors.Is(err, hub.ErrOffline) {
 		return wire.Model{Path: r.Model, Name: r.Model, Elsewhere: true}, nil
 	} else if err != nil {
 		return wire.Model{}, err

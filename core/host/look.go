@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"hone/core/device"
+	"hone/core/hub"
 	"hone/core/recipe"
 	"hone/core/run"
 	"hone/core/wire"
@@ -15,15 +16,12 @@ const shownRows = 100
 
 // look shows rows as the model would see them.
 func (h *Host) look(ctx context.Context, r wire.Look, part parts) (wire.Preview, error) {
-	if r.Questions > 0 {
-		rec, err := h.recipe(r.Recipe)
-		if err != nil {
-			return wire.Preview{}, err
-		}
+	ctx = hub.Here(ctx)
+	rec, err := h.recipe(r.Recipe)
+	if err == nil && r.Questions > 0 {
 		q, err := run.Questions(ctx, rec, min(r.Questions, shownRows), nil)
 		return wire.Preview{Questions: q}, err
 	}
-	rec, err := h.recipeHere(ctx, r.Recipe)
 	if err == nil {
 		err = h.bring(ctx, rec, part)
 	}
@@ -33,7 +31,7 @@ func (h *Host) look(ctx context.Context, r wire.Look, part parts) (wire.Preview,
 	p, err := run.OpenPreview(run.Keep(ctx, &h.rows), rec, r.From, min(max(r.Rows, 0), shownRows), part.sink)
 	columns, columnsErr := run.Columns(ctx, rec, nil)
 	if err != nil {
-		if columnsErr != nil || len(columns) == 0 || ctx.Err() != nil {
+		if columnsErr != nil || len(columns) == 0 || ctx.Err() != nil || errors.Is(err, hub.ErrOffline) {
 			return wire.Preview{}, err
 		}
 		return wire.Preview{Refusal: err.Error(), Columns: columns}, nil // which can be given other names
@@ -51,11 +49,11 @@ func (h *Host) look(ctx context.Context, r wire.Look, part parts) (wire.Preview,
 
 // forecast says what a run would take.
 func (h *Host) forecast(ctx context.Context, r wire.Forecast, part parts) (wire.Forecasted, error) {
-	rec, err := h.recipeHere(ctx, r.Recipe)
+	rec, err := h.recipe(r.Recipe)
 	if err != nil {
 		return wire.Forecasted{}, err
 	}
-	return h.forecastOf(ctx, rec, part)
+	return h.forecastOf(hub.Here(ctx), rec, part)
 }
 
 // forecastOf takes nothing of the device, so it does not matter what goes on there.

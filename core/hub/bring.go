@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -15,7 +16,7 @@ import (
 // bring downloads files one after the other.
 func (r *repository) bring(ctx context.Context, l listing, files []file) error {
 	var total, needed int64
-	files = r.fromOthers(l, files)
+	files, copies := r.fromOthers(l, files)
 	for _, f := range files {
 		part := r.path(l, f) + partialSuffix
 		total += max(f.Size, 0)
@@ -35,7 +36,14 @@ func (r *repository) bring(ctx context.Context, l listing, files []file) error {
 				r.e.Progress(Progress{Name: r.id, Hub: r.hub, File: f.Path, Done: done + have, Total: total})
 			}
 		}}
-		if err := d.run(ctx); err != nil {
+		err := error(nil)
+		if from := copies[f.Path]; from != "" {
+			err = d.copy(ctx, from)
+		}
+		if err == nil {
+			err = d.run(ctx)
+		}
+		if err != nil {
 			if ctx.Err() != nil {
 				return err
 			}
@@ -47,8 +55,8 @@ func (r *repository) bring(ctx context.Context, l listing, files []file) error {
 }
 
 // fromOthers takes what another commit in the cache has with the same hash, and returns what it does not have: a new commit
-// often changes no more than a README.
-func (r *repository) fromOthers(l listing, files []file) []file {
+// often changes no more than a README. copies says where those lie, by their path, that the file system lets nobody give a second name.
+func (r *repository) fromOthers(l listing, files []file) (missing []file, copies map[string]string) {
 	type content struct {
 		hash string
 		size int64
@@ -67,7 +75,8 @@ func (r *repository) fromOthers(l listing, files []file) []file {
 			}
 		}
 	}
-	return slices.DeleteFunc(slices.Clone(files), func(f file) bool {
+	copies = map[string]string{}
+	missing = slices.DeleteFunc(slices.Clone(files), func(f file) bool {
 		from, ok := have[content{f.SHA256 + f.GitSHA1, f.Size}]
 		if !ok || f.SHA256+f.GitSHA1 == "" {
 			return false
@@ -76,8 +85,41 @@ func (r *repository) fromOthers(l listing, files []file) []file {
 		if err := os.MkdirAll(filepath.Dir(to), 0o777); err != nil {
 			return false
 		}
-		return os.Link(from, to) == nil && r.sound(f, to) // where there are no hard links it is downloaded
+		if r.e.link(from, to) == nil {
+			return r.sound(f, to)
+		}
+		copies[f.Path] = from
+		return false
 	})
+	return missing, copies
+}
+
+// copy lets a download begin with what lies here already, which is checked at its end as if it had come over the network.
+func (d *download) copy(ctx context.Context, from string) error {
+	in, err := os.Open(from)
+	if err != nil {
+		return nil // it has gone meanwhile
+	}
+	defer in.Close()
+	out, err := os.OpenFile(d.path+partialSuffix, os.O_WRONLY|os.O_CREATE, 0o666)
+	if err != nil {
+		return err
+	}
+	defer out.Close()
+	at, err := out.Seek(0, io.SeekEnd)
+	if err == nil {
+		_, err = in.Seek(at, io.SeekStart)
+	}
+	for err == nil && ctx.Err() == nil {
+		var n int64
+		n, err = io.CopyN(out, in, 16<<20)
+		at += n
+		d.tell(at)
+	}
+	if err == io.EOF {
+		err = nil
+	}
+	return full(errors.Join(err, out.Close()))
 }
 
 // sound says whether a file that was taken over is still what it was when it was checked; if not, its name goes.

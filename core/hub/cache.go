@@ -27,14 +27,27 @@ type repository struct {
 	dir string // of all its commits
 }
 
+func (e *environment) repository(k kind, r reference) (*repository, error) {
+	c, err := newClient(e, r.hub)
+	return &repository{e: e, c: c, k: k, reference: r,
+		dir: filepath.Join(e.home, "hub", r.hub, k.plural(), strings.ReplaceAll(r.id, "/", "--"))}, err
+}
+
+// has says whether the cache has what a reference last stood for.
+func (e *environment) has(k kind, r reference) bool {
+	repo, err := e.repository(k, r)
+	if err == nil {
+		_, err = repo.fromCache(ErrOffline)
+	}
+	return err == nil
+}
+
 // fetch finds a reference in the cache or downloads it.
 func (e *environment) fetch(ctx context.Context, k kind, r reference) (Place, error) {
-	c, err := newClient(e, r.hub)
+	repo, err := e.repository(k, r)
 	if err != nil {
 		return Place{}, err
 	}
-	repo := &repository{e: e, c: c, k: k, reference: r,
-		dir: filepath.Join(e.home, "hub", r.hub, k.plural(), strings.ReplaceAll(r.id, "/", "--"))}
 	if sha1Shape(r.revision) { // a commit never changes, so a whole copy needs no question
 		if p, err := repo.cached(r.revision); err == nil {
 			_ = repo.remember(r.revision) // that it was asked for by this name, too, is for lists alone
@@ -49,8 +62,9 @@ func (e *environment) fetch(ctx context.Context, k kind, r reference) (Place, er
 		if ctx.Err() != nil {
 			return Place{}, err
 		}
-		return repo.fromCache(c.understand(err, r.id, r.revision))
+		return repo.fromCache(repo.c.understand(err, r.id, r.revision))
 	}
+	e.spare = false // what follows is downloaded
 	if err := checkPaths(l); err != nil {
 		return Place{}, fmt.Errorf("%s on %s: %w", r.id, hubNames[r.hub], err)
 	}

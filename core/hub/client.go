@@ -22,6 +22,7 @@ const (
 	longestWait  = 2 * time.Minute // that is waited because a hub asks for it
 	listingLimit = 64 << 20        // bytes of a list of files
 	firstWait    = 500 * time.Millisecond
+	spareWait    = 10 * time.Second // for an answer where there is something without it
 )
 
 // client speaks HTTP with one hub.
@@ -103,7 +104,11 @@ func (a *answer) Close() {
 // get makes one request. A status other than 200 and 206 is a *status.
 func (c *client) get(ctx context.Context, address string, header http.Header) (*answer, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	a := &answer{trail: &trail{}, stall: c.e.stall, cancel: func() { cancel(nil) }}
+	stall := c.e.stall
+	if c.e.spare {
+		stall = min(stall, spareWait)
+	}
+	a := &answer{trail: &trail{}, stall: stall, cancel: func() { cancel(nil) }}
 	a.timer = time.AfterFunc(a.stall, func() { cancel(fmt.Errorf("nothing came for %v", a.stall)) })
 	req, err := http.NewRequestWithContext(context.WithValue(ctx, trailKey{}, a.trail), http.MethodGet, address, nil)
 	if err != nil {
@@ -253,6 +258,9 @@ func (c *client) retry(ctx context.Context, attempt func() (gained bool, err err
 		}
 		if gained {
 			failures = 0
+		}
+		if c.e.spare && errors.As(err, new(*broken)) {
+			return err
 		}
 		wait, ok := again(err, failures)
 		if failures++; !ok || failures >= attempts {

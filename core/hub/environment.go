@@ -21,7 +21,8 @@ type environment struct {
 	Options
 	hubs    []string // in the order in which to look
 	home    string
-	offline bool
+	offline bool // no hub is asked, since the environment says so, or who asks
+	spare   bool // what is asked for is here, too, perhaps in an older state: a hub that does not answer is not waited for
 }
 
 // Home is the directory of what was downloaded or put there by hand: HONE_HOME, otherwise hone in the user's cache directory.
@@ -39,7 +40,7 @@ func homeOf(getenv func(string) string) (string, error) {
 }
 
 func newEnvironment(o Options) (*environment, error) {
-	e := &environment{Options: o, offline: o.Offline}
+	e := &environment{Options: o}
 	if e.getenv == nil {
 		e.getenv = os.Getenv
 	}
@@ -51,6 +52,9 @@ func newEnvironment(o Options) (*environment, error) {
 	}
 	if e.free == nil {
 		e.free = freeSpace
+	}
+	if e.link == nil {
+		e.link = os.Link
 	}
 	if e.http == nil {
 		e.http = &http.Client{Transport: transport()}

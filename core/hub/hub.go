@@ -41,7 +41,6 @@ type Options struct {
 	Hub      string // HuggingFace or ModelScope; "" or "auto": the one that the environment names, otherwise Hugging Face, then ModelScope
 	Revision string // branch, tag or commit where the name has none; "": the default branch
 	HubsOnly bool   // a path of this disk is no name, whatever lies there
-	Offline  bool   // no hub is asked: what is not here is ErrOffline; HF_HUB_OFFLINE in the environment says so too
 	Progress func(Progress)
 	Notice   func(string) // something that the user should know
 
@@ -51,7 +50,15 @@ type Options struct {
 	stall  time.Duration
 	sleep  func(context.Context, time.Duration) error
 	free   func(dir string) (int64, bool)
+	link   func(from, to string) error
 }
+
+type hereKey struct{}
+
+// Here gives a context in which names mean what is here of them, and no hub is asked: for who only looks. What is not here is ErrOffline.
+func Here(ctx context.Context) context.Context { return context.WithValue(ctx, hereKey{}, true) }
+
+func onlyHere(ctx context.Context) bool { return ctx.Value(hereKey{}) != nil }
 
 // Progress tells how far a download has come.
 type Progress struct {
@@ -146,6 +153,11 @@ func find(ctx context.Context, k kind, name string, o Options) (Place, error) {
 			return p, nil
 		}
 	}
+	if onlyHere(ctx) {
+		e.offline = true
+	} else if !e.offline {
+		e.spare = slices.ContainsFunc(refs, func(r reference) bool { return e.has(k, r) })
+	}
 	var failed []error
 	for i, r := range refs {
 		p, err := e.fetch(ctx, k, r)
@@ -161,8 +173,14 @@ func find(ctx context.Context, k kind, name string, o Options) (Place, error) {
 			break
 		}
 	}
+	if last := failed[len(failed)-1]; onlyHere(ctx) && errors.Is(last, ErrOffline) {
+		return Place{}, &failure{last, fmt.Sprintf(notHere[k], name)}
+	}
 	return Place{}, e.explain(k, name, refs, failed)
 }
+
+// notHere says that something would have to be downloaded, which only who asks for it does.
+var notHere = [...]string{"the model %s is not here; download it first", "the adapter %s is not here; download it first", "the data set %s is not here; download it first"}
 
 // passes says whether the next place is worth a look: the name is not known here, nobody answers, or its rows cannot be read.
 func passes(err error) bool {

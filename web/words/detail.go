@@ -178,6 +178,7 @@ var details = []struct{ format, chinese string }{
 	{"is going on; stop it before it is deleted", "这次训练正在进行，请先停止，再删除。"},
 	{", which is going on, needs it; stop the run first", "正在进行的训练要用到它，请先停止训练。"},
 	{"the model %s is not here; download it first", "模型 %[1]s 不在这里，请先下载。"},
+	{"the data set %s is not here; download it first", "数据集 %[1]s 不在这里，请先下载。"},
 	{"there is no such directory", "这里没有这个文件夹，它可能已被删除。"},
 	{"the run was stopped before it began", "训练在开始之前就停止了。"},
 
