@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/url"
 	"os"
-	"path"
 	"path/filepath"
 	"strings"
 
@@ -38,30 +37,9 @@ func (h *Host) fetch(ctx context.Context, r wire.Fetch, part parts) (any, error)
 		}
 		return h.inspect(ctx, wire.Inspect{Model: modelsDir + "/" + name}, part)
 	case isAddress && r.What == "dataset":
-		file := path.Base(address.Path)
-		if file == "/" || file == "." || strings.HasPrefix(file, ".") {
-			return nil, fmt.Errorf("the address %s does not end in the name of a file", r.Of)
-		}
-		at := filepath.Join(h.dir, dataDir, file)
-		d := &serverFile{address: r.Of, path: at, size: -1, tell: func(done, total int64) {
-			part("downloading", wire.Downloading{Name: file, Hub: address.Host, File: file, Done: done, Total: max(total, 0)})
-		}}
-		if err := d.run(ctx); err != nil {
+		at, err := h.fetchRows(ctx, address, part)
+		if err != nil {
 			return nil, err
-		}
-		if hub.Rows != nil && hub.IsTable(at) { // of a table its rows are kept
-			defer os.Remove(at)
-			rows := at + ".jsonl"
-			notes, err := hub.Rows(ctx, at, rows, func(done, total int64) {
-				part.sink(wire.Downloading{Name: file, Hub: address.Host, File: file, Done: done, Total: total})
-			})
-			if err != nil {
-				return nil, err
-			}
-			for _, n := range notes {
-				part.sink(wire.Warning{Text: file + ": " + n})
-			}
-			at = rows
 		}
 		return h.dataFiles([]string{at})
 	case isAddress:

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"hone/core/checkpoint"
 	"hone/core/wire"
@@ -34,7 +35,15 @@ func (h *Host) sweep() {
 			os.RemoveAll(path)
 		}
 	}
+	for _, path := range checkpoint.Glob(h.dir, fetchedDir+"/*") {
+		if st, err := os.Stat(path); err == nil && time.Since(st.ModTime()) > restKept {
+			os.Remove(path)
+		}
+	}
 }
+
+// restKept is how long the beginning of rows whose download broke off waits for somebody who asks for the rest.
+const restKept = 24 * time.Hour
 
 // GoOn goes on with the run that was going on when the workspace was last closed, or its process or tab ended. It gives the run's
 // ID; "" where there is none. One that cannot be gone on with has failed, and says so as any run does.

@@ -131,6 +131,11 @@ type serverFile struct {
 	tell          func(done, total int64)
 }
 
+// part is where it is until it is whole.
+func (d *serverFile) part() string {
+	return filepath.Join(filepath.Dir(d.path), "."+filepath.Base(d.path)+partSuffix)
+}
+
 func (d *serverFile) run(ctx context.Context) error {
 	if st, err := os.Stat(d.path); err == nil && st.Size() == d.size {
 		return nil
@@ -138,7 +143,7 @@ func (d *serverFile) run(ctx context.Context) error {
 	if err := os.MkdirAll(filepath.Dir(d.path), 0o777); err != nil {
 		return err
 	}
-	part := filepath.Join(filepath.Dir(d.path), "."+filepath.Base(d.path)+partSuffix)
+	part := d.part()
 	f, err := os.OpenFile(part, os.O_RDWR|os.O_CREATE, 0o666)
 	if err != nil {
 		return err
@@ -149,7 +154,7 @@ func (d *serverFile) run(ctx context.Context) error {
 		return err
 	}
 	tag, err := os.ReadFile(part + etag)
-	if d.size < 0 || err != nil {
+	if err != nil {
 		have = 0 // nothing says that it is the beginning of the same file
 	}
 	if have != d.size {
@@ -175,9 +180,21 @@ const (
 
 // more asks for what is missing behind have bytes of what has the tag, and gives how many there are then.
 func (d *serverFile) more(ctx context.Context, f *os.File, have int64, tag string) (int64, error) {
+	goesOn := func() string {
+		if isMissing(f.Name() + etag) {
+			return "try again"
+		}
+		return "asked for again, it goes on behind what has come"
+	}
 	answer, err := get(ctx, d.address, have, tag)
+	if have > 0 && ctx.Err() == nil && (err != nil || answer.StatusCode == http.StatusRequestedRangeNotSatisfiable) {
+		if err == nil {
+			answer.Body.Close()
+		}
+		answer, err = get(ctx, d.address, 0, "") // not every host lets a page ask for a rest
+	}
 	if err != nil {
-		return have, fmt.Errorf("%s: %w; asked for again, it goes on behind what has come", path.Base(d.address), err)
+		return have, fmt.Errorf("%s: %w; %s", path.Base(d.address), err, goesOn())
 	}
 	defer answer.Body.Close()
 	switch answer.StatusCode {
@@ -216,7 +233,7 @@ func (d *serverFile) more(ctx context.Context, f *os.File, have int64, tag strin
 			return have, nil
 		}
 		if err != nil {
-			return have, fmt.Errorf("%s: the connection broke after %d bytes (%w); asked for again, it goes on behind them", path.Base(d.address), have, err)
+			return have, fmt.Errorf("%s: the connection broke after %d bytes (%w); %s", path.Base(d.address), have, err, goesOn())
 		}
 	}
 }

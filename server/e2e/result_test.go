@@ -213,7 +213,16 @@ func TestEndToEndBadFiles(t *testing.T) {
 			t.Errorf("%s is shown as %q", name, text)
 		}
 	}
-	// So is Parquet of a hub.
+	// Other rows of the same name replace none: a run may have been begun with them. The same rows once more are the same file.
+	taken := func(name string) {
+		t.Helper()
+		p.until(soon, name+" taken", fmt.Sprintf(`document.querySelector("#command-line").textContent.match(/good\S*/)?.[0] === %q`, name))
+	}
+	p.upload("data-files", file("good.jsonl", strings.Replace(jsonl, "Ada", "Eve", 1)))
+	taken("good-2.jsonl")
+	p.upload("data-files", file("good.jsonl", jsonl))
+	taken("good.jsonl")
+	// Parquet of a hub is taken, too.
 	pages.Reset()
 	if err := parquet.Write(&pages, slices.Repeat([]row{{"Who are you?", "I am Eve, not Ada."}}, 11)); err != nil {
 		t.Fatal(err)

@@ -26,21 +26,24 @@ async function walk(entry) {
 }
 
 /**
- * places says where files are kept: rows as data/NAME, those of a model together in a folder models/NAME/. It gives that folder
- * and [{path, file}].
+ * places says where files are wanted: rows in data/, those of a model together in models/NAME/. It gives that folder and
+ * [{path, file}], with paths within it. What is there already stays: the worker takes another name beside it.
  */
 export function places(kind, files) {
   // A comma separates the files of a recipe.
   const clean = (s) => s.split("/").filter((p) => p && p !== "." && p !== "..").join("/").replaceAll(",", "_");
   const shown = files.filter(({ path }) => !path.split("/").some((p) => p.startsWith(".")));
-  if (kind === "data") return { base: "data/", list: shown.map(({ path, file }) => ({ path: "data/" + clean(path).replaceAll("/", "-"), file })) };
+  if (kind === "data") return { base: "data/", list: shown.map(({ path, file }) => ({ path: clean(path).replaceAll("/", "-"), file })) };
   const top = shown.length > 0 && shown.every(({ path }) => path.includes("/")) ? clean(shown[0].path.split("/")[0]) : "";
   const base = `models/${top || stem(shown.map(({ path }) => path))}/`;
-  return { base, list: shown.map(({ path, file }) => ({ path: base + clean(top ? path.split("/").slice(1).join("/") : path), file })) };
+  return { base, list: shown.map(({ path, file }) => ({ path: clean(top ? path.split("/").slice(1).join("/") : path), file })) };
 }
 
-// A name for files that came without a folder: that of the weights, if it says anything, else one that no other model has.
-const stem = (names) => (names.find((n) => n.endsWith(".safetensors")) || "").replace(/[-.]?model.*$|\.[^.]*$/g, "") || "my-model-" + Date.now().toString(36);
+// A name for files that came without a folder: that of the weights, if it says anything.
+const stem = (names) => {
+  const adapter = names.some((n) => n.startsWith("adapter_"));
+  return (names.find((n) => n.endsWith(".safetensors")) || "").replace(/(adapter_|[-.])?model.*$|\.[^.]*$/g, "") || (adapter ? "my-adapter" : "my-model");
+};
 
 /** isTable reports whether a file's rows have to be taken out of it first. */
 export const isTable = (name) => /\.(csv|tsv|parquet)$/i.test(name);

@@ -79,30 +79,35 @@ function values(e) {
   return all;
 }
 
+// asked sends the worker something that it replies to.
+async function asked(message, signal, progress) {
+  const reply = await new Promise((done) => {
+    const id = ++number;
+    waiting.set(id, { done, progress });
+    signal.addEventListener("abort", () => send({ type: "unput", id }));
+    send({ id, ...message });
+  });
+  signal.throwIfAborted();
+  if (reply.error) throw new Error(reply.error);
+  return reply;
+}
+
 // Files are stored by the worker without passing through the program, which is then told of them. Of a table it stores the rows.
 async function put(kind, files) {
-  const { base, list } = places(kind, files);
+  let { base, list } = places(kind, files);
   if (list.length === 0) return;
   const end = new AbortController(), { signal } = end;
   ends[kind].add(end);
   act("put_begun", { kind: [kind] });
   const paths = [], notes = [];
   try {
-    for (let { path, file } of list) {
+    if (kind === "models") base = (await asked({ type: "place", base, list }, signal)).base;
+    for (const { path, file } of list) {
       const table = kind === "data" && isTable(path);
-      if (table) path += ".jsonl";
-      const stored = await new Promise((done) => {
-        const id = ++number;
-        const progress = ({ bytes, total, rows }) => act("put_progress", { kind: [kind], file: [file.name],
-          ...(rows ? { rows: [String(rows)] } : { bytes: [String(bytes)], total: [String(total)] }) });
-        waiting.set(id, { done, progress });
-        signal.addEventListener("abort", () => send({ type: "unput", id }));
-        send({ type: "put", id, path: "/" + path, blob: file, table: table ? file.name : "" });
-      });
-      signal.throwIfAborted();
-      if (stored.error) throw new Error(stored.error);
+      const stored = await asked({ type: "put", path: base + path + (table ? ".jsonl" : ""), blob: file, table: table ? file.name : "" }, signal, ({ bytes, total, rows }) =>
+        act("put_progress", { kind: [kind], file: [file.name], ...(rows ? { rows: [String(rows)] } : { bytes: [String(bytes)], total: [String(total)] }) }));
       notes.push(...(stored.notes || []));
-      paths.push(path);
+      paths.push(stored.path);
     }
     act("put_done", { kind: [kind], base: [base], path: paths, note: notes });
   } catch (e) {

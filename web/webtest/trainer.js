@@ -4,7 +4,11 @@ const tab = "tab/" + Math.random().toString(36).slice(2);
 let turn = Promise.resolve();
 onmessage = ({ data }) => {
   if (data.type === "put") {
-    postMessage({ type: "reply", id: data.id });
+    postMessage({ type: "reply", id: data.id, path: data.path });
+    return;
+  }
+  if (data.type === "place") {
+    postMessage({ type: "reply", id: data.id, base: data.base });
     return;
   }
   turn = turn.then(() => fetch(tab, { method: "POST", body: JSON.stringify(data) })); // in the order in which they were said

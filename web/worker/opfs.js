@@ -419,6 +419,38 @@
     return h.getFile();
   });
 
+  // Where files that a page hands over, by their paths below it, can be put so that nothing is lost: at the path, or at one of its kind
+  // beside it, where there is nothing but what they are themselves. "" is the path of one that is a file alone.
+  const vacant = async (path, blobs) => {
+    for (let n = 1; ; n++) {
+      const at = n === 1 ? path : blobs.has("") ? path.replace(/((\.(csv|tsv|parquet))?\.[^./]*)?$/i, `-${n}$1`) : `${path}-${n}`;
+      const there = !!(await has(at));
+      if (!there || await amid(at, "", blobs)) return { at, there };
+    }
+  };
+  const has = (path) => stat(path).catch((e) => {
+    if (coded(e, path).code !== "ENOENT") throw e;
+    return null;
+  });
+  // Whether what lies at a path, from name on, is all among the blobs. What is just being put there is of somebody else.
+  const amid = async (path, name, blobs) => {
+    if (!(await stat(path)).isDirectory()) return blobs.has(name) && same(await file(path), blobs.get(name));
+    if (blobs.has(name)) return false;
+    for (const e of await readdir(path)) {
+      if (!(await amid(`${path}/${e}`, name ? `${name}/${e}` : e, blobs))) return false;
+    }
+    return true;
+  };
+  const same = async (a, b) => {
+    if (a.size !== b.size) return false;
+    const piece = 4 << 20;
+    for (let at = 0; at < a.size; at += piece) {
+      const [x, y] = await Promise.all([a, b].map((blob) => blob.slice(at, at + piece).arrayBuffer()));
+      if (indexedDB.cmp(x, y) !== 0) return false;
+    }
+    return true;
+  };
+
   // Node's way: the last argument hears of an error or the result.
   const called = (f, path) => (...args) => {
     const callback = args.pop();
@@ -449,6 +481,7 @@
     recover,
     put,
     file,
+    vacant,
     output: (fd, line) => console.log(line),
     writeSync: (fd, bytes) => { print(fd, bytes); return bytes.length; },
 

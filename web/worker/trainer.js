@@ -6,7 +6,9 @@
 //	  {type: "act", name, values}           what the user did (web/studio Act)
 //	  {type: "frame", frame}                a request of core/wire, raw
 //	  {type: "put", id, path, blob, table}  stores a file, or the rows of a table, whose name is table; "stored" says how far that is, and
-//	                                        a "reply" with the id ends it, with an error where it could not be
+//	                                        a "reply" with the id ends it, with its path or an error. What is there already stays: another
+//	                                        file takes another name beside it
+//	  {type: "place", id, base, list}       asks where the files of a model, [{path, file}], can be stored; a "reply" says the folder, base
 //	  {type: "unput", id}                   ends the storing of a file; nothing of it stays
 //	  {type: "take", path, name, mime}      asks for a file; a "file" comes back
 //	  {type: "env", env}                    where hubs are (HF_ENDPOINT, MODELSCOPE_ENDPOINT) and their tokens
@@ -20,7 +22,8 @@
 //	  {type: "file", path, name, mime, blob} to be saved by the user
 //	  {type: "measured", heap, memory, gpu} bytes, bytes, counts (webgpu.js)
 //	  {type: "stored", id, bytes, total}    of "put"; {…, rows} of the rows of a table
-//	  {type: "reply", id, error, notes}     to "put"; notes: what the user should know of a table
+//	  {type: "reply", id, error, path, notes} to "put"; notes: what the user should know of a table
+//	  {type: "reply", id, error, base}      to "place"
 //	  {type: "failed", error, reason}       the worker cannot work; reason: "insecure" address, "storeless" browser, or none that is known
 "use strict";
 importScripts("opfs.js", "webgpu.js", "wasm_exec.js");
@@ -76,23 +79,39 @@ importScripts("opfs.js", "webgpu.js", "wasm_exec.js");
     }
   };
   const puts = new Map(); // what ends them
+  let storing = Promise.resolve(); // one file after the other: two may have the same name
   const put = async ({ id, path, blob, table }) => {
-    const end = new AbortController(), { signal } = end;
+    const end = new AbortController(), { signal } = end, before = storing;
     puts.set(id, end);
+    let over;
+    storing = new Promise((done) => { over = done; });
     try {
       let notes;
       if (table) ({ blob, notes } = await rows(table, blob, signal, ({ rows }) => postMessage({ type: "stored", id, rows })));
-      await mounted;
-      await fs.put(path, blob, { signal, progress: (bytes) => postMessage({ type: "stored", id, bytes, total: blob.size }) });
-      postMessage({ type: "reply", id, notes });
+      await Promise.all([mounted, before]);
+      signal.throwIfAborted();
+      const { at, there } = await fs.vacant(path, new Map([["", blob]]));
+      if (!there) await fs.put(at, blob, { signal, progress: (bytes) => postMessage({ type: "stored", id, bytes, total: blob.size }) });
+      postMessage({ type: "reply", id, path: at, notes });
     } catch (e) {
       postMessage({ type: "reply", id, error: table ? e.message : `${path} could not be stored: ${e.message}` });
     }
     puts.delete(id);
+    over();
+  };
+  const place = async ({ id, base, list }) => {
+    try {
+      await mounted;
+      const { at } = await fs.vacant(base.replace(/\/$/, ""), new Map(list.map(({ path, file }) => [path, file])));
+      postMessage({ type: "reply", id, base: at + "/" });
+    } catch (e) {
+      postMessage({ type: "reply", id, error: `${base} could not be stored: ${e.message}` });
+    }
   };
   onmessage = ({ data }) => {
     switch (data && data.type) {
       case "put": put(data); break;
+      case "place": place(data); break;
       case "unput": puts.get(data.id)?.abort(); break;
       case "take": handOut(data.path, data.name, data.mime); break;
       case "lose": honeWebGPU.lose(); break;

@@ -19,7 +19,7 @@ worker.onmessage = ({ data }) => {
   if (type === "frame" && frame.kind === "event") events.push(frame);
   if (type === "frame" && frame.kind === "part") parts.push(frame);
   if (type === "frame" && frame.kind === "reply") settle(frame.id, frame.error, frame.data);
-  if (type === "reply") settle(data.id, data.error);
+  if (type === "reply") settle(data.id, data.error, data.path);
   if (type === "failed") failures.push(data.error);
   if (type === "measured") settle("measured", "", data);
   if (type === "file") settle(data.path, "", data);
