@@ -109,8 +109,9 @@ func (h *Host) carryOut(ctx context.Context, r recipe.Recipe, m mark, part parts
 		<-before.done
 		h.mu.Lock()
 	}
-	var err error
+	err := h.elsewhere(m.Run)
 	switch {
+	case err != nil:
 	case h.closed:
 		err = errors.New("the workspace is being closed")
 	case h.going != nil:

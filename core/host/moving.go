@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"hone/core/checkpoint"
 	"hone/core/device"
@@ -42,6 +43,11 @@ func (h *Host) moveUp(ctx context.Context, id string, to wire.Server, part parts
 	if err != nil {
 		return err
 	}
+	moved, err := h.depart(id)
+	if err != nil {
+		return err
+	}
+	defer moved()
 	if err := h.remember(to, nil); err != nil {
 		return err
 	}
@@ -85,6 +91,7 @@ func (h *Host) moveUp(ctx context.Context, id string, to wire.Server, part parts
 		if !going {
 			return err
 		}
+		moved()
 		if _, again := h.again(ctx, mark{Run: id, Paused: a.Paused}, func(string, any) {}); again != nil {
 			return fmt.Errorf("%w; and it could not go on here: %v", err, again)
 		}
@@ -120,6 +127,32 @@ func (h *Host) moveUp(ctx context.Context, id string, to wire.Server, part parts
 		return back(err)
 	}
 	f.follow()
+	return nil
+}
+
+// depart lets one at a time move a run up, until moved is called; meanwhile nobody begins it here.
+func (h *Host) depart(id string) (moved func(), err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if err := h.elsewhere(id); err != nil {
+		return nil, err
+	}
+	h.leaving[id] = true
+	return sync.OnceFunc(func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		delete(h.leaving, id)
+	}), nil
+}
+
+// elsewhere is why a run neither begins here nor moves up: it is away, or about to go. The caller holds the lock.
+func (h *Host) elsewhere(id string) error {
+	if f := h.far[id]; f != nil {
+		return fmt.Errorf("the run is at %s; bring it back first", f.away.Server)
+	}
+	if h.leaving[id] {
+		return fmt.Errorf("the run %s is just being moved", id)
+	}
 	return nil
 }
 

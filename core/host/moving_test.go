@@ -17,6 +17,37 @@ import (
 	"hone/core/wire"
 )
 
+// While a run is on its way to a server, nobody else moves it, and it does not begin here.
+func TestMoveOnce(t *testing.T) {
+	come, gone := make(chan struct{}, 10), make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		come <- struct{}{}
+		<-gone
+	}))
+	defer server.Close()
+	h := open(t, t.TempDir(), func(o *Options) { o.Reach = time.Second })
+	id := ask[wire.RunName](h, wire.Start{Recipe: settings(map[string]any{"max_steps": 10000})}).Run
+	ask[struct{}](h, wire.Steer{Run: id, Do: "stop"})
+	h.until("finished")
+	over := make(chan error)
+	go func() {
+		_, err := h.Ask(t.Context(), "move", wire.Move{Run: id, On: wire.Server{URL: server.URL}}, nil)
+		over <- err
+	}()
+	<-come
+	for _, r := range []wire.Request{wire.Move{Run: id, On: wire.Server{URL: server.URL}}, wire.Resume{Run: id}} {
+		if said := refusal(h, r); !strings.Contains(said, "just being moved") {
+			t.Errorf("%s: %s", r.Name(), said)
+		}
+	}
+	close(gone)
+	if err := <-over; err == nil {
+		t.Error("it has moved to nobody")
+	}
+	ask[wire.RunName](h, wire.Resume{Run: id})
+	ask[struct{}](h, wire.Steer{Run: id, Do: "stop"})
+}
+
 // A server that is gone when the run has ended here does not keep it: the run goes on here after a while.
 func TestMoveToNobody(t *testing.T) {
 	var dials atomic.Int32
