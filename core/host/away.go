@@ -142,6 +142,9 @@ func (f *far) dial(ctx context.Context) error {
 			l.Reason = s.Err.Error()
 		}
 		f.say(l)
+		if s.Connected {
+			go f.bringIfDone()
+		}
 	})
 	if err != nil {
 		return err
@@ -165,6 +168,21 @@ func (f *far) follow() {
 	defer f.mu.Unlock()
 	if f.client != nil {
 		f.client.Follow(f.id, f.seen+1)
+		go f.bringIfDone()
+	}
+}
+
+// bringIfDone brings the result of a run that ended there before and has not come home: the download may have been cut short. The server
+// is asked first, since the run may have been resumed there.
+func (f *far) bringIfDone() {
+	f.mu.Lock()
+	client, done := f.client, f.where.Status == statusDone
+	f.mu.Unlock()
+	if client == nil || !done {
+		return
+	}
+	if r, err := wire.AskRun(f.ctx, client, f.id); err == nil && r.Status == statusDone {
+		f.h.bringResult(f)
 	}
 }
 

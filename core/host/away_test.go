@@ -4,10 +4,52 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"hone/core/wire"
 )
+
+// The result of a run that has ended at a server comes home when the server is reached again, if its download was cut short before.
+func TestResultComesLater(t *testing.T) {
+	var id string
+	var whole atomic.Bool
+	s := openFailing(t, func(f wire.Frame) (any, *wire.Refused) {
+		switch {
+		case f.Name == "runs":
+			return wire.RunList{Runs: []wire.Run{{ID: id, Status: statusDone, Bytes: 1}}}, nil
+		case f.Name == "carry" && !whole.Load():
+			return nil, &wire.Refused{Status: 500, Text: "The server could not do this."}
+		case f.Name == "carry":
+			return wire.Carried{Run: id, Step: 1}, nil
+		}
+		return wire.Told{}, nil
+	})
+	h := open(t, t.TempDir())
+	id = ask[wire.RunName](h, wire.Start{Recipe: settings(map[string]any{"max_steps": 1})}).Run
+	h.until("finished")
+	f, err := h.goAway(id, away{Server: s.URL, There: there})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.mu.Lock()
+	h.events = nil
+	h.mu.Unlock()
+	f.join()
+	if e := h.until("warning"); !strings.Contains(string(e.Data), "could not be brought here yet") {
+		t.Errorf("%s", e.Data)
+	}
+	h.leave(f) // as when the tab is closed
+	whole.Store(true)
+	h.rejoin()
+	for end := time.Now().Add(30 * time.Second); h.awayRun(id) != nil; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("it is still away")
+		}
+	}
+}
 
 // An event of a kind that this release does not know keeps nobody from hearing the next one.
 func TestHeardBehindTheUnknown(t *testing.T) {
