@@ -77,7 +77,7 @@ func (h *Host) remember(s wire.Server, agreed *bool) error {
 	}
 	if agreed != nil {
 		for url, other := range all {
-			other.Agreed = false
+			other.Agreed = other.Agreed && !*agreed
 			all[url] = other
 		}
 		k.Agreed = *agreed
