@@ -2,7 +2,10 @@ package checkpoint
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"runtime"
 	"time"
@@ -59,6 +62,31 @@ func NewInput(paths, files []string) (Input, error) {
 		return Input{}, fmt.Errorf("hashing the input of the run: %w", err)
 	}
 	return Input{paths, Digest(hashes), hashes}, nil
+}
+
+// Still says whether a directory holds the files that were read at a time. One that nobody has changed since and that has its size is
+// not read again: weights are large.
+func (in Input) Still(dir string, read time.Time) (bool, error) {
+	for _, f := range in.Files {
+		path := filepath.Join(dir, f.Name)
+		st, err := os.Stat(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			return false, nil
+		}
+		if err != nil {
+			return false, err
+		}
+		if st.Size() != f.Size {
+			return false, nil
+		}
+		if st.ModTime().Before(read) {
+			continue
+		}
+		if now, err := HashFile(path); err != nil || now.SHA256 != f.SHA256 {
+			return false, err
+		}
+	}
+	return true, nil
 }
 
 // NewManifest fills in what the program can find out by itself.

@@ -101,6 +101,37 @@ func TestBase(t *testing.T) {
 	read("adapter")
 }
 
+// TestBaseReplaced asks a run whose model was removed and has come again with other weights, which are as large.
+func TestBaseReplaced(t *testing.T) {
+	dir := t.TempDir()
+	h := open(t, dir)
+	ask[wire.Model](h, wire.Inspect{Model: "bundle/model"})
+	mine := filepath.Join(dir, modelsDir, "mine")
+	if err := os.CopyFS(mine, os.DirFS(filepath.Join(dir, bundleDir, "model"))); err != nil {
+		t.Fatal(err)
+	}
+	id := ask[wire.RunName](h, wire.Start{Recipe: settings(map[string]any{"model": "models/mine", "max_steps": 1})}).Run
+	h.until("finished")
+	waitIdle(h)
+	question := wire.Answer{Run: id, Prompt: "What is red?", Sides: "both", Tokens: 2}
+	ask[wire.Answers](h, question)
+	h.device.silence()
+	weights := filepath.Join(mine, "model.safetensors")
+	raw, err := os.ReadFile(weights)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw[len(raw)-1] ^= 1
+	if err := os.WriteFile(weights, raw, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range []wire.Request{question, wire.Export{Run: id, What: "merged"}} {
+		if why := refusal(h, r); !strings.Contains(why, "models/mine is another one since this run") {
+			t.Error(why)
+		}
+	}
+}
+
 // TestBaseOfFull asks base and tuned model of a run that trained all weights, once it is over.
 func TestBaseOfFull(t *testing.T) {
 	h := open(t, t.TempDir())

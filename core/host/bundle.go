@@ -15,6 +15,7 @@ import (
 	"sync"
 
 	"hone/core/checkpoint"
+	"hone/core/hub"
 	"hone/core/recipe"
 	"hone/core/run"
 	"hone/core/wire"
@@ -134,23 +135,23 @@ func (h *Host) tuned(ctx context.Context, dir string, part parts) (run.Tuned, er
 	return run.FindTuned(ctx, dir, "", part.sink)
 }
 
-// sameBase makes sure that the model which comes with the program is the one that an adapter was made for: a new release may bring another.
+// sameBase makes sure that a model is the one that an adapter was made for: a new release may come with another, and a folder that was
+// removed may have come again with other weights. A model of a hub is, since its commit is known.
 func (h *Host) sameBase(t run.Tuned) error {
-	if !h.isBundled(t.Model) || isMissing(filepath.Join(t.Result, checkpoint.AdapterFile)) {
+	if hub.IDOf(t.Model) != "" || isMissing(filepath.Join(t.Result, checkpoint.AdapterFile)) {
 		return nil
 	}
 	m, err := t.Run.ReadManifest()
-	if err != nil || m.Model.Digest == "" {
+	if err != nil {
 		return nil // it cannot be known
 	}
-	files, err := checkpoint.ModelFiles(t.Model)
-	if err != nil {
+	if same, err := m.Model.Still(t.Model, m.Created); err != nil || same {
 		return err
 	}
-	if now, err := checkpoint.NewInput(nil, files); err != nil || now.Digest == m.Model.Digest {
-		return err
+	if h.isBundled(t.Model) {
+		return errors.New("the model that comes with Hone is another one since this run, and would answer wrongly with its adapter; train again on the new one")
 	}
-	return errors.New("the model that comes with Hone is another one since this run, and would answer wrongly with its adapter; train again on the new one")
+	return fmt.Errorf("the model %s is another one since this run, and would answer wrongly with its adapter; bring the one back that it was trained on, or train again on this one", h.name(t.Model))
 }
 
 // copyOut writes one file of the bundle and checks it.

@@ -174,6 +174,7 @@ var details = []struct{ format, chinese string }{
 
 	{" was gone on with %d times and ended each time before its next step", "这次训练自动继续了 %[1]s 次，每次都在下一步之前中断，因此不再自动继续。它仍保留着，可以自己再试。"},
 	{"the model that comes with Hone is another one since this run", "这次训练之后，Hone 自带的模型换过了，用新模型配这个适配器会答错。请在新模型上重新训练。"},
+	{"the model %s is another one since this run", "这次训练之后，模型 %[1]s 换过了，用现在的模型配这个适配器会答错。请放回原来的模型，或在现在的模型上重新训练。"},
 	{"its base is not to be had any more", "这次训练的基础模型已经不在了。请把它放回原处，或重新下载。"},
 	{"is going on; stop it before it is deleted", "这次训练正在进行，请先停止，再删除。"},
 	{", which is going on, needs it; stop the run first", "正在进行的训练要用到它，请先停止训练。"},
