@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"hone/core/checkpoint"
+	"hone/core/device"
 	"hone/core/filelock"
 	"hone/core/hub"
 	"hone/core/recipe"
@@ -129,7 +130,7 @@ func worker(e env, args []string) error {
 	if err != nil {
 		return err
 	}
-	defer dev.Close()
+	defer func() { dev.Close() }()
 	lost, why := endWhenLost(&e)
 	b, err := reach(e.ctx, jobs.Options{NATS: address, Lease: f.lease, Log: log, Lost: lost})
 	if err != nil {
@@ -137,8 +138,47 @@ func worker(e env, args []string) error {
 	}
 	defer b.Close()
 	log.Info("a worker waits for jobs", "process", os.Getpid(), "device", dev.Caps().Name)
-	w := &jobs.Worker{Broker: b, Device: dev, Dir: home, Every: f.every, Tries: f.tries, Keep: int64(f.keep), Patience: f.paused, Log: log}
-	return why(w.Run(e.ctx))
+	for {
+		w := &jobs.Worker{Broker: b, Device: dev, Dir: home, Every: f.every, Tries: f.tries, Keep: int64(f.keep), Patience: f.paused, Log: log}
+		err := w.Run(e.ctx)
+		if !errors.Is(err, device.ErrLost) {
+			return why(err)
+		}
+		log.Warn("the device is lost; it is opened again", "device", dev.Caps().Name, "error", err)
+		dev.Close()
+		again, failed := reopen(e.ctx, dev.Caps().Name, time.Minute, func() (device.Device, error) { return openDevice(e, f.device, 0, "auto") })
+		if failed != nil {
+			return why(fmt.Errorf("worker: %w; it cannot be opened again: %w", err, failed))
+		}
+		dev = again
+		if child { // the server starts another one: what the driver still holds for a lost device goes with the process
+			return fmt.Errorf("worker: %w", err)
+		}
+		log.Info("a worker waits for jobs again", "process", os.Getpid(), "device", dev.Caps().Name)
+	}
+}
+
+// reopen opens a device that was lost, by its name: "auto" is not to become another, slower one because a driver takes a while to be
+// there again. It tries for as long as it is given.
+func reopen(ctx context.Context, name string, most time.Duration, open func() (device.Device, error)) (device.Device, error) {
+	for began, pause := time.Now(), time.Second; ; pause = min(2*pause, 5*time.Second) {
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(min(pause, most)):
+		}
+		dev, err := open()
+		if err == nil && dev.Caps().Name == name {
+			return dev, nil
+		}
+		if err == nil {
+			dev.Close()
+			err = fmt.Errorf("in the place of %s there is only %s", name, dev.Caps().Name)
+		}
+		if time.Since(began) >= most {
+			return nil, err
+		}
+	}
 }
 
 // endWhenLost has all that goes on in e end when lost is called: a process without its engine must not stay. why gives the reason

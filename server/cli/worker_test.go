@@ -6,10 +6,13 @@ import (
 	"errors"
 	"io"
 	"os/exec"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"hone/core/device"
+	"hone/core/device/cpu"
 	"hone/core/wire"
 	"hone/server/jobs"
 )
@@ -88,3 +91,29 @@ func TestStubbornWorkerIsKilled(t *testing.T) {
 		t.Fatal("it is not killed")
 	}
 }
+
+// A lost device is opened again under its name, although another one is all that there is for a while.
+func TestReopen(t *testing.T) {
+	tries := 0
+	dev, err := reopen(t.Context(), "gpu", time.Minute, func() (device.Device, error) {
+		if tries++; tries == 1 {
+			return called{cpu.New(1), "cpu"}, nil
+		}
+		return called{cpu.New(1), "gpu"}, nil
+	})
+	if err != nil || tries != 2 || dev.Caps().Name != "gpu" {
+		t.Errorf("%v after %d tries", err, tries)
+	}
+	_, err = reopen(t.Context(), "gpu", time.Millisecond, func() (device.Device, error) { return called{cpu.New(1), "cpu"}, nil })
+	if err == nil || !strings.Contains(err.Error(), "in the place of gpu there is only cpu") {
+		t.Error(err)
+	}
+}
+
+// called is a device of some name.
+type called struct {
+	device.Device
+	name string
+}
+
+func (c called) Caps() device.Caps { return device.Caps{Name: c.name} }

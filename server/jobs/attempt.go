@@ -41,6 +41,7 @@ type attempt struct {
 	reason   string
 	delay    time.Duration
 	finished *wire.Finished // told when all is stored
+	lost     error          // the device, which is of no use to any run any more
 
 	asked atomic.Int64 // checkpoints that the user has asked for and that are not saved yet
 	mu    sync.Mutex

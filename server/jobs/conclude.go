@@ -11,7 +11,6 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"hone/core/device"
-	"hone/core/run"
 	"hone/core/wire"
 )
 
@@ -25,6 +24,9 @@ func (a *attempt) conclude(ctx context.Context, err, cause error, log *slog.Logg
 	if err == nil || errors.Is(err, context.Canceled) {
 		err = uploaded
 	}
+	if errors.Is(err, device.ErrLost) {
+		a.lost = err
+	}
 	requeue := func(reason string, delay time.Duration) error {
 		a.reason, a.delay = reason, delay
 		asked := errors.Is(cause, errEnds) || errors.Is(cause, errReleased) // to leave, which says nothing about the run
@@ -35,7 +37,10 @@ func (a *attempt) conclude(ctx context.Context, err, cause error, log *slog.Logg
 		if err := a.write(ctx, func(r *Record) {
 			r.past(reason)
 			r.Status, step = Queued, r.Step
-			if asked {
+			if a.lost != nil {
+				r.Losses++
+			}
+			if asked || a.lost != nil && r.Losses == 1 { // a second loss at the same place may be of the run's own making
 				r.Fruitless = max(0, r.Fruitless-1)
 			}
 		}); err != nil {
@@ -46,7 +51,6 @@ func (a *attempt) conclude(ctx context.Context, err, cause error, log *slog.Logg
 		}
 		return errRequeue
 	}
-	var lost *run.Lost
 	var api *jetstream.APIError
 	var full *Refusal
 	var ending wire.Event
@@ -72,7 +76,7 @@ func (a *attempt) conclude(ctx context.Context, err, cause error, log *slog.Logg
 			return requeue(cause.Error(), 0)
 		}
 		ending = *a.finished // it was the last step
-	case errors.As(err, &lost), errors.Is(err, device.ErrLost), errors.As(err, &api), errors.Is(err, context.DeadlineExceeded), uploaded != nil && errors.Is(err, uploaded):
+	case errors.Is(err, device.ErrLost), errors.As(err, &api), errors.Is(err, context.DeadlineExceeded), uploaded != nil && errors.Is(err, uploaded):
 		return requeue(a.clean(err), 5*time.Second)
 	case err != nil:
 		status, reason = Failed, a.clean(err)
@@ -93,7 +97,7 @@ func (a *attempt) conclude(ctx context.Context, err, cause error, log *slog.Logg
 		r.end(status, reason, ending)
 		r.Ending.Data = json.RawMessage(a.names.Replace(string(r.Ending.Data)))
 		if a.finished != nil {
-			r.Fruitless = 0
+			r.Fruitless, r.Losses = 0, 0
 		}
 	})
 	if werr != nil {

@@ -110,7 +110,7 @@ func (b *Broker) reopen(ctx context.Context, user, id string) (*Record, error) {
 		if !over(r.Status) {
 			return errUnchanged
 		}
-		r.Status, r.Reason, r.Ending, r.Fruitless, r.Until = Queued, "", nil, 0, 0
+		r.Status, r.Reason, r.Ending, r.Fruitless, r.Losses, r.Until = Queued, "", nil, 0, 0, 0
 		r.Quota = b.allowed(user)
 		return nil
 	})

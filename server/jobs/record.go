@@ -49,6 +49,7 @@ type Record struct {
 	Reason    string  `json:"reason,omitempty"` // of the last attempt that failed
 	Attempt   int     `json:"attempt"`          // each has its number; only who has the highest may write
 	Fruitless int     `json:"fruitless"`        // attempts in a row that stored no State
+	Losses    int     `json:"losses,omitempty"` // attempts in a row that stored no State and lost the device
 	Worker    string  `json:"worker,omitempty"`
 	Released  bool    `json:"released,omitempty"` // it is paused, and neither a worker has it nor the queue
 	Until     int     `json:"until,omitempty"`    // a step that it does although it is paused

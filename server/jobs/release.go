@@ -74,7 +74,7 @@ func (a *attempt) release(ctx context.Context) error {
 	}
 	var step int
 	if err := a.write(ctx, func(r *Record) {
-		r.Status, r.Released, r.Worker, r.Fruitless = Paused, true, "", 0
+		r.Status, r.Released, r.Worker, r.Fruitless, r.Losses = Paused, true, "", 0, 0
 		step = r.Step
 	}); err != nil {
 		return err

@@ -299,7 +299,7 @@ func (u *uploader) try(s snapshot) error {
 			r.EvalLoss = s.eval
 		}
 		if progress {
-			r.Fruitless = 0
+			r.Fruitless, r.Losses = 0, 0
 		}
 	})
 	if err != nil {

@@ -50,7 +50,8 @@ type Presence struct {
 	Since  time.Time `json:"since"`
 }
 
-// Run takes jobs until ctx ends; then the one under way is saved and goes back into the queue.
+// Run takes jobs until ctx ends; then the one under way is saved and goes back into the queue. Where the device is lost, the run under
+// way goes back as well, and the error wraps device.ErrLost: the worker can do nothing more with that device.
 func (w *Worker) Run(ctx context.Context) error {
 	if w.Every <= 0 {
 		w.Every = defaultEvery
@@ -82,7 +83,8 @@ func (w *Worker) Run(ctx context.Context) error {
 	presence := Presence{Name: presenceName(), Device: w.Device.Caps().Name, Memory: w.Device.Caps().MemoryBudget, Since: time.Now().UTC()}
 	w.present(ctx, presence)
 	shown := time.Now()
-	for ctx.Err() == nil {
+	var lost error
+	for ctx.Err() == nil && lost == nil {
 		if time.Since(shown) > workerTTL/3 {
 			w.present(ctx, presence)
 			shown = time.Now()
@@ -98,7 +100,7 @@ func (w *Worker) Run(ctx context.Context) error {
 			}
 			continue
 		}
-		w.work(ctx, m, presence)
+		lost = w.work(ctx, m, presence)
 		w.present(ctx, presence)
 		shown = time.Now()
 	}
@@ -106,7 +108,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	gone, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
 	w.Broker.workers.Purge(gone, w.name)
-	return nil
+	return lost
 }
 
 func (w *Worker) present(ctx context.Context, p Presence) {
@@ -141,13 +143,13 @@ func (w *Worker) next(ctx context.Context) (jetstream.Msg, error) {
 	return nil, nil
 }
 
-// work does a job, or finds out that there is nothing to do.
-func (w *Worker) work(ctx context.Context, m jetstream.Msg, p Presence) {
+// work does a job, or finds out that there is nothing to do. Its error says that the device was lost.
+func (w *Worker) work(ctx context.Context, m jetstream.Msg, p Presence) (lost error) {
 	var t ticket
 	if err := json.Unmarshal(m.Data(), &t); err != nil {
 		w.Log.Error("a message in the queue is no job; it is thrown away", "error", err)
 		m.Term()
-		return
+		return nil
 	}
 	log := w.Log.With("user", t.User, "run", t.ID)
 	p.Run, p.Since = t.User+"/"+t.ID, time.Now().UTC()
@@ -171,10 +173,10 @@ func (w *Worker) work(ctx context.Context, m jetstream.Msg, p Presence) {
 		} else {
 			m.NakWithDelay(2 * time.Second)
 		}
-		return
+		return nil
 	}
 	if a == nil {
-		return
+		return nil
 	}
 	log.Info("begins", "attempt", a.record.Attempt, "step", a.record.Step)
 	err = a.run(ctx, log)
@@ -200,6 +202,7 @@ func (w *Worker) work(ctx context.Context, m jetstream.Msg, p Presence) {
 			}
 		}
 	}
+	return a.lost
 }
 
 // giveBack puts a run back into the queue. A new message takes the place of the old one: an engine that is started again would
