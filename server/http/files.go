@@ -69,7 +69,8 @@ func (a *API) putFile(w http.ResponseWriter, r *http.Request) {
 	json.NewEncoder(w).Encode(map[string]any{"have": have, "whole": whole})
 }
 
-// steady reads a body that has to go on coming: who sends nothing for a while is not waited for.
+// steady reads a body that may take longer than others, but has to go on coming: who sends nothing for a while is not waited for. After
+// its end it has no deadline any more, see bounded.
 type steady struct {
 	io.Reader
 	c *http.ResponseController
@@ -77,9 +78,7 @@ type steady struct {
 
 func (s *steady) Read(p []byte) (int, error) {
 	s.c.SetReadDeadline(time.Now().Add(30 * time.Second)) // a test's recorder knows no deadlines
-	n, err := s.Reader.Read(p)
-	s.c.SetReadDeadline(time.Time{})
-	return n, err
+	return s.Reader.Read(p)
 }
 
 // getFile gives a file of a run directory, or what is behind an offset of it.

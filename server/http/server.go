@@ -15,6 +15,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"hone/server/auth"
@@ -39,23 +40,28 @@ type Server struct {
 	mux     *http.ServeMux
 	policy  string
 	header  time.Duration // the longest that a client may take to say what it wants
+	body    time.Duration // the longest that it may take to send a body, but for files, which only have to go on coming
 	stall   time.Duration // the longest that it may take nothing of what it gets
 	closing []io.Closer
 	api     *API
 }
 
-// Bounds of time and size. A request has no body.
+// Bounds of time, size, and number. A request has no body, but for files and forms.
 const (
 	headerTime = 10 * time.Second
+	bodyTime   = 30 * time.Second
 	idleTime   = 2 * time.Minute
 	headerSize = 32 << 10
 	stallTime  = time.Minute
 	graceTime  = 5 * time.Second // for answers under way, when the server ends
+
+	// maxConnections are those that are no links; links have bounds of their own. Files of the engine are to have descriptors left.
+	maxConnections = 4096
 )
 
 // New prepares a server.
 func New(o Options) (*Server, error) {
-	s := &Server{api: o.API, log: cmp.Or(o.Log, slog.New(slog.DiscardHandler)), mux: http.NewServeMux(), header: headerTime, stall: stallTime}
+	s := &Server{api: o.API, log: cmp.Or(o.Log, slog.New(slog.DiscardHandler)), mux: http.NewServeMux(), header: headerTime, body: bodyTime, stall: stallTime}
 	s.policy = Policy(append(originsOf(o.Hubs), o.Connect...)...)
 	release := ""
 	site, err := newSite(o)
@@ -107,11 +113,14 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.log.Log(r.Context(), level, "request", "method", r.Method, "host", r.Host, "path", r.URL.Path, "status", out.status, "bytes", out.bytes, "took", time.Since(start).Round(time.Microsecond))
 	}()
 	s.protect(w.Header())
+	if r.ContentLength != 0 {
+		bound(w, r, s.body)
+	}
 	switch {
 	case packed(r):
 		http.NewResponseController(w).SetReadDeadline(time.Now()) // nor is it waited for
 		refuse(out, http.StatusUnsupportedMediaType, "A body comes as it is here, without Content-Encoding: nothing is unpacked.")
-	case s.api != nil && s.api.takes(r):
+	case s.api != nil && s.api.takes(r) && (r.ContentLength == 0 || r.Method == http.MethodPut || r.Method == http.MethodPost):
 		s.api.ServeHTTP(out, r)
 	case !loopbackName(r.Host) && (s.api == nil || s.api.Gate.Open):
 		refuse(out, http.StatusMisdirectedRequest, "This server answers to localhost and 127.0.0.1 only, not to %.100q: so no other site can pass itself off as this one.", r.Host)
@@ -123,6 +132,43 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(out, http.StatusRequestEntityTooLarge, "A request here has no body.")
 	default:
 		s.mux.ServeHTTP(out, r)
+	}
+}
+
+// bound gives the client so much time for its body, before anybody reads it or, since an answer is sent only after what is left of a body
+// has been thrown away, leaves it unread.
+func bound(w http.ResponseWriter, r *http.Request, most time.Duration) {
+	c := http.NewResponseController(w)
+	c.SetReadDeadline(time.Now().Add(most)) // a test's recorder knows no deadlines
+	r.Body = &bounded{r.Body, c}
+}
+
+// bounded is a body with a deadline, which is over with the body: it would end the request while that is being answered.
+type bounded struct {
+	io.ReadCloser
+	c *http.ResponseController
+}
+
+func (b *bounded) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err == io.EOF {
+		b.c.SetReadDeadline(time.Time{})
+	}
+	return n, err
+}
+
+// crowd counts connections, and closes those that are too many.
+func crowd(most int64) func(net.Conn, http.ConnState) {
+	var open atomic.Int64
+	return func(c net.Conn, state http.ConnState) {
+		switch state {
+		case http.StateNew:
+			if open.Add(1) > most {
+				c.Close()
+			}
+		case http.StateHijacked, http.StateClosed:
+			open.Add(-1)
+		}
 	}
 }
 
@@ -139,7 +185,7 @@ func packed(r *http.Request) bool {
 // Serve answers on a listener until ctx ends; then it lets answers under way come to their end for a short time.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	web := &http.Server{
-		Handler: s, ReadHeaderTimeout: s.header, IdleTimeout: idleTime, MaxHeaderBytes: headerSize,
+		Handler: s, ReadHeaderTimeout: s.header, IdleTimeout: idleTime, MaxHeaderBytes: headerSize, ConnState: crowd(maxConnections),
 		ErrorLog:    slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
 		BaseContext: func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
 	}
