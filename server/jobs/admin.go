@@ -6,19 +6,26 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/nats-io/nats.go/jetstream"
+
 	"hone/core/wire"
 )
 
 // What who runs a server may do with everybody's runs and files.
 
-// All are the records of all users, the newest first.
+// All are the records of all users, slim, the newest first.
 func (b *Broker) All(ctx context.Context) ([]*Record, error) {
 	workers, err := b.Workers(ctx)
 	if err != nil {
 		return nil, err
 	}
-	all, err := b.list(ctx, "*")
-	under(workers, all)
+	at := under(workers)
+	var all []*Record
+	err = b.each(ctx, "*", func(r *Record) error {
+		r.hear(at)
+		all = append(all, r.slim())
+		return nil
+	})
 	slices.SortFunc(all, func(x, y *Record) int {
 		if c := y.Created.Compare(x.Created); c != 0 {
 			return c
@@ -54,20 +61,15 @@ func (b *Broker) Kill(ctx context.Context, user, id string) error {
 // Users are all that have something here, by name.
 func (b *Broker) Users(ctx context.Context) ([]string, error) {
 	seen := map[string]bool{}
-	all, err := b.list(ctx, "*")
-	if err != nil {
-		return nil, err
-	}
-	for _, r := range all {
-		seen[r.User] = true
-	}
-	keys, err := b.owned.ListKeysFiltered(ctx, "*.*")
-	if err != nil {
-		return nil, err
-	}
-	for k := range keys.Keys() {
-		user, _, _ := strings.Cut(k, ".")
-		seen[user] = true
+	for _, of := range []jetstream.KeyValue{b.runs, b.owned} {
+		keys, err := of.ListKeysFiltered(ctx, "*.*")
+		if err != nil {
+			return nil, err
+		}
+		for k := range keys.Keys() {
+			user, _, _ := strings.Cut(k, ".")
+			seen[user] = true
+		}
 	}
 	var names []string
 	for name := range seen {
@@ -79,17 +81,21 @@ func (b *Broker) Users(ctx context.Context) ([]string, error) {
 
 // Clear deletes the runs of a user that are over and the files that none of the others needs. It counts what it has deleted.
 func (b *Broker) Clear(ctx context.Context, user string) (runs, files int, err error) {
-	all, err := b.list(ctx, user)
+	var ended []string
+	err = b.each(ctx, user, func(r *Record) error {
+		if over(r.Status) {
+			ended = append(ended, r.ID)
+		}
+		return nil
+	})
 	if err != nil {
 		return 0, 0, err
 	}
-	for _, r := range all {
-		if over(r.Status) {
-			if err := b.Delete(ctx, user, r.ID); err != nil {
-				return runs, files, err
-			}
-			runs++
+	for _, id := range ended {
+		if err := b.Delete(ctx, user, id); err != nil {
+			return runs, files, err
 		}
+		runs++
 	}
 	keys, err := b.owned.ListKeysFiltered(ctx, user+".*")
 	if err != nil {

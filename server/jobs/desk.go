@@ -142,53 +142,81 @@ func (d *Desk) worker(ctx context.Context, id string, r wire.Request, part func(
 
 // runs lists the runs of the desk's user, or one of them.
 func (d *Desk) runs(ctx context.Context, workers []Presence, only string) (wire.RunList, error) {
-	var all []*Record
-	var err error
-	if only == "" {
-		all, err = d.Broker.list(ctx, d.Who.User)
-	} else {
-		all = make([]*Record, 1)
-		all[0], err = d.Broker.Record(ctx, d.Who.User, only)
-	}
-	if err != nil {
-		return wire.RunList{}, err
-	}
-	under(workers, all)
-	runs := []wire.Run{}
-	for _, r := range all {
+	at := under(workers)
+	var list newest
+	take := func(r *Record) error {
+		r.hear(at)
 		x := r.Wire()
 		x.Priority = wire.PriorityName(r.Priority)
-		runs = append(runs, x)
+		return list.add(x)
 	}
-	slices.SortFunc(runs, func(x, y wire.Run) int {
-		if c := strings.Compare(y.Started, x.Started); c != 0 {
-			return c
+	if only == "" {
+		if err := d.Broker.each(ctx, d.Who.User, take); err != nil {
+			return wire.RunList{}, err
 		}
-		return strings.Compare(y.ID, x.ID)
-	})
-	return fitting(runs)
+		return list.fitting(), nil
+	}
+	r, err := d.Broker.Record(ctx, d.Who.User, only)
+	if err == nil {
+		err = take(r)
+	}
+	return list.fitting(), err
 }
 
 // bytesOfRuns is how much of a frame a list of runs may take. A client drops the link whose frame is too long, comes back and asks
 // again, for ever.
 const bytesOfRuns = wire.MaxFrame - 64<<10
 
-// fitting lists the newest runs that have room in a frame.
-func fitting(runs []wire.Run) (wire.RunList, error) {
-	list, used := wire.RunList{Runs: []wire.Run{}}, 0
-	for _, r := range runs {
-		raw, err := json.Marshal(r)
-		if err != nil {
-			return list, err
-		}
-		if used+len(raw)+1 > bytesOfRuns {
-			list.More++
-			continue
-		}
-		used += len(raw) + 1
-		list.Runs = append(list.Runs, r)
+// newest gathers the newest runs that have room in a frame.
+type newest struct {
+	runs  []sized
+	bytes int
+	more  int // that have none
+}
+
+type sized struct {
+	wire.Run
+	bytes int
+}
+
+func (l *newest) add(r wire.Run) error {
+	raw, err := json.Marshal(r)
+	if err != nil {
+		return err
 	}
-	return list, nil
+	l.runs = append(l.runs, sized{r, len(raw) + 1})
+	if l.bytes += len(raw) + 1; l.bytes > 4*bytesOfRuns { // those that have no room now have none later
+		l.cut()
+	}
+	return nil
+}
+
+// cut puts the newest first and drops those that have no room.
+func (l *newest) cut() {
+	slices.SortFunc(l.runs, func(x, y sized) int {
+		if c := strings.Compare(y.Started, x.Started); c != 0 {
+			return c
+		}
+		return strings.Compare(y.ID, x.ID)
+	})
+	l.bytes = 0
+	l.runs = slices.DeleteFunc(l.runs, func(r sized) bool {
+		if l.bytes+r.bytes > bytesOfRuns {
+			l.more++
+			return true
+		}
+		l.bytes += r.bytes
+		return false
+	})
+}
+
+func (l *newest) fitting() wire.RunList {
+	l.cut()
+	list := wire.RunList{Runs: []wire.Run{}, More: l.more}
+	for _, r := range l.runs {
+		list.Runs = append(list.Runs, r.Run)
+	}
+	return list
 }
 
 func (d *Desk) hello(ctx context.Context) (wire.Host, error) {
@@ -207,9 +235,6 @@ func (d *Desk) hello(ctx context.Context) (wire.Host, error) {
 	h := wire.Host{Version: run.Version, Kind: "server", Runs: runs.Runs, More: runs.More, Storage: storage, Models: []wire.Model{}, Data: []wire.Data{}}
 	var devices []string
 	busy := 0
-	if counts, _, err := d.Broker.Count(ctx); err == nil { // how many runs of others wait is no secret, and who they are is not told
-		h.Queue = counts[Queued]
-	}
 	for _, w := range workers {
 		h.Workers = append(h.Workers, wire.Worker{Device: w.Device, Memory: w.Memory, Busy: w.Run != ""})
 		if !slices.Contains(devices, w.Device) {
@@ -218,6 +243,10 @@ func (d *Desk) hello(ctx context.Context) (wire.Host, error) {
 		if w.Run != "" {
 			busy++
 		}
+	}
+	// How many runs of others wait is no secret, and who they are is not told. Those that workers have are in the queue as well.
+	if queue, err := d.Broker.js.Stream(ctx, "JOBS"); err == nil {
+		h.Queue = max(0, int(queue.CachedInfo().State.Msgs)-busy)
 	}
 	switch len(workers) {
 	case 0:

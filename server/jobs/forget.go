@@ -91,25 +91,19 @@ func reliedOn(s wire.Start) []string {
 // forget takes a file away from a user, and away altogether where nobody else has it.
 func (b *Broker) forget(ctx context.Context, user, sha string) error {
 	return b.blobs.remove(sha, func() error {
-		runs, err := b.list(ctx, user)
-		if err == nil {
-			err = needed(runs, sha)
-		}
-		if err != nil {
+		if err := b.each(ctx, user, func(r *Record) error { return r.needs(sha) }); err != nil {
 			return err
 		}
 		return b.disown(ctx, user, sha)
 	})
 }
 
-// needed refuses to forget a file that one of the runs needs.
-func needed(runs []*Record, sha string) error {
-	for _, r := range runs {
-		for _, p := range r.Places {
-			for _, f := range p.Files {
-				if f.SHA256 == sha && r.Status != Done {
-					return refuse(409, "Run %s, which is %s, needs this file (%s).", r.ID, r.Status, f.Path)
-				}
+// needs refuses to forget a file that the run needs.
+func (r *Record) needs(sha string) error {
+	for _, p := range r.Places {
+		for _, f := range p.Files {
+			if f.SHA256 == sha && r.Status != Done {
+				return refuse(409, "Run %s, which is %s, needs this file (%s).", r.ID, r.Status, f.Path)
 			}
 		}
 	}

@@ -146,6 +146,15 @@ func (s *shop) start(t *testing.T, r recipe.Recipe, from *wire.Carried) string {
 	return name.Run
 }
 
+// list are the records of a user.
+func (s *shop) list(ctx context.Context, user string) (all []*Record, err error) {
+	err = s.each(ctx, user, func(r *Record) error {
+		all = append(all, r)
+		return nil
+	})
+	return all, err
+}
+
 // ends waits until a run is over and gives its record.
 func (s *shop) ends(t *testing.T, id string) *Record {
 	t.Helper()

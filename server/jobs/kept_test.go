@@ -412,13 +412,13 @@ func TestFirstForm(t *testing.T) {
 		}
 	}
 	look()
-	bytes, err := s.Used(t.Context(), "ada")
+	_, bytes, err := s.Count(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	h.take(t.Context(), s.Broker, id)
 	look()
-	if now, err := s.Used(t.Context(), "ada"); err != nil || now != bytes {
+	if _, now, err := s.Count(t.Context()); err != nil || now != bytes {
 		t.Errorf("%d bytes are used, %d before (%v)", now, bytes, err)
 	}
 	if r, _, err := s.get(t.Context(), "ada", id); err != nil || len(r.State.Files) != 2 {

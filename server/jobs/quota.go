@@ -27,6 +27,16 @@ var DefaultLimits = Limits{File: 20 << 30, User: 50 << 30, Free: 1 << 30}
 // DefaultUnfinished is how many runs of one user may wait, go on or be paused.
 const DefaultUnfinished = 100
 
+// A run takes room beside its State, also when it is over: its record, and events, keys and messages, for which there is a lump sum. The
+// lists that its user is shown, and what is counted, go through all of them.
+const (
+	perRun  = 64 << 10
+	maxRuns = 10_000 // of one user
+)
+
+// weight is how many bytes of its user's quota a run takes.
+func (r *Record) weight() int64 { return r.State.Bytes() + r.size + perRun }
+
 // Quota is how many bytes a user may keep.
 func (f *Files) Quota(user string) int64 {
 	if f.QuotaOf != nil {
@@ -60,10 +70,10 @@ func (b *Broker) Used(ctx context.Context, user string) (int64, error) {
 		select {
 		case e := <-w.Updates():
 			if e == nil {
-				runs, err := b.list(ctx, user)
-				for _, r := range runs {
-					used += r.State.Bytes()
-				}
+				err := b.each(ctx, user, func(r *Record) error {
+					used += r.weight()
+					return nil
+				})
 				return used, err
 			}
 			var o own
@@ -97,15 +107,18 @@ func (b *Broker) mayBegin(ctx context.Context, user string) error {
 			return refuse(507, "You have %d bytes on this server and may have %d. Delete runs or files you no longer need.", used, most)
 		}
 	}
-	runs, err := b.list(ctx, user)
+	n, all := 0, 0
+	err := b.each(ctx, user, func(r *Record) error {
+		if all++; !over(r.Status) {
+			n++
+		}
+		return nil
+	})
 	if err != nil {
 		return err
 	}
-	n := 0
-	for _, r := range runs {
-		if !over(r.Status) {
-			n++
-		}
+	if all > maxRuns {
+		return refuse(507, "You have %d runs on this server, and may have %d. Delete some that you no longer need.", all, maxRuns)
 	}
 	if most := b.Unfinished(user); n >= most {
 		return refuse(429, "You have %d runs on this server that are not over, and may have %d; wait for some of them, or stop them.", n, most)

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -86,7 +87,7 @@ func TestBroughtCountsOnce(t *testing.T) {
 		if _, err := s.Submit(t.Context(), "ada", start); err != nil {
 			t.Fatal(err)
 		}
-		if used, err := s.Used(t.Context(), "ada"); err != nil || used != before {
+		if used, err := s.Used(t.Context(), "ada"); err != nil || used < before+perRun || used > before+perRun+10_000 {
 			t.Errorf("%d bytes are used, %d before (%v)", used, before, err)
 		}
 	}
@@ -108,6 +109,76 @@ func TestBroughtCountsOnce(t *testing.T) {
 	s.files.limit.User = before - 1
 	if _, err := s.Submit(t.Context(), "ada", s.requestsNew(start)); Status(err) != 507 {
 		t.Errorf("a run beyond the quota: %v", err)
+	}
+}
+
+// What a run keeps beside its State counts as well, also when the run is over: who begins one after the other and stops it has room for so many.
+func TestRecordsCount(t *testing.T) {
+	s := openShop(t, time.Minute)
+	start := s.requests(t)["new"]
+	before, err := s.Used(t.Context(), "ada")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.files.limit.User = before + 3*perRun
+	n := 0
+	for err == nil && n < 10 {
+		var id string
+		if id, err = s.Submit(t.Context(), "ada", start); err == nil {
+			n++
+			s.steer(t, id, "stop")
+		}
+	}
+	if n != 3 || Status(err) != 507 {
+		t.Errorf("%d runs are begun with room for 3: %v", n, err)
+	}
+	list, err := wire.Ask[wire.RunList](t.Context(), s.desk, wire.Runs{}, nil)
+	if err != nil || len(list.Runs) != 3 {
+		t.Fatalf("%+v, %v", list, err)
+	}
+	if err := s.Delete(t.Context(), "ada", list.Runs[0].ID); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Submit(t.Context(), "ada", start); err != nil {
+		t.Errorf("one was deleted: %v", err)
+	}
+}
+
+// What stands in a record is bounded piece by piece.
+func TestPlacesAreBounded(t *testing.T) {
+	s := openShop(t, time.Minute)
+	start := s.requests(t)["new"]
+	many, long, key := start, start, start
+	many.Places = slices.Repeat(start.Places[:1], maxPlaces+1)
+	long.Places = []wire.Place{{Name: strings.Repeat("x", maxName+1), Files: start.Places[0].Files[:1]}}
+	key.Key = strings.Repeat("x", maxKey+1)
+	for what, x := range map[string]wire.Start{"places": many, "a name": long, "a key": key} {
+		if _, err := s.Submit(t.Context(), "ada", x); Status(err) != 413 {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
+// Of more runs than have room in a frame the newest are listed, in whatever order they are read, and the others are counted.
+func TestNewestRuns(t *testing.T) {
+	var l newest
+	const size, n = 200 << 10, 40
+	for i := range n {
+		if err := l.add(wire.Run{ID: fmt.Sprintf("%02d", i*7%n), Note: strings.Repeat("x", size)}); err != nil {
+			t.Fatal(err)
+		}
+		if len(l.runs) > 4*bytesOfRuns/size+1 {
+			t.Fatalf("%d are held", len(l.runs))
+		}
+	}
+	list := l.fitting()
+	if len(list.Runs) != bytesOfRuns/size || list.More != n-len(list.Runs) {
+		t.Fatalf("%d are listed, %d more", len(list.Runs), list.More)
+	}
+	for i, r := range list.Runs {
+		if r.ID != fmt.Sprint(n-1-i) {
+			t.Errorf("run %d is %s", i, r.ID)
+		}
 	}
 }
 

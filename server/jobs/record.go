@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -65,22 +64,26 @@ type Record struct {
 	Ending   *Ending `json:"ending,omitempty"` // the event that ends the run, written down before it is told
 	Going    bool    `json:"going,omitempty"`  // it is being deleted: for its user it is not there any more
 
-	now int // the step that its worker said last; see under
+	now  int   // the step that its worker said last, see hear
+	size int64 // bytes of the record itself, where it was read by each
 }
 
 // Now is the step that the run has come to, as far as is known: its worker says so every few seconds.
 func (r *Record) Now() int { return max(r.Step, r.now) }
 
-// under notes how far workers are with what they do.
-func under(workers []Presence, all []*Record) {
+// under is the step that workers say of each run that they do, by user/id.
+func under(workers []Presence) map[string]int {
 	at := map[string]int{}
 	for _, p := range workers {
 		at[p.Run] = p.Step
 	}
-	for _, r := range all {
-		if !over(r.Status) {
-			r.now = at[r.User+"/"+r.ID]
-		}
+	return at
+}
+
+// hear notes how far workers are with the run.
+func (r *Record) hear(at map[string]int) {
+	if !over(r.Status) {
+		r.now = at[r.User+"/"+r.ID]
 	}
 }
 
@@ -188,34 +191,50 @@ func (b *Broker) record(ctx context.Context, user, id string) (*Record, uint64, 
 	return &r, e.Revision(), nil
 }
 
-// list reads the records of a user, or of all where user is "*", without those that are being deleted.
-func (b *Broker) list(ctx context.Context, user string) ([]*Record, error) {
-	all, err := b.records(ctx, user)
-	return slices.DeleteFunc(all, func(r *Record) bool { return r.Going }), err
+// each calls f with the records of a user, or of all where user is "*", one after the other, without those that are being deleted. f keeps
+// of them only what it needs: all of them may be more than memory holds.
+func (b *Broker) each(ctx context.Context, user string, f func(*Record) error) error {
+	return b.records(ctx, user, func(r *Record) error {
+		if r.Going {
+			return nil
+		}
+		return f(r)
+	})
 }
 
-func (b *Broker) records(ctx context.Context, user string) ([]*Record, error) {
+// records is each, with those that are being deleted.
+func (b *Broker) records(ctx context.Context, user string, f func(*Record) error) error {
 	w, err := b.runs.Watch(ctx, user+".*", jetstream.IgnoreDeletes())
 	if err != nil {
-		return nil, fmt.Errorf("jobs: listing runs: %w", err)
+		return fmt.Errorf("jobs: listing runs: %w", err)
 	}
 	defer w.Stop()
-	var all []*Record
 	for {
 		select {
 		case e := <-w.Updates():
 			if e == nil { // that is all that there is now
-				return all, nil
+				return nil
 			}
-			var r Record
-			if err := json.Unmarshal(e.Value(), &r); err != nil {
-				return nil, fmt.Errorf("jobs: the record %s: %w", e.Key(), err)
+			r := &Record{size: int64(len(e.Value()))}
+			if err := json.Unmarshal(e.Value(), r); err != nil {
+				return fmt.Errorf("jobs: the record %s: %w", e.Key(), err)
 			}
-			all = append(all, &r)
+			if err := f(r); err != nil {
+				return err
+			}
 		case <-ctx.Done():
-			return nil, ctx.Err()
+			return ctx.Err()
 		}
 	}
+}
+
+// slim drops what makes a record large.
+func (r *Record) slim() *Record {
+	r.Recipe, r.Places, r.Past = nil, nil, nil
+	if r.State != nil {
+		r.State = &State{Step: r.State.Step, Kept: r.State.Bytes()}
+	}
+	return r
 }
 
 // errUnchanged, from the function that update calls, leaves the record as it is.
@@ -258,14 +277,14 @@ func changedMeanwhile(err error) bool {
 
 // Count says how many runs of all users are in which status, and how many bytes their States have.
 func (b *Broker) Count(ctx context.Context) (byStatus map[string]int, bytes int64, err error) {
-	all, err := b.list(ctx, "*")
 	byStatus = map[string]int{}
 	for _, s := range []string{Queued, Running, Paused, Stopped, Failed, Done} {
 		byStatus[s] = 0
 	}
-	for _, r := range all {
+	err = b.each(ctx, "*", func(r *Record) error {
 		byStatus[r.Status]++
 		bytes += r.State.Bytes()
-	}
+		return nil
+	})
 	return byStatus, bytes, err
 }

@@ -97,6 +97,9 @@ func (b *Broker) begun(ctx context.Context, user, key string) (id string, err er
 
 // Submit checks what a user wants to be done and puts it into the queue; with a key only once, and then it gives the same run again.
 func (b *Broker) Submit(ctx context.Context, user string, s wire.Start) (string, error) {
+	if len(s.Key) > maxKey {
+		return "", refuse(413, "The key of a request has %d bytes; up to %d are taken.", len(s.Key), maxKey)
+	}
 	if s.Key != "" {
 		defer b.starting.lock(user + "/" + s.Key)()
 		if id, err := b.again(ctx, user, s); err != nil || id != "" {
@@ -342,10 +345,23 @@ func label(r recipe.Recipe) string {
 	return name
 }
 
+// What of a request stands in the record of a run is bounded, as its recipe is.
+const (
+	maxPlaces = 1000
+	maxName   = 4096 // bytes of a place's name, which is a path where it comes from
+	maxKey    = 256  // bytes
+)
+
 // checkPlaces sees to it that the files of places were sent. It gives the names that stand for them.
 func (b *Broker) checkPlaces(ctx context.Context, user string, places []wire.Place) (sent map[string]bool, err error) {
+	if len(places) > maxPlaces {
+		return nil, refuse(413, "The run was sent %d files and folders under names of their own; up to %d are taken.", len(places), maxPlaces)
+	}
 	sent = map[string]bool{}
 	for _, p := range places {
+		if len(p.Name) > maxName {
+			return nil, refuse(413, "%.100q… is a name of %d bytes; up to %d are taken.", p.Name, len(p.Name), maxName)
+		}
 		if len(p.Files) == 0 || !p.Folder && len(p.Files) != 1 {
 			return nil, refuse(400, "%.100q stands for %d files.", p.Name, len(p.Files))
 		}

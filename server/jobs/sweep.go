@@ -14,7 +14,13 @@ const maxSweeps = 20
 // Sweep puts runs back into the queue whose message was lost between two writes when a process died, and goes on with begins and deletions
 // that were cut short. A server does it at start and then from time to time. A run that fails keeps it from no other.
 func (b *Broker) Sweep(ctx context.Context) error {
-	all, err := b.records(ctx, "*")
+	var all []*Record // that need it; what they are large of is read again
+	err := b.records(ctx, "*", func(r *Record) error {
+		if r.Going || r.Arrives || !over(r.Status) {
+			all = append(all, r.slim())
+		}
+		return nil
+	})
 	if err != nil {
 		return err
 	}
