@@ -25,8 +25,7 @@ const (
 	pongTime    = 60 * time.Second
 	pingTime    = 20 * time.Second
 	writeTime   = 20 * time.Second
-	maxWaiting  = 1024 // frames that a client has not taken yet
-	maxRequests = 16   // of one client at the same time
+	maxRequests = 16 // of one client at the same time
 )
 
 // socket is one client. Only its write goroutine writes to the connection.
@@ -35,7 +34,7 @@ type socket struct {
 	conn *websocket.Conn
 	who  auth.Identity
 	from string // address
-	out  chan []byte
+	out  *outbox
 	ctx  context.Context
 	end  context.CancelCauseFunc
 
@@ -85,7 +84,7 @@ func (a *API) link(w http.ResponseWriter, r *http.Request) {
 	}
 	defer conn.Close()
 	conn.SetReadLimit(wire.MaxFrame)
-	s := &socket{api: a, conn: conn, from: from, out: make(chan []byte, maxWaiting), working: map[uint64]context.CancelFunc{}}
+	s := &socket{api: a, conn: conn, from: from, out: newOutbox(maxWaiting), working: map[uint64]context.CancelFunc{}}
 	s.ctx, s.end = context.WithCancelCause(context.WithoutCancel(r.Context()))
 	defer s.end(nil)
 	bad := s.login(s.from)
@@ -235,9 +234,7 @@ func (s *socket) serve() {
 // put hands bytes to the write goroutine. A client that does not take what it gets is let go: it comes back and asks for what it
 // has missed.
 func (s *socket) put(raw []byte) {
-	select {
-	case s.out <- raw:
-	default:
+	if !s.out.offer(raw) {
 		s.end(&farewell{websocket.ClosePolicyViolation, "too slow: frames were waiting to be taken; connect again and replay"})
 	}
 }
@@ -246,6 +243,18 @@ func (s *socket) frame(f wire.Frame) {
 	f.V = wire.Version
 	if raw, err := json.Marshal(f); err == nil {
 		s.put(raw)
+	}
+}
+
+// answer is frame for what somebody works on beside the reader: it waits until the client has taken most of what it got before. ready
+// is called when it need not wait any more, before the client has it.
+func (s *socket) answer(f wire.Frame, ready func()) {
+	f.V = wire.Version
+	raw, err := json.Marshal(f)
+	sent := err == nil && s.out.reserve(s.ctx, len(raw))
+	ready()
+	if sent {
+		s.out.frames <- raw
 	}
 }
 
@@ -266,8 +275,9 @@ func (s *socket) write() {
 		case <-s.api.ended():
 			s.last(&farewell{websocket.CloseServiceRestart, "the server ends"})
 			return
-		case raw := <-s.out:
+		case raw := <-s.out.frames:
 			err = s.conn.WriteMessage(websocket.TextMessage, raw)
+			s.out.taken(raw)
 		case <-tick.C:
 			if !s.api.Gate.StillValid(s.who) { // who asks nothing is not to hear anything either
 				s.last(revoked)
@@ -355,15 +365,16 @@ func (s *socket) request(f wire.Frame) {
 		out := wire.Frame{Kind: wire.KindReply, ID: f.ID}
 		desk := &jobs.Desk{Broker: s.api.Broker, Who: s.who, Quota: s.api.Files.Quota(s.who.User)} // which may have changed since the last one
 		data, err := desk.Ask(ctx, f.Name, f.Data, func(name string, data json.RawMessage) {
-			s.frame(wire.Frame{Kind: wire.KindPart, ID: f.ID, Name: name, Data: data})
+			s.answer(wire.Frame{Kind: wire.KindPart, ID: f.ID, Name: name, Data: data}, func() {})
 		})
 		if out.Data = data; err != nil {
 			out.Data, out.Error, out.Status = nil, s.sentence(f.Name, err), jobs.Status(err)
 		}
-		s.mu.Lock()
-		delete(s.working, f.ID)
-		s.mu.Unlock()
-		s.frame(out)
+		s.answer(out, func() {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			delete(s.working, f.ID)
+		})
 	})
 }
 

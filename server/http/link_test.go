@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -315,7 +316,7 @@ func TestLinkRevoked(t *testing.T) {
 // A client that takes nothing is let go; others hear all.
 func TestSlowConsumer(t *testing.T) {
 	o := openOffice(t)
-	s := &socket{api: o.api, out: make(chan []byte, 3)}
+	s := &socket{api: o.api, out: newOutbox(3)}
 	s.ctx, s.end = context.WithCancelCause(t.Context())
 	for range 3 {
 		s.put([]byte("x"))
@@ -327,6 +328,35 @@ func TestSlowConsumer(t *testing.T) {
 	if f, ok := context.Cause(s.ctx).(*farewell); !ok || f.code != websocket.ClosePolicyViolation || !strings.Contains(f.text, "slow") {
 		t.Errorf("%v", context.Cause(s.ctx))
 	}
+}
+
+// What waits for a client is bounded in bytes as well: events beyond it end the link, replies wait, and come when the client takes them.
+func TestWaitingBytes(t *testing.T) {
+	o := openOffice(t)
+	s := &socket{api: o.api, out: newOutbox(maxWaiting)}
+	s.ctx, s.end = context.WithCancelCause(t.Context())
+	large := json.RawMessage(`"` + strings.Repeat("x", 1<<20) + `"`)
+	var all sync.WaitGroup
+	for range maxRequests {
+		all.Go(func() { s.answer(wire.Frame{Data: large}, func() {}) })
+	}
+	for end := time.Now().Add(10 * time.Second); len(s.out.frames) < maxReplyBytes>>20 && time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+	}
+	time.Sleep(50 * time.Millisecond) // for those that should not come
+	if n := len(s.out.frames); n < maxReplyBytes>>20 || n > maxReplyBytes>>20+1 || s.ctx.Err() != nil {
+		t.Errorf("%d replies of a MiB wait (%v)", n, s.ctx.Err())
+	}
+	for range maxRequests {
+		s.out.taken(<-s.out.frames)
+	}
+	all.Wait()
+	for s.ctx.Err() == nil && s.out.bytes <= maxWaitingBytes {
+		s.put(large)
+	}
+	if f, ok := context.Cause(s.ctx).(*farewell); !ok || f.code != websocket.ClosePolicyViolation {
+		t.Errorf("with %d bytes of events it ends with %v", s.out.bytes, context.Cause(s.ctx))
+	}
+	s.answer(wire.Frame{Data: large}, func() {}) // nobody waits for a link that has ended
 }
 
 func readFile(t *testing.T, path string) []byte {
