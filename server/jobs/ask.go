@@ -175,14 +175,14 @@ func (a *attempt) speak(ctx context.Context, r wire.Answer, part func(string, an
 	return out, err
 }
 
-// watch does what the run's user wants, now and whenever that changes.
+// watchAgain is how long after a watch that failed another one is tried.
+const watchAgain = 500 * time.Millisecond
+
+// watch does what the run's user wants, now and whenever that changes. Where it cannot be heard it is tried again until it is: a run
+// that nobody can stop or bring home may go on for days.
 func (a *attempt) watch(ctx context.Context, end context.CancelCauseFunc) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	w, err := a.b.wanted.Watch(ctx, a.key)
-	if err != nil {
-		a.w.Log.Warn("the run cannot be stopped from afar", "error", err)
-		return cancel
-	}
 	// next does what is wanted next. It reports whether there will be more; nil is the end of what there was at first.
 	first := true
 	next := func() (e jetstream.KeyValueEntry, more bool) {
@@ -193,6 +193,7 @@ func (a *attempt) watch(ctx context.Context, end context.CancelCauseFunc) (stop 
 		}
 		switch {
 		case e == nil:
+			first = false
 		case e.Operation() != jetstream.KeyValuePut:
 			a.control.Resume()
 		case string(e.Value()) == "stop":
@@ -202,14 +203,24 @@ func (a *attempt) watch(ctx context.Context, end context.CancelCauseFunc) (stop 
 		}
 		return e, more
 	}
-	for e, more := next(); more && e != nil; e, more = next() { // before anybody asks for single steps
+	if err == nil { // before anybody asks for single steps
+		for e, more := next(); more && e != nil; e, more = next() {
+		}
 	}
-	first = false
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
+		for ; err != nil; w, err = a.b.wanted.Watch(ctx, a.key) {
+			a.w.Log.Warn("what the user of a run wants cannot be heard; it is tried again", "run", a.record.ID, "error", err)
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(watchAgain):
+			}
+		}
+		defer w.Stop()
 		for more := true; more; _, more = next() {
 		}
 	}()
-	return func() { cancel(); w.Stop(); <-ended }
+	return func() { cancel(); <-ended }
 }
