@@ -291,12 +291,19 @@ func (b *Broker) Workers(ctx context.Context) ([]Presence, error) {
 
 // Events calls f with everything that happens in the user's runs after ready was called, in the order of each run, until ctx ends.
 func (d *Desk) Events(ctx context.Context, ready func(), f func(raw []byte)) error {
-	c, leave, err := d.Broker.ordered(ctx, "EVENTS", jetstream.OrderedConsumerConfig{FilterSubjects: []string{"events." + d.Who.User + ".>"}, DeliverPolicy: jetstream.DeliverNewPolicy})
+	// From the next one on, by its number: "new" would mean another moment whenever an engine elsewhere has the consumer made anew.
+	c := jetstream.OrderedConsumerConfig{FilterSubjects: []string{"events." + d.Who.User + ".>"}, DeliverPolicy: jetstream.DeliverByStartSequencePolicy}
+	s, err := d.Broker.js.Stream(ctx, "EVENTS")
+	if err != nil {
+		return fmt.Errorf("jobs: listening to events: %w", err)
+	}
+	c.OptStartSeq = s.CachedInfo().State.LastSeq + 1
+	consumer, leave, err := d.Broker.ordered(ctx, "EVENTS", c)
 	if err != nil {
 		return fmt.Errorf("jobs: listening to events: %w", err)
 	}
 	defer leave()
-	going, err := c.Consume(func(m jetstream.Msg) { f(m.Data()) })
+	going, err := consumer.Consume(func(m jetstream.Msg) { f(m.Data()) })
 	if err != nil {
 		return fmt.Errorf("jobs: listening to events: %w", err)
 	}

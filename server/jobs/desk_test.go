@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -53,5 +54,46 @@ func TestManyRuns(t *testing.T) {
 	recipe := json.RawMessage(`{"model":"a/b","dataset":["a/b"],"max_steps":1,"system":"` + strings.Repeat("x", maxRecipe) + `"}`)
 	if _, err := s.Submit(t.Context(), "ada", wire.Start{Recipe: recipe}); Status(err) != 413 {
 		t.Errorf("an endless recipe: %v", err)
+	}
+}
+
+// An event that comes while the engine has lost the consumer of a link, before that was given anything, is told all the same.
+func TestEventsSurviveReset(t *testing.T) {
+	s := openShop(t, time.Minute)
+	past := s.start(t, tinyRecipe(t, "output", 1), nil)
+	ready, told := make(chan struct{}), make(chan string, 10)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() {
+		ended <- s.desk.Events(ctx, func() { close(ready) }, func(raw []byte) { told <- string(raw) })
+	}()
+	<-ready
+	var names []string
+	for n := range s.events.ConsumerNames(ctx).Name() {
+		names = append(names, n)
+	}
+	if len(names) != 1 {
+		t.Fatalf("%q", names)
+	}
+	if _, err := s.js.PauseConsumer(ctx, "EVENTS", names[0], time.Now().Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.say(ctx, "ada", past, wire.Warning{Text: "the last word"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.js.DeleteConsumer(ctx, "EVENTS", names[0]); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case raw := <-told:
+		if !strings.Contains(raw, "the last word") {
+			t.Errorf("of the past is told: %s", raw)
+		}
+	case <-time.After(15 * time.Second):
+		t.Error("it is not told")
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
 	}
 }
