@@ -25,6 +25,7 @@ type remote struct {
 	url, token, file string
 	priority         string // of runs that are sent there
 	events           chan wire.Frame
+	seen             chan struct{} // closed when nobody takes events any more
 	*link.Client
 }
 
@@ -71,7 +72,7 @@ func (r *remote) connect(e env) error {
 	default:
 		r.token = os.Getenv("HONE_TOKEN")
 	}
-	r.events = make(chan wire.Frame, 4096)
+	r.events, r.seen = make(chan wire.Frame, 4096), make(chan struct{})
 	ctx, cancel := context.WithTimeout(e.ctx, 30*time.Second)
 	defer cancel()
 	var err error
@@ -80,6 +81,7 @@ func (r *remote) connect(e env) error {
 		Event: func(f wire.Frame) {
 			select {
 			case r.events <- f:
+			case <-r.seen:
 			case <-e.ctx.Done():
 			}
 		},
@@ -136,12 +138,29 @@ func transfer(e env, format, what string) func(move.Progress) {
 
 // watch shows a run until it is over and gives the event that ends it.
 func (r *remote) watch(e env, id, format string) (wire.Event, error) {
+	defer close(r.seen)
 	p := newProgress(e.out, format)
 	best := 0.0
+	var end wire.Event // the last one; a run that was resumed has one in its past
+	var over chan bool // whether the run is over, while that is asked: events are taken meanwhile, for the answer comes behind them
+	again := false     // another end has come since it was asked
+	ask := func() {
+		answer := make(chan bool, 1)
+		over, again = answer, false
+		go func() { answer <- r.over(e, id) }()
+	}
 	for {
 		var f wire.Frame
 		select {
 		case f = <-r.events:
+		case yes := <-over:
+			if yes {
+				return end, nil
+			}
+			if over = nil; again {
+				ask()
+			}
+			continue
 		case <-e.ctx.Done():
 			fmt.Fprintf(e.err, "the run goes on there; see it with\n  %s attach %s --remote %s\nor end it with\n  %s stop %s --remote %s\n", self(), id, r.url, self(), id, r.url)
 			return nil, errInterrupted
@@ -161,9 +180,8 @@ func (r *remote) watch(e env, id, format string) (wire.Event, error) {
 			}
 			event = x
 		case wire.Finished, wire.Failed:
-			// A run that was resumed has an end in its past.
-			if r.over(e, id) {
-				return event, nil
+			if end, again = event, true; over == nil {
+				ask()
 			}
 			continue
 		}

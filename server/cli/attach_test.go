@@ -1,0 +1,86 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"hone/core/wire"
+)
+
+// resumed is a server with one run that ended, went on for a long time, and ends in the moment in which somebody asks how it is.
+func resumed(t *testing.T, id string, events uint64) http.HandlerFunc {
+	event := func(seq uint64) wire.Frame {
+		var e wire.Event = wire.Stepped{Step: int(seq)}
+		if seq == 1 || seq == events {
+			e = wire.Finished{Step: int(seq)}
+		}
+		raw, _ := json.Marshal(e)
+		return wire.Frame{V: wire.Version, Kind: wire.KindEvent, Run: id, Seq: seq, Name: wire.Name(e), Data: raw}
+	}
+	return func(w http.ResponseWriter, r *http.Request) {
+		conn, err := (&websocket.Upgrader{}).Upgrade(w, r, nil)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer conn.Close()
+		for {
+			var f wire.Frame
+			if conn.ReadJSON(&f) != nil {
+				return
+			}
+			var reply any = wire.Welcome{}
+			switch f.Name {
+			case wire.Replay{}.Name():
+				var q wire.Replay
+				if err := json.Unmarshal(f.Data, &q); err != nil {
+					t.Error(err)
+				}
+				told := wire.Told{Events: []wire.Frame{}}
+				for seq := q.Seq; seq < min(q.Seq+1000, events); seq++ {
+					told.Events = append(told.Events, event(seq))
+				}
+				reply = told
+			case wire.Runs{}.Name():
+				if conn.WriteJSON(event(events)) != nil {
+					return
+				}
+				reply = wire.RunList{Runs: []wire.Run{{ID: id, Status: "done"}}}
+			}
+			raw, _ := json.Marshal(reply)
+			if conn.WriteJSON(wire.Frame{V: wire.Version, Kind: wire.KindReply, ID: f.ID, Data: raw}) != nil {
+				return
+			}
+		}
+	}
+}
+
+// Who attaches to a run with an end in its past, and more behind it than is buffered, sees its end, and can ask for its result.
+func TestAttachToResumed(t *testing.T) {
+	const id = "m/v0-20260131-120000"
+	server := httptest.NewServer(resumed(t, id, 20_000))
+	defer server.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	e := env{ctx: ctx, out: io.Discard, err: io.Discard}
+	r := remote{url: server.URL}
+	if err := r.connect(e); err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	r.Follow(id, 1)
+	end, err := r.watch(e, id, "plain")
+	if _, ok := end.(wire.Finished); !ok || err != nil {
+		t.Fatalf("%+v, %v", end, err)
+	}
+	if _, err := r.find(ctx, id); err != nil {
+		t.Errorf("after the end nothing is answered: %v", err)
+	}
+}
