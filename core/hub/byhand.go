@@ -1,7 +1,6 @@
 package hub
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -76,38 +75,4 @@ func (p Place) DatasetName() string {
 		name += ":" + p.Part
 	}
 	return name
-}
-
-// byHand tells how to get along without the hub.
-func (e *environment) byHand(k kind, refs []reference) string {
-	r := refs[0]
-	command := ""
-	for _, q := range refs {
-		repo := "--model "
-		if k == datasets {
-			repo = "--dataset "
-		}
-		switch {
-		case q.hub == ModelScope && command == "":
-			command = "modelscope download " + repo + q.id + " --local_dir DIR"
-		case q.hub == HuggingFace && command == "":
-			if repo = ""; k == datasets {
-				repo = "--repo-type dataset "
-			}
-			command = "huggingface-cli download " + repo + q.id + " --local-dir DIR"
-		}
-	}
-	what := "config.json, *.safetensors and the tokenizer's files"
-	switch k {
-	case adapters:
-		what = "adapter_config.json and adapter_model.safetensors"
-	case datasets:
-		what = "its files with rows"
-	}
-	text := fmt.Sprintf("put %s into %s", what, e.handDir(k, r.id))
-	if command != "" {
-		text += fmt.Sprintf(" (`%s` downloads them where there is a network)", command)
-	}
-	flag := map[kind]string{models: "--model", adapters: "--adapter", datasets: "--dataset"}[k]
-	return text + ", or into any directory that " + flag + " then names"
 }

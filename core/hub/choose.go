@@ -35,7 +35,7 @@ func chooseModel(l listing, dir string) (files []file, more bool, err error) {
 	}
 	if _, ok := have["config.json"]; !ok {
 		if _, ok := have["adapter_config.json"]; ok {
-			return nil, false, errors.New("this is an adapter, not a model: name its base with --model, and this with --adapter")
+			return nil, false, errors.New("this is an adapter, not a model: " + either("name its base with --model, and this with --adapter", "take its base as the model, and drop the adapter's files on this page to go on from it"))
 		}
 		return nil, false, notAModel(l, "it has no config.json")
 	}
@@ -78,7 +78,7 @@ func notAModel(l listing, missing string) error {
 		switch ext := path.Ext(f.Path); {
 		case ext == ".bin" || ext == ".pt" || ext == ".pth" || ext == ".ckpt":
 			return fmt.Errorf("%s: its weights are in %s only, a pickle, which can run any code when it is opened and which Hone does not read. "+
-				"Take a repository or revision with safetensors, or convert it once where transformers is installed (AutoModelForCausalLM.from_pretrained(…).save_pretrained(DIR)) and give --model DIR", missing, f.Path)
+				"Take a repository or revision with safetensors, or convert it once where transformers is installed (AutoModelForCausalLM.from_pretrained(…).save_pretrained(DIR)) and %s", missing, f.Path, either("give --model DIR", "drop the folder DIR on this page"))
 		case ext == ".gguf":
 			return fmt.Errorf("%s: its weights are in GGUF (%s), which is for inference; take the repository that it was made from", missing, f.Path)
 		}
@@ -129,7 +129,7 @@ func chooseDataset(l listing, part, prefer string) ([]file, error) {
 	}
 	if rows = readable(rows, columns); len(rows) == 0 {
 		if len(others) > 0 {
-			return nil, failf(errFormat, "its rows are in %s; JSON, JSONL, CSV and Parquet are read: download it, convert it, and give --dataset FILE", others[0].Path)
+			return nil, failf(errFormat, "its rows are in %s; JSON, JSONL, CSV and Parquet are read: download it, convert it, and %s", others[0].Path, giveRows())
 		}
 		return nil, errors.New("it has no file with rows (.json, .jsonl, .csv or .parquet)")
 	}
@@ -168,7 +168,7 @@ func choosePart(rows, others []file, part string) ([]file, error) {
 		return picked, nil
 	}
 	if found := keep(others, inside); len(found) > 0 {
-		return nil, fmt.Errorf("%s is no JSON, JSONL, CSV or Parquet, which are what is read: download it, convert it, and give --dataset FILE", found[0].Path)
+		return nil, fmt.Errorf("%s is no JSON, JSONL, CSV or Parquet, which are what is read: download it, convert it, and %s", found[0].Path, giveRows())
 	}
 	return nil, fmt.Errorf("it has no rows in %q; there are %s", part, someNames(rows))
 }

@@ -320,7 +320,7 @@ func (c *client) understand(err error, id, revision string) error {
 		}
 		return failf(errGated, "%s, then %s", text, tokenAdvice(c.hub))
 	case errors.As(err, &s) && s.code == http.StatusUnauthorized && has:
-		return failf(errDenied, "%s does not accept the token for %s (%v); %s, or unset it", where, id, s, tokenAdvice(c.hub))
+		return failf(errDenied, "%s does not accept the token for %s (%v); %s, or %s", where, id, s, tokenAdvice(c.hub), either("unset it", "leave it out"))
 	case errors.As(err, &s) && s.code == http.StatusUnauthorized && c.hub == HuggingFace && s.kind != "":
 		// Hugging Face answers so for what does not exist, too, unless it knows who asks.
 		return failf(errNotFound, "%s is not on %s, or private there (then %s)", id, where, tokenAdvice(c.hub))

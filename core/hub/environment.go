@@ -207,11 +207,3 @@ func clean(token string) string {
 	}
 	return token
 }
-
-// tokenAdvice says where a token comes from.
-func tokenAdvice(hub string) string {
-	if hub == ModelScope {
-		return "set MODELSCOPE_API_TOKEN to a token of your account"
-	}
-	return "set HF_TOKEN to a token of your account, or log in with `huggingface-cli login`, which leaves one in ~/.cache/huggingface/token"
-}

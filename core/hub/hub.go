@@ -207,7 +207,7 @@ func (e *environment) explain(k kind, name string, refs []reference, failed []er
 	last := failed[len(failed)-1]
 	if !passes(last) {
 		if rest := refs[len(failed):]; errors.Is(last, errGated) && len(rest) > 0 {
-			return fmt.Errorf("%v %s: %w; or look on %s with --hub %s", k, name, last, hubNames[rest[0].hub], rest[0].hub)
+			return fmt.Errorf("%v %s: %w; or %s", k, name, last, lookOn(rest[0].hub))
 		}
 		return fmt.Errorf("%v %s: %w", k, name, last)
 	}
@@ -219,7 +219,7 @@ func (e *environment) explain(k kind, name string, refs []reference, failed []er
 	if errors.Is(last, errNotFound) {
 		for _, h := range []string{HuggingFace, ModelScope} {
 			if !slices.ContainsFunc(refs[:len(failed)], func(r reference) bool { return r.hub == h }) {
-				advice = append(advice, "look on "+hubNames[h]+" with --hub "+h)
+				advice = append(advice, lookOn(h))
 			}
 		}
 	}

@@ -122,7 +122,7 @@ func (e *environment) resolve(k kind, name string) ([]reference, error) {
 		if hubs[0] == ModelScope {
 			other = HuggingFace
 		}
-		return nil, fmt.Errorf("%v %s: %s does not have it; --hub %s does, as %s", k, name, hubNames[hubs[0]], other, known.on(other))
+		return nil, fmt.Errorf("%v %s: %s does not have it; %s does, as %s", k, name, hubNames[hubs[0]], either("--hub "+other, hubNames[other]), known.on(other))
 	}
 	if k != datasets && len(hubs) == 1 && hubs[0] == HuggingFace { // a few old ids there have no organisation
 		return []reference{r.at(HuggingFace)}, nil

@@ -289,6 +289,34 @@ func TestSentences(t *testing.T) {
 	}
 }
 
+// In a page nobody is told of what a page has not.
+func TestSentencesInPage(t *testing.T) {
+	InPage = true
+	defer func() { InPage = false }()
+	w := newWorld(t)
+	w.Add("models", "org/gated", tinyModel()).Gated = true
+	w.Add("models", "org/adapter", map[string][]byte{"adapter_config.json": []byte("{}")})
+	w.Add("models", "org/pickle", map[string][]byte{"config.json": []byte("{}"), "pytorch_model.bin": []byte("x")})
+	w.Add("datasets", "org/sheet", map[string][]byte{"rows.xlsx": []byte("PK")})
+	for _, name := range []string{"org/none", "org/gated", "org/adapter", "org/pickle", "org/sheet"} {
+		for _, hub := range []string{HuggingFace, ModelScope, ""} {
+			find := Model
+			if name == "org/sheet" {
+				find = Dataset
+			}
+			_, err := find(t.Context(), name, w.options(hub))
+			if err == nil {
+				t.Fatalf("%s is found", name)
+			}
+			for _, not := range []string{"--", "TOKEN", "-cli", "HONE_HOME", w.env["HONE_HOME"]} {
+				if strings.Contains(err.Error(), not) {
+					t.Errorf("%s on %q: %v\nspeaks of %s", name, hub, err, not)
+				}
+			}
+		}
+	}
+}
+
 // TestByHand puts files where the sentence says, and asks again.
 func TestByHand(t *testing.T) {
 	w := newWorld(t)

@@ -27,6 +27,7 @@ import (
 const saveEvery = 20 * time.Second
 
 func main() {
+	hub.InPage = true
 	direct := http.RoundTripper(fetching{http.DefaultTransport})
 	http.DefaultTransport = &hub.Roundabout{Direct: direct, Server: address("../../hub/")}
 	http.DefaultClient.Transport = http.DefaultTransport
