@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -62,7 +63,12 @@ func (e *environment) fetch(ctx context.Context, k kind, r reference) (Place, er
 		if ctx.Err() != nil {
 			return Place{}, err
 		}
-		return repo.fromCache(repo.c.understand(err, r.id, r.revision))
+		why := repo.c.understand(err, r.id, r.revision)
+		var s *status
+		if e.spare && errors.As(err, &s) && (s.code >= 500 || s.code == http.StatusTooManyRequests) { // the page's server says so of a hub that it does not reach
+			why = &failure{errUnreachable, why.Error()}
+		}
+		return repo.fromCache(why)
 	}
 	e.spare = false // what follows is downloaded
 	if err := checkPaths(l); err != nil {

@@ -259,7 +259,7 @@ func (c *client) retry(ctx context.Context, attempt func() (gained bool, err err
 		if gained {
 			failures = 0
 		}
-		if c.e.spare && errors.As(err, new(*broken)) {
+		if c.e.spare {
 			return err
 		}
 		wait, ok := again(err, failures)

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"hone/core/hub/hubtest"
 )
 
 // Who only looks asks no hub: what is here is found, and of what is not it is said that it has to be downloaded.
@@ -27,6 +29,11 @@ func TestHere(t *testing.T) {
 	asked := len(w.Requests(""))
 	if p, err := looks(); err != nil || p.Dir != first.Dir || len(w.Requests("")) > asked {
 		t.Errorf("%+v, %v after %v", p, err, w.Requests("")[asked:])
+	}
+	// A hub in trouble is not waited for.
+	w.Status = func(hubtest.Request) (int, string) { return http.StatusBadGateway, "" }
+	if p, err := Model(t.Context(), "org/tiny", w.options("")); err != nil || p.Dir != first.Dir || len(w.waits) > 0 {
+		t.Errorf("%+v, %v after waits of %v", p, err, w.waits)
 	}
 	// Without a network the copy is there at once.
 	o := w.options("")
