@@ -92,7 +92,7 @@ func (t *Studio) paste(rows string) {
 		t.trouble("data", errors.New("rows cannot be pasted here; choose a file"))
 		return
 	}
-	path := fmt.Sprintf("data/pasted-%s.jsonl", time.Now().Format("150405"))
+	path := fmt.Sprintf("data/pasted-%s.jsonl", time.Now().Format("20060102-150405"))
 	if err := t.o.Store(path, []byte(rows+"\n")); err != nil {
 		t.trouble("data", err)
 		return
