@@ -44,7 +44,7 @@ type workerFlags struct {
 func (f *workerFlags) flags() []recipe.Flag {
 	return []recipe.Flag{
 		{Name: "device", Value: "NAME", Default: "auto", Help: "where a worker computes: cpu, webgpu, or auto", Set: text(&f.device)},
-		{Name: "lease", Value: "TIME", Default: "30s", Help: "a worker that is silent for so long is taken for dead, and its run goes on elsewhere", Set: duration(&f.lease)},
+		{Name: "lease", Value: "TIME", Default: "30s", Help: "a worker that is silent for so long is taken for dead, and its run goes on elsewhere; workers take it from their server", Set: duration(&f.lease)},
 		{Name: "save_every", Value: "TIME", Default: "1m", Help: "store what a run needs to go on so often, beside the recipe's save_steps", Set: duration(&f.every)},
 		{Name: "retries", Value: "N", Default: "5", Help: "attempts in a row without progress before a run is given up", Set: count(&f.tries)},
 		{Name: "keep_paused", Value: "TIME", Default: "5m", Help: "a paused run keeps its device for so long; then its State is stored and others have the device until its user lets it go on", Set: duration(&f.paused)},
@@ -57,9 +57,6 @@ func (f *workerFlags) flags() []recipe.Flag {
 func (f *workerFlags) args() (out []string) {
 	if f.device != "" {
 		out = append(out, "--device", f.device)
-	}
-	if f.lease > 0 {
-		out = append(out, "--lease", f.lease.String())
 	}
 	if f.every > 0 {
 		out = append(out, "--save_every", f.every.String())
@@ -132,7 +129,7 @@ func worker(e env, args []string) error {
 	}
 	defer func() { dev.Close() }()
 	lost, why := endWhenLost(&e)
-	b, err := reach(e.ctx, jobs.Options{NATS: address, Lease: f.lease, Log: log, Lost: lost})
+	b, err := reach(e.ctx, jobs.Options{NATS: address, Lease: f.lease, Joins: true, Log: log, Lost: lost})
 	if err != nil {
 		return err
 	}

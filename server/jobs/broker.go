@@ -48,6 +48,7 @@ type Options struct {
 	DataDir string        // of the embedded engine
 	NATS    string        // address of an external one; then DataDir is not used
 	Lease   time.Duration // how long a worker may be silent before another takes its job; 0: 30 seconds
+	Joins   bool          // the lease is the one that the engine has from a server; Lease is for an engine that has seen none yet
 	Log     *slog.Logger
 
 	Unfinished int // how many runs of one user may wait, go on or be paused; 0: DefaultUnfinished
@@ -69,7 +70,7 @@ type Broker struct {
 	Address string // for workers
 
 	log      *slog.Logger
-	lease    time.Duration
+	lease    atomic.Int64 // nanoseconds, as the engine has it
 	embedded *server.Server
 	lock     *filelock.Lock
 	nc       *nats.Conn
@@ -105,16 +106,20 @@ const (
 
 // Open starts or reaches the engine and makes what it lacks.
 func Open(ctx context.Context, o Options) (*Broker, error) {
-	b := &Broker{log: o.Log, lease: o.Lease, unfinished: cmp.Or(o.Unfinished, DefaultUnfinished), unfinishedOf: o.UnfinishedOf}
+	b := &Broker{log: o.Log, unfinished: cmp.Or(o.Unfinished, DefaultUnfinished), unfinishedOf: o.UnfinishedOf}
 	if b.log == nil {
 		b.log = slog.New(slog.DiscardHandler)
 	}
-	if b.lease <= 0 {
-		b.lease = defaultLease
+	b.lease.Store(int64(defaultLease))
+	if o.Lease > 0 {
+		b.lease.Store(int64(o.Lease))
 	}
 	err := b.connect(o)
 	if err == nil {
-		err = b.prepare(ctx)
+		err = b.prepare(ctx, o.Joins)
+	}
+	if now := b.Lease(); err == nil && o.Lease > 0 && now != o.Lease {
+		b.log.Warn("the lease that was asked for does not hold: it is the server's", "asked", o.Lease, "lease", now)
 	}
 	if err != nil {
 		b.Close()
@@ -253,7 +258,7 @@ func free(port int) int {
 }
 
 // prepare makes streams and buckets, or takes those that are there.
-func (b *Broker) prepare(ctx context.Context) error {
+func (b *Broker) prepare(ctx context.Context, joins bool) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	var errs []error
@@ -280,13 +285,37 @@ func (b *Broker) prepare(ctx context.Context) error {
 		return fmt.Errorf("jobs: preparing the engine: %w", err)
 	}
 	for p := range b.consumers {
-		b.consumers[p], err = b.jobs.CreateOrUpdateConsumer(ctx, jetstream.ConsumerConfig{Durable: fmt.Sprintf("workers-%d", p), FilterSubject: fmt.Sprintf("jobs.%d.>", p),
-			AckPolicy: jetstream.AckExplicitPolicy, AckWait: b.lease, MaxDeliver: -1, MaxAckPending: -1})
+		if joins {
+			b.consumers[p], err = b.jobs.Consumer(ctx, consumerName(p))
+			if err == nil {
+				b.lease.Store(int64(b.consumers[p].CachedInfo().Config.AckWait))
+				continue
+			}
+		}
+		if !joins || errors.Is(err, jetstream.ErrConsumerNotFound) {
+			b.consumers[p], err = b.jobs.CreateOrUpdateConsumer(ctx, jetstream.ConsumerConfig{Durable: consumerName(p), FilterSubject: fmt.Sprintf("jobs.%d.>", p),
+				AckPolicy: jetstream.AckExplicitPolicy, AckWait: b.Lease(), MaxDeliver: -1, MaxAckPending: -1})
+		}
 		if err != nil {
 			return fmt.Errorf("jobs: preparing the engine: %w", err)
 		}
 	}
 	return nil
+}
+
+// consumerName is that of who takes the messages of a priority, which all workers share.
+func consumerName(priority int) string { return fmt.Sprintf("workers-%d", priority) }
+
+// Lease is how long a worker may be silent before another takes its job.
+func (b *Broker) Lease() time.Duration { return time.Duration(b.lease.Load()) }
+
+// hearLease asks the engine for the lease: a server that is started again may have brought another one.
+func (b *Broker) hearLease(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, b.Lease()/8) // the old one holds until it answers, and may be short
+	defer cancel()
+	if c, err := b.js.Consumer(ctx, "JOBS", consumerName(0)); err == nil {
+		b.lease.Store(int64(c.CachedInfo().Config.AckWait))
+	}
 }
 
 // Ready reports whether the engine answers.

@@ -249,8 +249,10 @@ func TestKilledWhileStoring(t *testing.T) {
 // mortal is the broker of a worker that dies.
 func (s *shop) mortal(d *death) *Broker {
 	b := s.Broker
-	return &Broker{Address: b.Address, unfinished: b.unfinished, log: b.log, lease: b.lease, nc: b.nc, jobs: b.jobs, events: b.events, owned: b.owned, workers: b.workers, files: b.files,
+	m := &Broker{Address: b.Address, unfinished: b.unfinished, log: b.log, nc: b.nc, jobs: b.jobs, events: b.events, owned: b.owned, workers: b.workers, files: b.files,
 		js: &mortalStreams{b.js, d}, runs: &mortalKeys{b.runs, d}, wanted: &mortalKeys{b.wanted, d}, starts: &mortalKeys{b.starts, d}, checkpoints: &mortalKeys{b.checkpoints, d}, states: &mortalObjects{b.states, d}}
+	m.lease.Store(b.lease.Load())
+	return m
 }
 
 // death comes after so many writes; then all is refused, as an engine would that is not reached.

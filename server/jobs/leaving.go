@@ -45,7 +45,7 @@ func sizeOf(dir string) (size int64) {
 // lastWords waits while an attempt that has to end may still store its State: as long as its size needs, or one lease where the
 // engine is away, which does not keep a worker from ending.
 func (a *attempt) lastWords(ctx context.Context) {
-	tick := time.NewTicker(max(a.b.lease/10, 10*time.Millisecond))
+	tick := time.NewTicker(max(a.b.Lease()/10, 10*time.Millisecond))
 	defer tick.Stop()
 	began := time.Now()
 	heard := began
@@ -58,7 +58,7 @@ func (a *attempt) lastWords(ctx context.Context) {
 		if a.b.nc.IsConnected() {
 			heard = time.Now()
 		}
-		if time.Since(heard) > a.b.lease || time.Since(began) > a.b.lease && time.Since(began) > StoringTime(a.w.Dir, os.Getpid()) {
+		if time.Since(heard) > a.b.Lease() || time.Since(began) > a.b.Lease() && time.Since(began) > StoringTime(a.w.Dir, os.Getpid()) {
 			return
 		}
 	}

@@ -229,7 +229,9 @@ func (w *Worker) heartbeat(m jetstream.Msg, p Presence) (stop func()) {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		tick := time.NewTicker(w.Broker.lease / 4)
+		w.Broker.hearLease(ctx)
+		lease := w.Broker.Lease()
+		tick := time.NewTicker(lease / 4)
 		defer tick.Stop()
 		shown := time.Now()
 		for {
@@ -239,6 +241,11 @@ func (w *Worker) heartbeat(m jetstream.Msg, p Presence) (stop func()) {
 			case <-tick.C:
 				if err := m.InProgress(); err != nil {
 					w.Log.Warn("a heartbeat failed", "error", err)
+				}
+				w.Broker.hearLease(ctx)
+				if now := w.Broker.Lease(); now != lease {
+					lease = now
+					tick.Reset(lease / 4)
 				}
 				step := int(w.newest.Load())
 				if since := time.Since(shown); since > workerTTL/3 || since > workerTTL/9 && step > p.Step {
