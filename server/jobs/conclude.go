@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
-	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -115,8 +114,5 @@ func (a *attempt) conclude(ctx context.Context, err, cause error, log *slog.Logg
 
 // clean is an error without this machine's paths.
 func (a *attempt) clean(err error) string {
-	if a.names == nil {
-		return strings.ReplaceAll(err.Error(), a.dir, "")
-	}
 	return a.names.Replace(err.Error())
 }

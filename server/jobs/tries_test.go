@@ -52,3 +52,16 @@ func TestWorkersEndInGoodOrder(t *testing.T) {
 		h.take(t.Context(), s.Broker, id)
 	}
 }
+
+// A run is stopped while its worker still fetches what it needs.
+func TestStoppedBeforeItBegan(t *testing.T) {
+	s := openShop(t, time.Minute)
+	id := s.start(t, tinyRecipe(t, t.TempDir(), 5), nil)
+	h := s.begins(t, id)
+	if err := h.conclude(t.Context(), context.Canceled, errStopped, slog.New(slog.DiscardHandler)); err != nil {
+		t.Fatal(err)
+	}
+	if r, _, err := s.get(t.Context(), "ada", id); err != nil || r.Status != Stopped {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
