@@ -158,11 +158,11 @@ func worker(e env, args []string) error {
 // reopen opens a device that was lost, by its name: "auto" is not to become another, slower one because a driver takes a while to be
 // there again. It tries for as long as it is given.
 func reopen(ctx context.Context, name string, most time.Duration, open func() (device.Device, error)) (device.Device, error) {
-	for began, pause := time.Now(), time.Second; ; pause = min(2*pause, 5*time.Second) {
+	for began, pause := time.Now(), most/60; ; pause = min(2*pause, most/12) {
 		select {
 		case <-ctx.Done():
 			return nil, ctx.Err()
-		case <-time.After(min(pause, most)):
+		case <-time.After(pause):
 		}
 		dev, err := open()
 		if err == nil && dev.Caps().Name == name {

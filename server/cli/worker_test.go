@@ -95,7 +95,7 @@ func TestStubbornWorkerIsKilled(t *testing.T) {
 // A lost device is opened again under its name, although another one is all that there is for a while.
 func TestReopen(t *testing.T) {
 	tries := 0
-	dev, err := reopen(t.Context(), "gpu", time.Minute, func() (device.Device, error) {
+	dev, err := reopen(t.Context(), "gpu", time.Second, func() (device.Device, error) {
 		if tries++; tries == 1 {
 			return called{cpu.New(1), "cpu"}, nil
 		}
