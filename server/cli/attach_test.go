@@ -14,7 +14,8 @@ import (
 	"hone/core/wire"
 )
 
-// resumed is a server with one run that ended, went on for a long time, and ends in the moment in which somebody asks how it is.
+// resumed is a server with one run that ended, went on for a long time, and ends again. It says how the run is when it has told more than
+// a client has a buffer for.
 func resumed(t *testing.T, id string, events uint64) http.HandlerFunc {
 	event := func(seq uint64) wire.Frame {
 		var e wire.Event = wire.Stepped{Step: int(seq)}
@@ -31,13 +32,20 @@ func resumed(t *testing.T, id string, events uint64) http.HandlerFunc {
 			return
 		}
 		defer conn.Close()
+		answer := func(id uint64, reply any) {
+			raw, _ := json.Marshal(reply)
+			_ = conn.WriteJSON(wire.Frame{V: wire.Version, Kind: wire.KindReply, ID: id, Data: raw}) // who has gone is found below
+		}
+		var asked []uint64 // how the run is
+		much := false
 		for {
 			var f wire.Frame
 			if conn.ReadJSON(&f) != nil {
 				return
 			}
-			var reply any = wire.Welcome{}
 			switch f.Name {
+			case wire.Login{}.Name():
+				answer(0, wire.Welcome{})
 			case wire.Replay{}.Name():
 				var q wire.Replay
 				if err := json.Unmarshal(f.Data, &q); err != nil {
@@ -47,16 +55,16 @@ func resumed(t *testing.T, id string, events uint64) http.HandlerFunc {
 				for seq := q.Seq; seq < min(q.Seq+1000, events); seq++ {
 					told.Events = append(told.Events, event(seq))
 				}
-				reply = told
-			case wire.Runs{}.Name():
-				if conn.WriteJSON(event(events)) != nil {
-					return
+				if answer(f.ID, told); q.Seq > 4000 && !much {
+					much = true
+					time.Sleep(100 * time.Millisecond) // so that the client is at it
+					_ = conn.WriteJSON(event(events))
 				}
-				reply = wire.RunList{Runs: []wire.Run{{ID: id, Status: "done"}}}
+			case wire.Runs{}.Name():
+				asked = append(asked, f.ID)
 			}
-			raw, _ := json.Marshal(reply)
-			if conn.WriteJSON(wire.Frame{V: wire.Version, Kind: wire.KindReply, ID: f.ID, Data: raw}) != nil {
-				return
+			for ; much && len(asked) > 0; asked = asked[1:] {
+				answer(asked[0], wire.RunList{Runs: []wire.Run{{ID: id, Status: "done"}}})
 			}
 		}
 	}
