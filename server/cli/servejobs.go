@@ -176,7 +176,7 @@ func (j *jobFlags) engine(e env, log *slog.Logger) (*jobs.Broker, *jobs.Files, e
 	if err != nil {
 		return nil, nil, err
 	}
-	files, err := jobs.NewFiles(b, filepath.Join(j.dir, "uploads"), jobs.Limits{File: int64(j.file), User: int64(j.user), Free: jobs.DefaultLimits.Free})
+	files, err := jobs.NewFiles(b, filepath.Join(j.dir, "uploads"), jobs.Limits{File: int64(j.file), User: int64(j.user), Files: jobs.DefaultLimits.Files, Free: jobs.DefaultLimits.Free})
 	if err != nil {
 		b.Close()
 		return nil, nil, err

@@ -134,8 +134,10 @@ func (f *Files) Put(ctx context.Context, user, sha string, total, offset int64, 
 	if offset != have {
 		return have, false, &Refusal{Status: 409, Text: fmt.Sprintf("There are %d bytes of this file, not %d; go on from there.", have, offset), Offset: have}
 	}
-	if used, err := f.b.Used(ctx, user); err != nil {
+	if used, files, err := f.b.usage(ctx, user); err != nil {
 		return have, false, err
+	} else if most := f.limit.Files; most > 0 && have == 0 && files >= most {
+		return have, false, refuse(507, "You have %d files on this server and may have %d. Delete some that you no longer need.", files, most)
 	} else if quota := f.Quota(user); used-have+total > quota {
 		return have, false, refuse(507, "You have %d bytes on this server and may have %d; %d more do not fit. Delete runs or files you no longer need.", used, quota, total)
 	}

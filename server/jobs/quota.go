@@ -16,13 +16,14 @@ import (
 
 // Limits bound what a user may keep on a server.
 type Limits struct {
-	File int64 // bytes of one file
-	User int64 // bytes of all files and runs of one user
-	Free int64 // bytes of the disk that stay free: below it nothing is taken and no run begins, while those under way go on storing
+	File  int64 // bytes of one file
+	User  int64 // bytes of all files and runs of one user
+	Files int   // of one user, whole or in part: small ones take more than their bytes; 0: any number
+	Free  int64 // bytes of the disk that stay free: below it nothing is taken and no run begins, while those under way go on storing
 }
 
 // DefaultLimits hold a model of 7 billion parameters in 16 bits.
-var DefaultLimits = Limits{File: 20 << 30, User: 50 << 30, Free: 1 << 30}
+var DefaultLimits = Limits{File: 20 << 30, User: 50 << 30, Files: 100_000, Free: 1 << 30}
 
 // DefaultUnfinished is how many runs of one user may wait, go on or be paused.
 const DefaultUnfinished = 100
@@ -57,14 +58,25 @@ func (f *Files) room(more int64) error {
 
 // Used is how many bytes a user has on the server: files, those that have come in part, and runs.
 func (b *Broker) Used(ctx context.Context, user string) (int64, error) {
+	used, _, err := b.usage(ctx, user)
+	return used, err
+}
+
+// usage is Used, and the number of files, whole or in part.
+func (b *Broker) usage(ctx context.Context, user string) (used int64, files int, err error) {
 	w, err := b.owned.Watch(ctx, user+".*", jetstream.IgnoreDeletes())
 	if err != nil {
-		return 0, fmt.Errorf("jobs: the files of %s: %w", user, err)
+		return 0, 0, fmt.Errorf("jobs: the files of %s: %w", user, err)
 	}
 	defer w.Stop()
-	var used int64
 	if b.spool != "" {
-		used = sizeOf(filepath.Join(b.spool, user))
+		dir := filepath.Join(b.spool, user)
+		used = sizeOf(dir)
+		parts, err := os.ReadDir(dir)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return 0, 0, fmt.Errorf("jobs: the files of %s: %w", user, err)
+		}
+		files = len(parts)
 	}
 	for {
 		select {
@@ -74,15 +86,16 @@ func (b *Broker) Used(ctx context.Context, user string) (int64, error) {
 					used += r.weight()
 					return nil
 				})
-				return used, err
+				return used, files, err
 			}
 			var o own
 			if err := json.Unmarshal(e.Value(), &o); err != nil {
-				return 0, err
+				return 0, 0, err
 			}
 			used += o.Size
+			files++
 		case <-ctx.Done():
-			return 0, ctx.Err()
+			return 0, 0, ctx.Err()
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -71,6 +72,26 @@ func TestUnfinishedUploads(t *testing.T) {
 	}
 	if have, _, err := s.files.Have(t.Context(), "ada", other); err != nil || have != 0 {
 		t.Errorf("%d bytes of an old upload, %v", have, err)
+	}
+}
+
+// A user may have so many files, whole or in part, however small they are, and no more; those that are there may become whole.
+func TestFilesAreCounted(t *testing.T) {
+	s := openShop(t, time.Minute)
+	s.files.limit.Files = 2
+	put := func(content string, have, upTo int64) error {
+		sum := sha256.Sum256([]byte(content))
+		_, _, err := s.files.Put(t.Context(), "ada", hex.EncodeToString(sum[:]), int64(len(content)), have, strings.NewReader(content[have:upTo]))
+		return err
+	}
+	if err := errors.Join(put("one", 0, 3), put("two", 0, 1)); err != nil {
+		t.Fatal(err)
+	}
+	if err := put("three", 0, 1); Status(err) != 507 || !strings.Contains(err.Error(), "2 files") {
+		t.Errorf("a third file: %v", err)
+	}
+	if err := put("two", 1, 3); err != nil {
+		t.Errorf("the rest of the second: %v", err)
 	}
 }
 
