@@ -35,7 +35,7 @@ type attempt struct {
 
 	control  run.Control
 	recipe   recipe.Recipe
-	names    *strings.Replacer // this machine's paths to what the user knows
+	names    atomic.Pointer[strings.Replacer] // this machine's paths to what the user knows; answers read it while the run begins
 	runDir   string
 	status   string
 	reason   string
@@ -136,7 +136,7 @@ func (a *attempt) train(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	a.names = strings.NewReplacer(append(pairs, a.dir, "")...)
+	a.names.Store(strings.NewReplacer(append(pairs, a.dir, "")...))
 	go_ := a.recipe
 	go_.OutputDir = filepath.Join(a.dir, "output")
 	go_.ResumeFromCheckpoint = ""
@@ -215,7 +215,7 @@ func (a *attempt) hear(e wire.Event) {
 		raw, _ = json.Marshal(wire.Warning{Text: fmt.Sprintf("an event %s could not be told: %v", name, err)})
 		name = "warning"
 	}
-	a.events.add(name, json.RawMessage(a.names.Replace(string(raw))), quiet)
+	a.events.add(name, json.RawMessage(a.names.Load().Replace(string(raw))), quiet)
 }
 
 // warn tells what this worker itself has to say.
@@ -234,7 +234,7 @@ func (a *attempt) began(e wire.Started) {
 	for name, path := range a.control.Places {
 		pairs = append(pairs, path, name)
 	}
-	a.names = strings.NewReplacer(append(pairs, a.dir, "")...)
+	a.names.Store(strings.NewReplacer(append(pairs, a.dir, "")...))
 	if !first {
 		return
 	}

@@ -94,7 +94,7 @@ func (a *attempt) conclude(ctx context.Context, err, cause error, log *slog.Logg
 			ending = wire.Failed{Step: step, Reason: reason}
 		}
 		r.end(status, reason, ending)
-		r.Ending.Data = json.RawMessage(a.names.Replace(string(r.Ending.Data)))
+		r.Ending.Data = json.RawMessage(a.names.Load().Replace(string(r.Ending.Data)))
 		if a.finished != nil {
 			r.Fruitless, r.Losses = 0, 0
 		}
@@ -114,5 +114,5 @@ func (a *attempt) conclude(ctx context.Context, err, cause error, log *slog.Logg
 
 // clean is an error without this machine's paths.
 func (a *attempt) clean(err error) string {
-	return a.names.Replace(err.Error())
+	return a.names.Load().Replace(err.Error())
 }

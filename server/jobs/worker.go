@@ -313,7 +313,7 @@ func (w *Worker) begin(ctx context.Context, t ticket) (*attempt, error) {
 		return nil, err
 	}
 	a := &attempt{w: w, b: b, record: r, key: keyOf(t.User, t.ID), dir: workDir(w.Dir, os.Getpid()), paused: wants == "pause", ahead: max(0, r.Until-r.Step), rate: r.Rate}
-	a.names = strings.NewReplacer(a.dir, "") // the run may end before more is known
+	a.names.Store(strings.NewReplacer(a.dir, "")) // the run may end before more is known
 	if a.journal, err = b.openJournal(ctx, t.User, t.ID, strconv.Itoa(r.Attempt)); err != nil {
 		return nil, err
 	}
