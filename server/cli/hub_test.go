@@ -15,12 +15,16 @@ import (
 	"testing"
 
 	"hone/core/checkpoint"
+	"hone/core/hub"
 	"hone/core/hub/hubtest"
 	"hone/core/tokenizer"
 )
 
 // hubWorld starts a hub, lets the program use it, and goes to an empty directory.
 func hubWorld(t *testing.T) *hubtest.Server {
+	dial := hub.Dial // a server or a worker of another test, in this process, reaches public addresses alone
+	hub.Dial = nil
+	t.Cleanup(func() { hub.Dial = dial })
 	s := hubtest.New(t)
 	for _, v := range s.Environ(t) {
 		name, value, _ := strings.Cut(v, "=")

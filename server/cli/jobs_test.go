@@ -9,9 +9,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"hone/core/checkpoint"
 )
@@ -23,7 +25,7 @@ type service struct {
 	args []string
 	cmd  *exec.Cmd
 	url  string
-	log  *bytes.Buffer
+	log  logFile
 
 	missed bool // see wait
 }
@@ -31,10 +33,34 @@ type service struct {
 // startService starts it; once started, it can be killed and started again at the same address.
 func startService(t *testing.T, dir string, args ...string) *service {
 	t.Helper()
-	s := &service{t: t, dir: dir, args: args}
+	s := &service{t: t, dir: dir, args: args, log: logFile(filepath.Join(dir, "log"))}
 	s.start()
-	t.Cleanup(func() { s.kill(syscall.SIGKILL) })
+	t.Cleanup(func() {
+		s.kill(syscall.SIGKILL)
+		for end := time.Now().Add(time.Minute); time.Now().Before(end) && s.survives(); time.Sleep(20 * time.Millisecond) { // workers, which write into its directory
+		}
+	})
 	return s
+}
+
+// logFile is what server and workers have said. It is a file, not a pipe that has no end before the last worker of a killed server has ended.
+type logFile string
+
+func (l logFile) String() string {
+	raw, err := os.ReadFile(string(l))
+	if err != nil {
+		return err.Error()
+	}
+	return string(raw)
+}
+
+// survives reports whether a process of the service, or of one that was killed, is still there.
+func (s *service) survives() bool {
+	list, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+	return slices.ContainsFunc(list, func(path string) bool {
+		raw, _ := os.ReadFile(path)
+		return bytes.Contains(raw, []byte(filepath.Join(s.dir, "data")+"\x00"))
+	})
 }
 
 func (s *service) start() {
@@ -44,8 +70,12 @@ func (s *service) start() {
 		addr = strings.TrimPrefix(s.url, "http://")
 	}
 	s.cmd = process(s.t, s.dir, append([]string{"serve", "--addr", addr, "--data_dir", filepath.Join(s.dir, "data"), "--device", "cpu"}, s.args...)...)
-	s.log = &bytes.Buffer{}
-	s.cmd.Stderr = s.log
+	log, err := os.OpenFile(string(s.log), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o666)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer log.Close()
+	s.cmd.Stderr = log
 	out, err := s.cmd.StdoutPipe()
 	if err != nil {
 		s.t.Fatal(err)

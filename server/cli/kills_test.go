@@ -17,11 +17,13 @@ import (
 	"hone/core/move"
 )
 
-// moments are the steps behind which something happens to a run: n of them, drawn evenly from all but the last tenth.
+// moments are the steps behind which something happens to a run: n of them, drawn evenly from all but the last tenth, or the second half
+// of a short one: what is waited for then has to come before its end.
 func moments(rng *rand.Rand, n, steps int) []int {
+	most := max(min(steps*9/10, steps-60), steps/2)
 	at := make([]int, n)
 	for i := range at {
-		at[i] = 1 + rng.IntN(steps*9/10)
+		at[i] = 1 + rng.IntN(most)
 	}
 	slices.Sort(at)
 	return at
@@ -60,7 +62,7 @@ func (p *told) done() bool {
 
 // Workers and the server are killed at random moments; the command that waits for the run shows each step once and ends with
 // the result of a run that nobody disturbed.
-func TestKilledServersGoOn(t *testing.T) { killService(t, 1, 3, 60) }
+func TestKilledServersGoOn(t *testing.T) { killService(t, 1, 3, 100) }
 
 func killService(t *testing.T, seed uint64, kills, steps int) {
 	home := t.TempDir()
