@@ -33,7 +33,7 @@ type service struct {
 // startService starts it; once started, it can be killed and started again at the same address.
 func startService(t *testing.T, dir string, args ...string) *service {
 	t.Helper()
-	s := &service{t: t, dir: dir, args: args, log: logFile(filepath.Join(dir, "log"))}
+	s := &service{t: t, dir: dir, args: args}
 	s.start()
 	t.Cleanup(func() {
 		s.kill(syscall.SIGKILL)
@@ -70,6 +70,7 @@ func (s *service) start() {
 		addr = strings.TrimPrefix(s.url, "http://")
 	}
 	s.cmd = process(s.t, s.dir, append([]string{"serve", "--addr", addr, "--data_dir", filepath.Join(s.dir, "data"), "--device", "cpu"}, s.args...)...)
+	s.log = logFile(filepath.Join(s.dir, "log"))
 	log, err := os.OpenFile(string(s.log), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o666)
 	if err != nil {
 		s.t.Fatal(err)
