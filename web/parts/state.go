@@ -169,6 +169,14 @@ func (s *State) Watched() []string {
 	return s.Run.Questions
 }
 
+// examples are questions to try: those of the run's rows, where they are known.
+func (s *State) examples() []string {
+	if len(s.Run.Questions) > 0 {
+		return s.Run.Questions
+	}
+	return s.Try.Examples
+}
+
 func (s *State) watched(i int) string {
 	if all := s.Watched(); i < len(all) {
 		return all[i]

@@ -39,6 +39,7 @@ func TestQuestionsOfTheRows(t *testing.T) {
 	b.Told(event(id, 2, wire.Stepped{Step: 25, Loss: 3}))
 	asked("Wo ist er?", "Where is she?", "Who?")
 	b.sees("train", ">Where is she?</textarea>")
+	b.sees("try", `data-v-prompt="Where is she?"`)
 	b.do("watch", "prompt", " Mine? ", "prompt", "", "prompt", "")
 	asked("Mine?")
 	b.do("watch", "prompt", "", "prompt", "")
