@@ -140,7 +140,9 @@ func (c *conversation) talk(in io.Reader, signals <-chan os.Signal) error {
 			if quit {
 				return nil
 			}
-			select { // the signal that stopped the answer came here, too
+		}
+		if t.line != "" && !strings.HasPrefix(t.line, "/") {
+			select { // the signal that stopped the answer came here, too; after a command it is meant for the prompt
 			case s := <-signals:
 				if s != os.Interrupt {
 					return errInterrupted
