@@ -95,8 +95,15 @@ func waiting(t *testing.T) *tab {
 		Runs: []wire.Run{{ID: "tiny/v0-20260101-000000", Step: 10, Steps: 10, Loss: 1.5, Finished: true, Recipe: json.RawMessage(`{"model":"models/tiny","dataset":["data/world.json"],"seed":1}`)},
 			{ID: "tiny/v1-20260102-000000", Step: 4, Steps: 10, Loss: 2.5, Recipe: json.RawMessage(`{"model":"models/tiny","dataset":["data/world.json"],"seed":2,"lora_rank":4}`)}}}
 	b.host.reply = map[string]func(wire.Request) (any, error){
-		"hello":   func(wire.Request) (any, error) { return host, nil },
-		"inspect": func(r wire.Request) (any, error) { return host.Models[0], nil },
+		"hello": func(wire.Request) (any, error) { return host, nil },
+		"inspect": func(r wire.Request) (any, error) {
+			for _, m := range host.Models {
+				if m.Path == r.(wire.Inspect).Model {
+					return m, nil
+				}
+			}
+			return wire.Model{Path: r.(wire.Inspect).Model, Name: "other"}, nil
+		},
 		"look": func(wire.Request) (any, error) {
 			return wire.Preview{Rows: wire.Rows{Read: 7, Train: 6, HeldOut: 1, Tokens: 100, Supervised: 40}, Columns: []string{"q", "a"}, Lengths: wire.Histogram{Edges: []int{1, 5, 9}, Counts: []int{3, 4}},
 				Shown: []wire.Row{{Row: 1, Tokens: 4, Supervised: 2, Stretches: []wire.Stretch{{Text: "<script>", Tokens: 2}, {Text: "yes", Tokens: 2, Learnt: true}}}}}, nil
