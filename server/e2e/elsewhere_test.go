@@ -14,7 +14,8 @@ import (
 )
 
 // A run begins at a server that is not the page's own: the page's server lets it speak there (--connect), that one takes pages of
-// this address (--origin) with a token. What was learnt comes home when it is done.
+// this address (--origin) with a token. What was learnt comes home when it is done. The browser had the page before, from a server
+// without --connect, and keeps it for use without a network: it is offered the one that may speak there.
 func TestEndToEndElsewhere(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -25,10 +26,18 @@ func TestEndToEndElsewhere(t *testing.T) {
 	data := t.TempDir()
 	token := regexp.MustCompile(`(?m)^hone_\S+$`).FindString(output(t, data, "token", "add", "--user", "ada", "--data_dir", data))
 	away, _ := serving(t, "--data_dir", data, "--device", "cpu", "--behind_proxy", "--origin", "http://"+home)
-	address, _ := serving(t, "--addr", home, "--workers", "0", "--data_dir", t.TempDir(), "--connect", away)
-
+	own := []string{"--addr", home, "--workers", "0", "--data_dir", t.TempDir()}
+	address, stop := serving(t, own...)
 	p := open(t, workertest.Start(t), address+"/en/")
 	defer p.Close()
+	p.until(2*time.Minute, "kept for use without a network", controlled)
+	stop()
+	serving(t, append(own, "--connect", away)...)
+	workertest.Eval[bool](p.Page, "(globalThis.left = true, location.reload(), true)")
+	p.until(2*time.Minute, "the page that may speak with the other server", `globalThis.left === undefined && document.getElementById("update")?.hidden === false`)
+	workertest.Eval[bool](p.Page, `(document.querySelector("#update button").click(), globalThis.left = true)`)
+	p.until(time.Minute, "taken", `globalThis.left === undefined && document.getElementById("update")?.hidden`)
+	p.ready()
 	p.fill("set-per_device_train_batch_size", "4")
 	p.fill("set-max_steps", "6")
 	p.fill("set-val_dataset_sample", "4")

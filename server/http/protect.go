@@ -21,6 +21,9 @@ func Policy(connect ...string) string {
 		"; img-src 'self' data: blob:; style-src 'self'; font-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'"
 }
 
+// policy is that of a server with these options.
+func (o Options) policy() string { return Policy(append(originsOf(o.Hubs), o.Connect...)...) }
+
 // framing is the part of a policy that holds in a header only.
 const framing = "; frame-ancestors 'none'"
 

@@ -62,9 +62,9 @@ const (
 // New prepares a server.
 func New(o Options) (*Server, error) {
 	s := &Server{api: o.API, log: cmp.Or(o.Log, slog.New(slog.DiscardHandler)), mux: http.NewServeMux(), header: headerTime, body: bodyTime, stall: stallTime}
-	s.policy = Policy(append(originsOf(o.Hubs), o.Connect...)...)
+	s.policy = o.policy()
 	release := ""
-	site, err := newSite(o)
+	site, err := newSite(o, false)
 	switch {
 	case err == nil:
 		site.mount(s.mux)

@@ -113,7 +113,7 @@ func TestTwoLanguages(t *testing.T) {
 func TestAssets(t *testing.T) {
 	o := options(t)
 	s := newServer(t, o)
-	at := "/a/" + o.Release.Hash + "/"
+	at := "/" + assetsOf(t, o)
 	unpack := map[string]func(io.Reader) io.Reader{
 		"":   func(r io.Reader) io.Reader { return r },
 		"br": func(r io.Reader) io.Reader { return brotli.NewReader(r) },
@@ -158,7 +158,7 @@ func TestEveryAnswerIsProtected(t *testing.T) {
 	o := options(t)
 	o.Connect = []string{"https://gpu.example", "wss://gpu.example"}
 	s := newServer(t, o)
-	for _, path := range []string{"/", "/en/", "/sw.js", "/a/" + o.Release.Hash + "/page.js", "/nothing", "/health"} {
+	for _, path := range []string{"/", "/en/", "/sw.js", "/" + assetsOf(t, o) + "page.js", "/nothing", "/health"} {
 		h := ask(s, "GET", path).Header
 		policy := h.Get("Content-Security-Policy")
 		for _, want := range []string{

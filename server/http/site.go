@@ -38,7 +38,7 @@ var Languages = []language.Tag{language.English, language.Chinese}
 // the static site.
 type site struct {
 	release  *dist.Release
-	assets   string              // folder of the release's files, "a/<hash>/"
+	assets   string              // folder of the release's files under this policy, "a/<hash>/"
 	rendered map[string]document // what is not among these files, by path: "index.html", "en/", "zh/", "sw.js"
 }
 
@@ -49,14 +49,20 @@ type document struct {
 	form map[string][]byte // by encoding; "" is the plain one
 }
 
-// newSite renders what is there to render.
-func newSite(o Options) (*site, error) { return renderSite(o, "") }
-
-func renderSite(o Options, policy string) (*site, error) {
+// newSite renders what is there to render. The policy stands in its documents only where no header can say it.
+func newSite(o Options, policyInside bool) (*site, error) {
 	if o.Release == nil {
 		return nil, dist.ErrNone
 	}
-	s := &site{release: o.Release, assets: "a/" + o.Release.Hash + "/", rendered: map[string]document{}}
+	s := &site{release: o.Release, rendered: map[string]document{}}
+	// Browsers keep the trainer's script with its headers, for a year, and it is under these that it dials servers. A server that is started
+	// with another policy therefore has it at another address.
+	policy := o.policy()
+	under := sha256.Sum256([]byte(s.release.Hash + "\n" + policy))
+	s.assets = "a/" + hex.EncodeToString(under[:8]) + "/"
+	if !policyInside {
+		policy = ""
+	}
 	h := sha256.New()
 	add := func(path, kind string, content []byte) error {
 		d, err := newDocument(kind, content)
@@ -85,7 +91,7 @@ func renderSite(o Options, policy string) (*site, error) {
 		return nil, err
 	}
 	h.Write(script)
-	io.WriteString(h, s.release.Hash)
+	io.WriteString(h, s.assets)
 	files := []string{"index.html"}
 	for _, tag := range Languages {
 		files = append(files, tag.String()+"/")

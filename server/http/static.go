@@ -15,7 +15,7 @@ import (
 // that know what to do with these. The policy stands in the pages. dir is made, or holds an earlier site, whose files of
 // other releases are removed.
 func WriteSite(o Options, dir string) error {
-	s, err := renderSite(o, Policy(append(originsOf(o.Hubs), o.Connect...)...))
+	s, err := newSite(o, true)
 	if err != nil {
 		return err
 	}

@@ -1,7 +1,6 @@
 package http
 
 import (
-	"bytes"
 	"os"
 	"path/filepath"
 	"strings"
@@ -32,7 +31,7 @@ func TestStaticSite(t *testing.T) {
 		}
 		return string(raw)
 	}
-	at := "a/" + o.Release.Hash + "/"
+	at := assetsOf(t, o)
 	if got := read(at + "trainer.wasm"); got != string(program) {
 		t.Errorf("the program has %d bytes, want %d", len(got), len(program))
 	}
@@ -61,19 +60,36 @@ func TestStaticSite(t *testing.T) {
 	}
 }
 
-// Two releases never share the name that their service workers keep files under, whatever it is that differs.
+// Two releases never share the name that their service workers keep files under, whatever it is that differs; nor do scripts share an
+// address that a browser keeps with other headers.
 func TestReleasesDiffer(t *testing.T) {
+	made := func(o Options, inside bool) (sw, assets string) {
+		s, err := newSite(o, inside)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(s.rendered["sw.js"].form[""]), s.assets
+	}
 	o := options(t)
-	a, err := newSite(o)
+	sw, assets := made(o, false)
+	if again, same := made(o, false); again != sw || same != assets {
+		t.Error("the same release differs from itself")
+	}
+	if other, _ := made(o, true); other == sw {
+		t.Error("pages differ and the service worker does not")
+	}
+	o.Connect = append(o.Connect, "https://another.example")
+	if other, scripts := made(o, false); other == sw || scripts == assets {
+		t.Error("a server that its page may speak with is new, and browsers keep the scripts and pages that may not")
+	}
+}
+
+// assetsOf is the folder that a server has the release's files in.
+func assetsOf(t *testing.T, o Options) string {
+	t.Helper()
+	s, err := newSite(o, false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := newSite(o)
-	if err != nil || !bytes.Equal(a.rendered["sw.js"].form[""], again.rendered["sw.js"].form[""]) {
-		t.Errorf("the same release differs from itself (%v)", err)
-	}
-	b, err := renderSite(o, "another policy")
-	if err != nil || bytes.Equal(a.rendered["sw.js"].form[""], b.rendered["sw.js"].form[""]) {
-		t.Errorf("pages differ and the service worker does not (%v)", err)
-	}
+	return s.assets
 }
