@@ -26,6 +26,7 @@ type away struct {
 	Key    string `json:"key"`              // of the request with which it began there: asking again begins nothing more
 	Step   int    `json:"step"`             // of the State that it left with
 	Paused bool   `json:"paused,omitempty"` // its user wants it so, see pauses
+	Given  bool   `json:"given,omitempty"`  // its user has given up what the server has of it
 	From   uint64 `json:"from"`             // the number here of the last event before it left
 	Seen   uint64 `json:"seen"`             // the number there of the last event that was told before it left
 }

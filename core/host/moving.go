@@ -71,7 +71,7 @@ func (h *Host) moveUp(ctx context.Context, id string, to wire.Server, part parts
 	path := filepath.Join(dir, awayFile)
 	var old away // the server knows which of its events it has told
 	if readFile(path, &old) && old.Server == a.Server {
-		a.Seen = old.Seen
+		a.Seen, a.Given = old.Seen, old.Given
 	}
 	if going {
 		g.mu.Lock()
@@ -201,6 +201,9 @@ func (h *Host) arrive(ctx context.Context, f *far, part parts) error {
 		return err
 	}
 	r.Paused = f.away.Paused
+	if r.From != nil {
+		r.From.Instead = f.away.Given
+	}
 	f.mu.Lock()
 	f.away.Step = load.From.Step // its events may come before the answer
 	f.mu.Unlock()
@@ -221,7 +224,7 @@ func (h *Host) arrive(ctx context.Context, f *far, part parts) error {
 	if err := f.ctx.Err(); err != nil { // its user has taken it back meanwhile
 		return err
 	}
-	f.away.There = there
+	f.away.There, f.away.Given = there, false
 	if err := replaceFile(filepath.Join(f.dir, awayFile), f.away); err != nil {
 		return err
 	}
@@ -298,22 +301,22 @@ func (h *Host) comeHome(ctx context.Context, f *far, lost bool, part parts) (wir
 				return wire.RunName{}, err
 			}
 		} else if _, saved, err := (checkpoint.Run{Dir: f.dir}).Latest(); err == nil && !saved { // it is what it was when it left
-			_, err := h.settle(f, step)
+			_, err := h.settle(f, step, false)
 			return wire.RunName{Run: f.id}, err
 		}
 	}
-	if done, err := h.settle(f, step); err != nil || done {
+	if done, err := h.settle(f, step, lost); err != nil || done {
 		return wire.RunName{Run: f.id}, err
 	}
 	return h.again(context.WithoutCancel(ctx), mark{Run: f.id, Paused: paused}, part)
 }
 
-// settle makes a run one of this host again.
-func (h *Host) settle(f *far, step int) (done bool, err error) {
+// settle makes a run one of this host again. With given, what the server has of it is given up.
+func (h *Host) settle(f *far, step int, given bool) (done bool, err error) {
 	f.mu.Lock()
 	done = f.where.Status == statusDone
 	a := f.away
-	a.There, a.Seen = home, f.seen
+	a.There, a.Seen, a.Given = home, f.seen, given
 	if err = replaceFile(filepath.Join(f.dir, awayFile), a); err == nil {
 		f.tell(wire.Moved{Step: step}, 0)
 	}

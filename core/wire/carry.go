@@ -27,6 +27,8 @@ type Carried struct {
 	Files  []Blob          `json:"files"`            // of the run directory
 	Recipe json.RawMessage `json:"recipe,omitempty"` // what it runs with here
 	Places []Place         `json:"places,omitempty"`
+	// Instead says that its user has given up what the server has of it, which may have come further.
+	Instead bool `json:"instead,omitempty"`
 }
 
 // Login is the first frame of a websocket, a request of that name: the token never stands in an address. Reply: Welcome.

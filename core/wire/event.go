@@ -35,7 +35,8 @@ type Started struct {
 	Directory  string `json:"directory"` // of the run
 	Plan       Plan   `json:"plan"`
 	Rows       Rows   `json:"rows"`
-	StartStep  int    `json:"start_step"` // steps done before, when resumed
+	StartStep  int    `json:"start_step"`     // steps done before, when resumed
+	Told       int    `json:"told,omitempty"` // what events have said of steps up to this one stands: a server tells a step once, though its next worker does it again
 	TotalSteps int    `json:"total_steps"`
 }
 
@@ -158,7 +159,16 @@ type Failed struct {
 	Reason string `json:"reason"`
 }
 
+// Rewound says that the run has come again from elsewhere with another past: what was told of steps behind this one is void.
+type Rewound struct {
+	Step int `json:"step"`
+}
+
+// Stands is the last step that what was told before stands for: of later ones it is told anew.
+func (e Started) Stands() int { return max(e.StartStep, e.Told) }
+
 func (Queued) event()      {}
+func (Rewound) event()     {}
 func (Failed) event()      {}
 func (Downloading) event() {}
 func (Loading) event()     {}
@@ -204,6 +214,8 @@ func Name(e Event) string {
 		return "queued"
 	case Failed:
 		return "failed"
+	case Rewound:
+		return "rewound"
 	case Moved:
 		return "moved"
 	case Linked:
@@ -243,6 +255,8 @@ func ParseEvent(name string, data json.RawMessage) (Event, error) {
 		return parseEvent[Queued](name, data)
 	case "failed":
 		return parseEvent[Failed](name, data)
+	case "rewound":
+		return parseEvent[Rewound](name, data)
 	case "moved":
 		return parseEvent[Moved](name, data)
 	case "linked":

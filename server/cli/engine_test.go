@@ -177,6 +177,10 @@ func (g *guest) follow(id string, steps int, limit time.Duration, at func(step i
 				g.t.Fatal(err)
 			}
 			switch e := e.(type) {
+			case wire.Started:
+				if e.Stands() < last { // a page takes what is behind it from its curves, and gets it no more
+					g.t.Errorf("begun again at step %d, where %d are told", e.Stands(), last)
+				}
 			case wire.Stepped:
 				if e.Step != last+1 {
 					g.t.Errorf("step %d after %d", e.Step, last)

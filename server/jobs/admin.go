@@ -43,7 +43,7 @@ func (b *Broker) Record(ctx context.Context, user, id string) (*Record, error) {
 
 // Kill takes a run away from whoever works on it, at once: what was done since its last State is lost. It can be resumed.
 func (b *Broker) Kill(ctx context.Context, user, id string) error {
-	r, err := b.update(ctx, user, id, func(r *Record) error {
+	_, err := b.update(ctx, user, id, func(r *Record) error {
 		if over(r.Status) {
 			return refuse(409, "Run %s is %s.", id, r.Status)
 		}
@@ -55,7 +55,7 @@ func (b *Broker) Kill(ctx context.Context, user, id string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(b.dequeue(ctx, r), b.tellEnding(ctx, r), b.wanted.Purge(ctx, keyOf(user, id)))
+	return b.ended(ctx, user, id)
 }
 
 // Users are all that have something here, by name.

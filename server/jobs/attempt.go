@@ -168,11 +168,13 @@ func resumed(r recipe.Recipe, dir string) (recipe.Recipe, error) {
 }
 
 // hear takes the events of the run, in the run's own goroutine.
-func (a *attempt) hear(e wire.Event) {
+func (a *attempt) hear(event wire.Event) {
 	step, quiet := 0, false
-	switch e := e.(type) {
+	switch e := event.(type) {
 	case wire.Started:
 		a.began(e)
+		e.Told = a.told.curve()
+		event = e
 	case wire.Stepped:
 		a.mu.Lock()
 		a.loss = e.Loss
@@ -206,11 +208,11 @@ func (a *attempt) hear(e wire.Event) {
 		a.finished = &e
 		return
 	}
-	name := wire.Name(e)
+	name := wire.Name(event)
 	if !a.told.fresh(name, step) {
 		return
 	}
-	raw, err := json.Marshal(e)
+	raw, err := json.Marshal(event)
 	if err != nil {
 		raw, _ = json.Marshal(wire.Warning{Text: fmt.Sprintf("an event %s could not be told: %v", name, err)})
 		name = "warning"

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"strings"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -115,10 +116,10 @@ func (b *Broker) held(ctx context.Context, user, id string) (map[string]heldFile
 func begins(c *wire.Carried) bool { return c.Step == 0 && len(c.Files) == 0 }
 
 // takeBack is for a run that was here before, went away and comes again: its record goes on with the State that it brings.
-func (b *Broker) takeBack(ctx context.Context, r *Record) error {
+func (b *Broker) takeBack(ctx context.Context, r *Record, from *wire.Carried) error {
 	made, err := b.update(ctx, r.User, r.ID, func(old *Record) error {
-		if !over(old.Status) {
-			return refuse(409, "Run %s is %s on this server; stop it there before it goes on from elsewhere.", r.ID, old.Status)
+		if err := mayComeBack(old, from); err != nil {
+			return err
 		}
 		if r.State == nil && old.State != nil {
 			return refuse(409, "Run %s has a State on this server, of step %d, and comes without one; resume it there, or delete it there first.", r.ID, old.State.Step)
@@ -135,6 +136,18 @@ func (b *Broker) takeBack(ctx context.Context, r *Record) error {
 	return nil
 }
 
+// mayComeBack refuses a run whose record is in use, or would lose what was done here: who moves a run again from where they moved it before
+// has not fetched that.
+func mayComeBack(here *Record, from *wire.Carried) error {
+	if !over(here.Status) {
+		return refuse(409, "Run %s is %s on this server; stop it there before it goes on from elsewhere.", here.ID, here.Status)
+	}
+	if here.State != nil && here.State.Step > from.Step && !begins(from) && !from.Instead {
+		return refuse(409, "Run %s has come to step %d on this server, and what is brought is its step %d; pull it from there first, or delete it there.", here.ID, here.State.Step, from.Step)
+	}
+	return nil
+}
+
 // adopt takes the files of a run that was brought over to where those of runs are: checkpoints into entries, the rest into its record.
 func (b *Broker) adopt(ctx context.Context, r *Record, from *wire.Carried) error {
 	here, _, err := b.record(ctx, r.User, r.ID)
@@ -145,9 +158,10 @@ func (b *Broker) adopt(ctx context.Context, r *Record, from *wire.Carried) error
 		return err
 	case here.Going:
 		return refuse(409, "Run %s is just being deleted on this server; ask again in a minute.", r.ID)
-	case !over(here.Status):
-		return refuse(409, "Run %s is %s on this server; stop it there before it goes on from elsewhere.", r.ID, here.Status)
 	default:
+		if err := mayComeBack(here, from); err != nil {
+			return err
+		}
 		r.Attempt = here.Attempt
 	}
 	if begins(from) {
@@ -206,20 +220,78 @@ func (b *Broker) tellPast(ctx context.Context, r *Record, j *journal) error {
 	if err != nil {
 		return err
 	}
-	for _, f := range r.State.Files {
-		if f.Path != checkpoint.LogFile {
+	if told.curve() > 0 { // it was here before
+		stands, err := b.agreed(ctx, r)
+		if err != nil {
+			return err
+		}
+		if told.curve() > stands {
+			if err := j.event(ctx, wire.Rewound{Step: stands}); err != nil {
+				return err
+			}
+			told.rewind(stands)
+		}
+	}
+	return b.eachPast(ctx, r, func(name string, e wire.Event, step int) error {
+		if !told.fresh(name, step) {
+			return nil
+		}
+		return j.event(ctx, e)
+	})
+}
+
+// agreed is the step up to which the log of a run that comes again says what was told of it here. It may have gone on elsewhere from an
+// earlier step than it had come to here, and on another device even the same steps have other losses.
+func (b *Broker) agreed(ctx context.Context, r *Record) (step int, err error) {
+	losses := map[string]map[int]float64{"stepped": {}, "evaluated": {}}
+	err = b.eachEvent(ctx, r.User, r.ID, 1, func(f wire.Frame) bool {
+		switch e, _ := wire.ParseEvent(f.Name, f.Data); e := e.(type) { // those of another release agree with nothing
+		case wire.Stepped:
+			losses[f.Name][e.Step] = e.Loss
+		case wire.Evaluated:
+			losses[f.Name][e.Step] = e.EvalLoss
+		case wire.Rewound:
+			for _, of := range losses {
+				maps.DeleteFunc(of, func(step int, _ float64) bool { return step > e.Step })
+			}
+		}
+		return true
+	})
+	step = r.State.Step
+	if err == nil {
+		err = b.eachPast(ctx, r, func(name string, e wire.Event, at int) error {
+			var loss float64
+			switch e := e.(type) {
+			case wire.Stepped:
+				loss = e.Loss
+			case wire.Evaluated:
+				loss = e.EvalLoss
+			}
+			if was, ok := losses[name][at]; ok && was != loss {
+				step = min(step, at-1)
+			}
+			return nil
+		})
+	}
+	return step, err
+}
+
+// eachPast calls f with what the log that a run brought tells, up to the step that it comes with.
+func (b *Broker) eachPast(ctx context.Context, r *Record, f func(name string, e wire.Event, step int) error) error {
+	for _, file := range r.State.Files {
+		if file.Path != checkpoint.LogFile {
 			continue
 		}
-		in, err := b.openOwn(ctx, r, f)
+		in, err := b.openOwn(ctx, r, file)
 		if err != nil {
 			return err
 		}
 		err = eachLine(in, func(line []byte) error {
 			name, e, step := pastEvent(line)
-			if name == "" || step > r.State.Step || !told.fresh(name, step) {
+			if name == "" || step > r.State.Step {
 				return nil
 			}
-			return j.event(ctx, e)
+			return f(name, e, step)
 		})
 		if in.Close(); err != nil {
 			return err

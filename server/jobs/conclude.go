@@ -102,14 +102,10 @@ func (a *attempt) conclude(ctx context.Context, err, cause error, log *slog.Logg
 	if werr != nil {
 		return werr
 	}
-	r, _, gerr := a.b.get(ctx, a.record.User, a.record.ID)
-	if gerr != nil {
-		return gerr
-	}
 	if reason != "" {
 		log.Info("a run fails", "reason", reason)
 	}
-	return a.b.tellEnding(ctx, r)
+	return a.b.tellEnding(ctx, a.record.User, a.record.ID)
 }
 
 // clean is an error without this machine's paths.

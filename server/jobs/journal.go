@@ -21,7 +21,7 @@ type journal struct {
 	b    *Broker
 	user string
 	run  string
-	by   string // who writes: the number of an attempt, or a name made up for one event
+	by   string // who writes, a name made up for the attempt or for one event
 	seq  uint64 // of the run's last event
 	last uint64 // its place in the stream
 }
@@ -36,7 +36,7 @@ type stored struct {
 	by    string
 }
 
-// attemptHeader names the attempt that wrote an event.
+// attemptHeader names who wrote an event.
 const attemptHeader = "Hone-Attempt"
 
 func subjectOf(user, id string) string { return "events." + keyOf(user, id) }

@@ -562,6 +562,7 @@ func TestBroughtAgain(t *testing.T) {
 	if err := s.Kill(t.Context(), "ada", id); err != nil {
 		t.Fatal(err)
 	}
+	from.Instead = true // what has come to step 3 here is given up
 	if got, err := s.Submit(t.Context(), "ada", start); err != nil || got != id {
 		t.Fatalf("%s, %v", got, err)
 	}

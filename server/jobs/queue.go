@@ -110,7 +110,7 @@ func (b *Broker) reopen(ctx context.Context, user, id string) (*Record, error) {
 		if !over(r.Status) {
 			return errUnchanged
 		}
-		r.Status, r.Reason, r.Ending, r.Fruitless, r.Losses, r.Until = Queued, "", nil, 0, 0, 0
+		r.Status, r.Reason, r.Ending, r.Untold, r.Fruitless, r.Losses, r.Until = Queued, "", nil, false, 0, 0, 0
 		r.Quota = b.allowed(user)
 		return nil
 	})
@@ -123,6 +123,14 @@ func (b *Broker) Want(ctx context.Context, user, id, what string) error {
 		return err
 	}
 	if over(r.Status) {
+		if r.Untold { // an earlier stop was cut short
+			if err := b.ended(ctx, user, id); err != nil {
+				return err
+			}
+		}
+		if what == "stop" && r.Status == Stopped { // whose answer got lost
+			return nil
+		}
 		return refuse(409, "Run %s is %s; nobody works on it.", id, r.Status)
 	}
 	key := keyOf(user, id)
@@ -145,7 +153,7 @@ func (b *Broker) Want(ctx context.Context, user, id, what string) error {
 
 // cancel ends a run that nobody works on: it may be long until a worker takes it, and that one finds that it is over.
 func (b *Broker) cancel(ctx context.Context, user, id string) (ended bool, err error) {
-	r, err := b.update(ctx, user, id, func(r *Record) error {
+	_, err = b.update(ctx, user, id, func(r *Record) error {
 		if ended = r.Status == Queued || r.Released; !ended {
 			return errUnchanged
 		}
@@ -155,7 +163,7 @@ func (b *Broker) cancel(ctx context.Context, user, id string) (ended bool, err e
 	if err != nil || !ended {
 		return false, err
 	}
-	return true, errors.Join(b.dequeue(ctx, r), b.tellEnding(ctx, r), b.wanted.Purge(ctx, keyOf(user, id)))
+	return true, b.ended(ctx, user, id)
 }
 
 // wants is what the user of a run wants of it; "" is that it goes on.

@@ -62,6 +62,7 @@ type Record struct {
 	EvalLoss float64 `json:"eval_loss"`
 	State    *State  `json:"state,omitempty"`
 	Ending   *Ending `json:"ending,omitempty"` // the event that ends the run, written down before it is told
+	Untold   bool    `json:"untold,omitempty"` // the event is still to be told
 	Going    bool    `json:"going,omitempty"`  // it is being deleted: for its user it is not there any more
 
 	now  int   // the step that its worker said last, see hear

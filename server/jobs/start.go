@@ -225,7 +225,7 @@ func (b *Broker) create(ctx context.Context, r *Record, from *wire.Carried) erro
 			break
 		}
 		if from != nil {
-			if err := b.takeBack(ctx, r); err != nil {
+			if err := b.takeBack(ctx, r, from); err != nil {
 				return err
 			}
 			break

@@ -81,8 +81,11 @@ func TestHandedOn(t *testing.T) {
 	if r := s.ends(t, id); r.Status != Stopped || r.Step < 20 || r.Step == steps {
 		t.Fatalf("%+v", r)
 	}
-	if err := s.ask(t, wire.Steer{Run: id, Do: "stop"}); Status(err) != 409 {
+	if err := s.ask(t, wire.Steer{Run: id, Do: "stop"}); err != nil { // links ask again what was not answered
 		t.Errorf("stopping what is stopped: %v", err)
+	}
+	if err := s.ask(t, wire.Steer{Run: id, Do: "pause"}); Status(err) != 409 {
+		t.Errorf("pausing what is stopped: %v", err)
 	}
 	if err := s.ask(t, wire.Resume{Run: id}); err != nil {
 		t.Fatal(err)

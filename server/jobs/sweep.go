@@ -11,12 +11,12 @@ import (
 // maxSweeps is how often Sweep tries to let a run arrive.
 const maxSweeps = 20
 
-// Sweep puts runs back into the queue whose message was lost between two writes when a process died, and goes on with begins and deletions
-// that were cut short. A server does it at start and then from time to time. A run that fails keeps it from no other.
+// Sweep puts runs back into the queue whose message was lost between two writes when a process died, and goes on with begins, endings and
+// deletions that were cut short. A server does it at start and then from time to time. A run that fails keeps it from no other.
 func (b *Broker) Sweep(ctx context.Context) error {
 	var all []*Record // that need it; what they are large of is read again
 	err := b.records(ctx, "*", func(r *Record) error {
-		if r.Going || r.Arrives || !over(r.Status) {
+		if r.Going || r.Arrives || r.Untold || !over(r.Status) {
 			all = append(all, r.slim())
 		}
 		return nil
@@ -44,7 +44,7 @@ func (b *Broker) sweep(ctx context.Context, r *Record) error {
 	case r.Arrives:
 		return b.arriveSwept(ctx, r)
 	case over(r.Status):
-		return nil
+		return b.ended(ctx, r.User, r.ID)
 	case r.Released:
 		return b.attend(ctx, r.User, r.ID)
 	}
@@ -79,5 +79,5 @@ func (b *Broker) arriveSwept(ctx context.Context, r *Record) error {
 	if r.Arrives {
 		return b.arrive(ctx, r.User, r.ID)
 	}
-	return b.tellEnding(ctx, r)
+	return b.ended(ctx, r.User, r.ID)
 }

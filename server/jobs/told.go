@@ -29,10 +29,23 @@ func (b *Broker) toldOf(ctx context.Context, user, id string) (*told, error) {
 
 func (t *told) note(name string, data json.RawMessage) {
 	t.ending = name == "finished" || name == "failed"
-	if byStep[name] {
+	switch {
+	case name == wire.Name(wire.Rewound{}):
+		t.rewind(stepIn(data))
+	case byStep[name]:
 		t.step[name] = max(t.step[name], stepIn(data))
 	}
 }
+
+// rewind forgets what is told of steps behind one.
+func (t *told) rewind(step int) {
+	for name, last := range t.step {
+		t.step[name] = min(last, step)
+	}
+}
+
+// curve is the last step that a curve has a point of.
+func (t *told) curve() int { return max(t.step["stepped"], t.step["evaluated"]) }
 
 // fresh reports whether an event of a step is news, and remembers that it is told.
 func (t *told) fresh(name string, step int) bool {

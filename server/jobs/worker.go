@@ -271,7 +271,7 @@ func (w *Worker) begin(ctx context.Context, t ticket) (*attempt, error) {
 		return nil, err
 	}
 	if over(before.Status) {
-		return nil, b.tellEnding(ctx, before)
+		return nil, b.tellEnding(ctx, t.User, t.ID)
 	}
 	if before.Released { // its worker died before the queue heard of it
 		return nil, nil
@@ -307,14 +307,16 @@ func (w *Worker) begin(ctx context.Context, t ticket) (*attempt, error) {
 		return nil, err
 	}
 	if over(r.Status) || r.Released {
-		return nil, b.tellEnding(ctx, r)
+		return nil, b.tellEnding(ctx, t.User, t.ID)
 	}
 	if err := b.inEntries(ctx, r); err != nil {
 		return nil, err
 	}
 	a := &attempt{w: w, b: b, record: r, key: keyOf(t.User, t.ID), dir: workDir(w.Dir, os.Getpid()), paused: wants == "pause", ahead: max(0, r.Until-r.Step), rate: r.Rate}
 	a.names.Store(strings.NewReplacer(a.dir, "")) // the run may end before more is known
-	if a.journal, err = b.openJournal(ctx, t.User, t.ID, strconv.Itoa(r.Attempt)); err != nil {
+	// A run that was deleted and comes again counts its attempts anew, while the engine still remembers what the earlier ones wrote.
+	by := fmt.Sprintf("%d-%s", r.Attempt, nuid.Next())
+	if a.journal, err = b.openJournal(ctx, t.User, t.ID, by); err != nil {
 		return nil, err
 	}
 	if lost != "" {
@@ -340,38 +342,4 @@ func (r *Record) past(reason string) {
 	if len(r.Past) > 20 {
 		r.Past = r.Past[len(r.Past)-20:]
 	}
-}
-
-// end notes how the run ends, with the event that will say so.
-func (r *Record) end(status, reason string, e wire.Event) {
-	if e == nil {
-		e = wire.Failed{Step: r.Step, Reason: reason}
-	}
-	r.Status, r.Reason, r.Released = status, reason, false
-	raw, err := json.Marshal(e)
-	if err != nil {
-		raw, _ = json.Marshal(wire.Failed{Step: r.Step, Reason: err.Error()})
-	}
-	r.Ending = &Ending{wire.Name(e), raw}
-}
-
-// tellEnding writes the event that ends a run unless it is there.
-func (b *Broker) tellEnding(ctx context.Context, r *Record) error {
-	for r.Ending != nil {
-		s, err := b.lastEvent(ctx, r.User, r.ID)
-		if err != nil {
-			return err
-		}
-		if s.frame.Name == r.Ending.Name {
-			return nil
-		}
-		j, err := b.openJournal(ctx, r.User, r.ID, nuid.Next())
-		if err != nil {
-			return err
-		}
-		if err := j.write(ctx, r.Ending.Name, r.Ending.Data); !errors.Is(err, errFenced) {
-			return err
-		}
-	}
-	return nil
 }

@@ -347,6 +347,11 @@ func since[T any](curve []T, step int, of func(T) int) []T {
 	return curve
 }
 
+func forgetSince(r *parts.Run, step int) {
+	r.Points = since(r.Points, step, func(p wire.Stepped) int { return p.Step })
+	r.Held = since(r.Held, step, func(e wire.Evaluated) int { return e.Step })
+}
+
 // take lets an event change what the page shows of its run.
 func (t *Studio) take(s *parts.State, f wire.Frame) {
 	e, err := wire.ParseEvent(f.Name, f.Data)
@@ -357,12 +362,13 @@ func (t *Studio) take(s *parts.State, f wire.Frame) {
 	switch e := e.(type) {
 	case wire.Started:
 		r.Steps, r.Step, r.State, r.Queued = e.TotalSteps, e.StartStep, parts.Runs, false
-		r.Points = since(r.Points, e.StartStep, func(p wire.Stepped) int { return p.Step })
-		r.Held = since(r.Held, e.StartStep, func(e wire.Evaluated) int { return e.Step })
+		forgetSince(r, e.Stands())
 		if e.StartStep < r.RateStep { // the rate was set later; if it holds, that is told again
 			r.Rate, r.RateStep = 0, 0
 		}
 		delete(s.Errors, "run") // of an attempt before
+	case wire.Rewound:
+		forgetSince(r, e.Step)
 	case wire.Stepped:
 		if n := len(r.Points); n > 0 && r.Points[n-1].Step >= e.Step {
 			return // told twice

@@ -49,7 +49,9 @@ func (t *Studio) pointsOf(id string) ([]wire.Stepped, error) {
 	for _, f := range events {
 		switch e, _ := wire.ParseEvent(f.Name, f.Data); e := e.(type) { // those of another release are none
 		case wire.Started:
-			points = since(points, e.StartStep, func(p wire.Stepped) int { return p.Step })
+			points = since(points, e.Stands(), func(p wire.Stepped) int { return p.Step })
+		case wire.Rewound:
+			points = since(points, e.Step, func(p wire.Stepped) int { return p.Step })
 		case wire.Stepped:
 			if len(points) == 0 || points[len(points)-1].Step < e.Step {
 				points = append(points, e)
