@@ -155,7 +155,9 @@ func (t *Studio) remove(path string) {
 			delete(s.Errors, "run")
 		}
 	})
-	t.dropData(strings.TrimPrefix(path, "dataset:"))
+	if err == nil {
+		t.dropData(strings.TrimPrefix(path, "dataset:"))
+	}
 	t.hello(false)
 	time.AfterFunc(time.Second, func() { t.storage("") }) // browsers count a moment later what was freed
 }

@@ -306,6 +306,7 @@ func (t *Studio) Told(f wire.Frame) {
 	}
 	finished, follow := false, false
 	t.change(func(s *parts.State) {
+		overlay(s, []wire.Frame{f})
 		if s.Run.ID == "" && s.Run.State == parts.Begins {
 			s.Run.ID = f.Run
 		}

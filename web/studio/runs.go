@@ -30,23 +30,33 @@ func (t *Studio) export(what string) {
 
 // chooseRun lays the curve of a run over those of others.
 func (t *Studio) chooseRun(id string, chosen bool) {
-	t.change(func(s *parts.State) { s.Chosen[id] = chosen })
-	t.mu.Lock()
-	_, known := t.s.Overlay[id]
-	t.mu.Unlock()
-	if !chosen || known {
+	t.change(func(s *parts.State) {
+		s.Chosen[id] = chosen
+		delete(s.Overlay, id)
+	})
+	if !chosen {
 		return
 	}
-	points, err := t.pointsOf(id)
+	events, next, err := t.replay(id, 1)
 	t.trouble("runs", err)
-	t.change(func(s *parts.State) { s.Overlay[id] = points })
+	t.change(func(s *parts.State) {
+		if s.Chosen[id] = s.Chosen[id] && err == nil; s.Chosen[id] {
+			s.Overlay[id] = []wire.Stepped{} // from now on its events are taken, see Told
+			overlay(s, events)
+		}
+	})
+	if events, _, err = t.replay(id, next); err == nil { // what was told meanwhile
+		t.change(func(s *parts.State) { overlay(s, events) })
+	}
 }
 
-// pointsOf reads the curve of a run.
-func (t *Studio) pointsOf(id string) ([]wire.Stepped, error) {
-	var points []wire.Stepped
-	events, _, err := t.replay(id, 1)
+// overlay lets events change the curves of the runs that are compared.
+func overlay(s *parts.State, events []wire.Frame) {
 	for _, f := range events {
+		points, ok := s.Overlay[f.Run]
+		if !ok {
+			continue
+		}
 		switch e, _ := wire.ParseEvent(f.Name, f.Data); e := e.(type) { // those of another release are none
 		case wire.Started:
 			points = since(points, e.Stands(), func(p wire.Stepped) int { return p.Step })
@@ -57,8 +67,8 @@ func (t *Studio) pointsOf(id string) ([]wire.Stepped, error) {
 				points = append(points, e)
 			}
 		}
+		s.Overlay[f.Run] = points
 	}
-	return points, err
 }
 
 func (t *Studio) note(id, text string) {

@@ -1,7 +1,9 @@
 package studio
 
 import (
+	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"hone/core/wire"
@@ -71,4 +73,63 @@ func TestRunsApart(t *testing.T) {
 	b.sees("train", "set to 0.0005 after step 3")
 	b.Told(event(second, 9, wire.Started{StartStep: 2, TotalSteps: 10})) // from before it was set
 	b.lacks("train", "set to 0.0005")
+}
+
+// A curve that is compared is that of the run's whole past: it grows with the run whatever is shown, comes again after it was taken away, and is
+// read again when reading failed.
+func TestOverlay(t *testing.T) {
+	b := open(t, "en")
+	const id = "tiny/v1-20260102-000000"
+	choose := func(checked string) { b.do("choose_run", "run", id, "checked", checked) }
+	curve := func(want string) {
+		t.Helper()
+		b.until("the curve "+want, func() bool { return fmt.Sprint(b.charts["chart-runs"].X) == want })
+	}
+	choose("true")
+	curve("[1 2]")
+	replay := b.host.reply["replay"]
+	later := []wire.Frame{event(id, 3, wire.Started{StartStep: 2, TotalSteps: 10}), event(id, 4, wire.Stepped{Step: 10, Loss: 1})}
+	b.host.set("replay", func(r wire.Request) (any, error) {
+		if q := r.(wire.Replay); q.Run == id && q.Seq == 3 {
+			return wire.Told{Next: 5, Events: later}, nil
+		}
+		return replay(r)
+	})
+	for _, f := range later {
+		b.Told(f)
+	}
+	curve("[1 2 10]")
+	b.do("show_run", "run", "tiny/v0-20260101-000000")
+	b.sees("train", "v0-20260101")
+	curve("[1 2 10]")
+
+	choose("false")
+	b.lacks("runs", `id="chart-runs"`)
+	b.until("its place gone, and what was drawn there", func() bool { delete(b.charts, "chart-runs"); return true })
+	choose("true")
+	curve("[1 2 10]")
+	choose("false")
+	b.lacks("runs", `id="chart-runs"`)
+
+	b.host.set("replay", func(wire.Request) (any, error) { return nil, errors.New("the tab is gone") })
+	choose("true")
+	b.sees("runs", "the tab is gone")
+	b.lacks("runs", `id="chart-runs"`)
+	b.host.set("replay", replay)
+	choose("true")
+	b.sees("runs", `id="chart-runs"`)
+	curve("[1 2]")
+}
+
+// A deletion that is refused leaves the recipe as it is.
+func TestDeletionRefused(t *testing.T) {
+	b := open(t, "en")
+	b.do("use_data", "use", "data/mine.jsonl", "checked", "true")
+	b.host.set("delete", func(wire.Request) (any, error) { return nil, errors.New("stop the run first") })
+	b.do("delete", "path", "dataset:data/mine.jsonl")
+	b.sees("runs", "stop the run first")
+	b.until("the deletion", func() bool { _, ok := last[wire.Delete](b.host); return ok })
+	if got := b.settings()["dataset"]; !strings.Contains(got, "mine.jsonl") {
+		t.Errorf("the recipe's rows are %q", got)
+	}
 }

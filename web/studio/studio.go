@@ -8,6 +8,7 @@ import (
 	"context"
 	"encoding/json"
 	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -282,7 +283,13 @@ func (t *Studio) draw() {
 			u.Fragments = append(u.Fragments, Fragment{p.ID, html})
 		}
 	}
-	for _, c := range t.curves() {
+	curves := t.curves()
+	for id := range t.charts { // one that is left out is not on the page; when it comes again, it has to be drawn anew
+		if !slices.ContainsFunc(curves, func(c Chart) bool { return c.ID == id }) {
+			delete(t.charts, id)
+		}
+	}
+	for _, c := range curves {
 		raw, err := json.Marshal(c)
 		if err == nil && t.charts[c.ID] != string(raw) {
 			t.charts[c.ID] = string(raw)
