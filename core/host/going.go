@@ -331,12 +331,14 @@ func (h *Host) steer(ctx context.Context, r wire.Steer) error {
 	case "save":
 		_, err := g.control.Save(ctx)
 		return err
+	case "keep":
+		return g.control.Keep(ctx)
 	case "stop":
 		g.cancel()
 	case "rate":
 		return g.control.SetLearningRate(ctx, r.LearningRate)
 	default:
-		return fmt.Errorf("a run cannot %q; it can pause, continue, step, save, stop and rate", r.Do)
+		return fmt.Errorf("a run cannot %q; it can pause, continue, step, save, keep, stop and rate", r.Do)
 	}
 	return nil
 }

@@ -97,6 +97,12 @@ func (c *Control) Save(ctx context.Context) (dir string, err error) {
 	return dir, errors.Join(askErr, err)
 }
 
+// Keep writes a checkpoint now in whose place the next one comes: what is learnt is not lost with the process.
+func (c *Control) Keep(ctx context.Context) (err error) {
+	askErr := c.ask(ctx, func(s *session) { err = s.loop.keep() })
+	return errors.Join(askErr, err)
+}
+
 // SetLearningRate makes rate the learning_rate of the recipe for the steps to come: the schedule goes on as if it had been
 // so from the beginning. Checkpoints remember it, and with SaveEvery one is written at once: what was set is not lost with the process.
 func (c *Control) SetLearningRate(ctx context.Context, rate float64) (err error) {
@@ -105,8 +111,8 @@ func (c *Control) SetLearningRate(ctx context.Context, rate float64) (err error)
 	}
 	askErr := c.ask(ctx, func(s *session) {
 		s.changeRate(rate)
-		if l := s.loop; l.every > 0 {
-			err = l.saveAs(l.passing != "" || l.lastSaved != l.step) // one that was asked for at this step stays
+		if s.loop.every > 0 {
+			err = s.loop.keep()
 		}
 	})
 	return errors.Join(askErr, err)

@@ -147,6 +147,12 @@ const savingShare = 20
 
 func (l *loop) saveIfNew() error { return l.saveAs(false) }
 
+// keep saves in passing; a checkpoint that was asked for at this step stays one that was.
+func (l *loop) keep() error {
+	asked := l.lastSavedDir != "" && l.lastSaved == l.step && l.passing == ""
+	return l.saveAs(!asked)
+}
+
 // saveAs saves what has changed since the last checkpoint. A passing one goes when the next is there.
 func (l *loop) saveAs(passing bool) error {
 	if l.lastSaved == l.step && l.lastSavedDir != "" && !l.changed && (passing || l.passing == "") {

@@ -54,3 +54,54 @@ func TestPassing(t *testing.T) {
 		t.Errorf("%d checkpoints are left", len(left))
 	}
 }
+
+// What is kept each time that a page goes out of sight leaves one checkpoint, and takes none of those that were asked for away.
+func TestKeep(t *testing.T) {
+	r := lostRecipe(t, t.TempDir(), "--max_steps", "9", "--save_steps", "4", "--save_total_limit", "2", "--logging_steps", "1")
+	dev := cpu.New(1)
+	defer dev.Close()
+	var c Control
+	c.Pause()
+	steps := func(dir string) (all []int) {
+		left, err := (checkpoint.Run{Dir: dir}).Checkpoints()
+		if err != nil {
+			t.Error(err)
+		}
+		for _, c := range left {
+			all = append(all, c.Step)
+		}
+		return all
+	}
+	dir, seen := "", [][]int{}
+	_, err := c.Start(t.Context(), r, dev, func(e wire.Event) {
+		switch e := e.(type) {
+		case wire.Started:
+			dir = e.Directory
+		case wire.Paused:
+			go func() {
+				if e.Step == 5 {
+					if _, err := c.Save(t.Context()); err != nil { // the user's own
+						t.Error(err)
+					}
+				}
+				for range 2 {
+					if err := c.Keep(t.Context()); err != nil {
+						t.Error(err)
+					}
+				}
+				seen = append(seen, steps(dir))
+				c.Step()
+			}()
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := [][]int{{0}, {1}, {2}, {3}, {4}, {4, 5}, {4, 5, 6}, {4, 5, 7}, {5, 8}}
+	if !slices.EqualFunc(seen, want, slices.Equal) {
+		t.Errorf("after each step %v, want %v", seen, want)
+	}
+	if got := steps(dir); !slices.Equal(got, []int{8, 9}) {
+		t.Errorf("at the end %v", got)
+	}
+}

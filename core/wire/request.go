@@ -86,7 +86,7 @@ type Resume struct {
 // Steer changes a run that is going on. Reply: nothing; events say what came of it.
 type Steer struct {
 	Run          string  `json:"run"`
-	Do           string  `json:"do"`                      // "pause", "continue", "step", "save", "stop", "rate"
+	Do           string  `json:"do"`                      // "pause", "continue", "step", "save", "keep", "stop", "rate"; what "keep" saves makes room for the next that is saved
 	LearningRate float64 `json:"learning_rate,omitempty"` // of "rate"
 }
 

@@ -98,7 +98,7 @@ func (t *tab) take(text string) {
 		}
 		post("measured", map[string]any{"heap": m.HeapAlloc, "memory": js.Global().Get("wasm").Get("instance").Get("exports").Get("mem").Get("buffer").Get("byteLength").Float(), "gpu": json.RawMessage(gpu)})
 	case "hidden": // the page may be gone soon
-		go t.save()
+		go t.keep()
 	default:
 		post("failed", map[string]any{"error": fmt.Sprintf("the worker does not know messages of type %.40q", m.Type)})
 	}

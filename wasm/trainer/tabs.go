@@ -222,12 +222,12 @@ func (t *tab) frame(f wire.Frame) {
 	t.told(reply)
 }
 
-// save saves the run that goes on here.
-func (t *tab) save() {
+// keep saves the run that goes on here, for now: the page may come back.
+func (t *tab) keep() {
 	t.mu.Lock()
 	h := t.host
 	t.mu.Unlock()
 	if h != nil {
-		_, _ = h.Ask(context.Background(), wire.Steer{}.Name(), wire.Steer{Do: "save"}, nil) // without a run there is nothing to save
+		_, _ = h.Ask(context.Background(), wire.Steer{}.Name(), wire.Steer{Do: "keep"}, nil) // without a run there is nothing to keep
 	}
 }

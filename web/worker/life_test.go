@@ -40,6 +40,9 @@ func TestTrainerLife(t *testing.T) {
 	}
 	t.Run("reload", func(t *testing.T) {
 		id := halfWay(t, p)
+		from := len(p.Events())
+		workertest.Eval[any](p, `send({ type: "hidden" })`) // as a page says that goes out of sight
+		p.Until("saved", from, patience)
 		workertest.Eval[any](p, "location.reload()")
 		if !p.Wait("globalThis.events !== undefined && events.length === 0", patience) {
 			t.Fatal("the page does not come again")
