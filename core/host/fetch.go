@@ -32,10 +32,11 @@ func (h *Host) fetch(ctx context.Context, r wire.Fetch, part parts) (any, error)
 	isAddress := err == nil && (address.Scheme == "http" || address.Scheme == "https")
 	switch {
 	case ours && r.What == "model":
-		if err := h.fetchModel(ctx, name, part); err != nil {
+		dir, err := h.fetchModel(ctx, name, part)
+		if err != nil {
 			return nil, err
 		}
-		return h.inspect(ctx, wire.Inspect{Model: modelsDir + "/" + name}, part)
+		return h.inspect(ctx, wire.Inspect{Model: h.name(dir)}, part)
 	case isAddress && r.What == "dataset":
 		at, err := h.fetchRows(ctx, address, part)
 		if err != nil {

@@ -7,14 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"net/http"
 	"net/url"
 	"os"
-	"path"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
 	"hone/core/wire"
@@ -29,6 +26,52 @@ type serverModel struct {
 type listed struct {
 	Path string `json:"path"`
 	Size int64  `json:"size"`
+	Tag  string `json:"tag"`
+}
+
+// tag tells this file from others of its name.
+func (f listed) tag() string { return cmp.Or(f.Tag, fmt.Sprint(f.Size)) }
+
+// servedFile says in a folder what came of the page's server. It is there before the first file.
+const servedFile = ".served.json"
+
+// served is what servedFile holds.
+type served struct {
+	Name string            `json:"name"` // of the model there
+	Tags map[string]string `json:"tags"` // of the files that are here whole, by path
+}
+
+// agrees reports whether the server still has what came of it.
+func (s served) agrees(m serverModel) bool {
+	left := len(s.Tags)
+	for _, f := range m.Files {
+		if tag, ok := s.Tags[f.Path]; ok {
+			if left--; tag != f.tag() {
+				return false
+			}
+		}
+	}
+	return left == 0
+}
+
+// placeOf is the folder for a model of the page's server, what is known of what is in it, and whether that is all. A model that is there already
+// under the name stays, since a run may have been begun with it: another one, also a later one of the server, takes a name beside it.
+func (h *Host) placeOf(m serverModel) (dir string, s served, whole bool, err error) {
+	for n := 1; ; n++ {
+		name := m.Name
+		if n > 1 {
+			name += fmt.Sprintf("-%d", n)
+		}
+		if dir, err = h.path(modelsDir + "/" + name); err != nil {
+			return "", s, false, err
+		}
+		s = served{}
+		ours := readFile(filepath.Join(dir, servedFile), &s) && s.Name == m.Name
+		whole = !isMissing(filepath.Join(dir, "config.json"))
+		if ours && (!whole || s.agrees(m) && len(s.Tags) == len(m.Files)) || isMissing(dir) {
+			return dir, s, whole, nil
+		}
+	}
 }
 
 // order puts config.json behind all others: a folder that has one is a whole model.
@@ -74,22 +117,22 @@ func (h *Host) offered(ctx context.Context) (wire.Offers, error) {
 	list, err := h.serverModels(ctx)
 	var reply wire.Offers
 	for _, m := range list {
-		dir, bad := h.path(modelsDir + "/" + m.Name)
-		if bad != nil {
-			continue
-		}
-		if isMissing(filepath.Join(dir, "config.json")) {
+		if _, _, whole, bad := h.placeOf(m); bad == nil && !whole {
 			reply.Models = append(reply.Models, wire.Model{Path: fromServer + m.Name, Name: m.Name, Bytes: m.bytes()})
 		}
 	}
 	return reply, err
 }
 
-// fetchModel brings a model of this page's server to models/<name>.
-func (h *Host) fetchModel(ctx context.Context, name string, part parts) error {
+// fetchModel brings a model of this page's server here and gives its folder. The name may also be that of a folder where it was begun.
+func (h *Host) fetchModel(ctx context.Context, name string, part parts) (dir string, err error) {
 	list, err := h.serverModels(ctx)
 	if err != nil {
-		return err
+		return "", err
+	}
+	var begun served
+	if at, err := h.path(modelsDir + "/" + name); err == nil && readFile(filepath.Join(at, servedFile), &begun) {
+		name = begun.Name
 	}
 	var known []string
 	for _, m := range list {
@@ -97,156 +140,90 @@ func (h *Host) fetchModel(ctx context.Context, name string, part parts) error {
 		if m.Name != name {
 			continue
 		}
-		dir, err := h.path(modelsDir + "/" + name)
+		dir, s, whole, err := h.placeOf(m)
+		if err == nil && !whole {
+			err = h.fetchFiles(ctx, m, dir, s, part)
+		}
 		if err != nil {
-			return err
+			return "", fmt.Errorf("model %s: %w", name, err)
 		}
-		var before int64
-		slices.SortStableFunc(m.Files, func(a, b listed) int { return cmp.Compare(a.order(), b.order()) })
-		for _, f := range m.Files {
-			if !filepath.IsLocal(filepath.FromSlash(f.Path)) {
-				return fmt.Errorf("model %s: the server names a file %.60q", name, f.Path)
-			}
-			address := h.options.Server.Models + escaped(name) + "/" + escaped(f.Path)
-			d := &serverFile{address: address, path: filepath.Join(dir, filepath.FromSlash(f.Path)), size: f.Size, tell: func(done, _ int64) {
-				part("downloading", wire.Downloading{Name: name, Hub: "server", File: f.Path, Done: before + done, Total: m.bytes()})
-			}}
-			if err := d.run(ctx); err != nil {
-				return fmt.Errorf("model %s: %w", name, err)
-			}
-			before += f.Size
-		}
-		return nil
+		return dir, nil
 	}
 	slices.Sort(known)
-	return fmt.Errorf("this page's server has no model %s; it has %s", name, strings.Join(known, ", "))
+	return "", fmt.Errorf("this page's server has no model %s; it has %s", name, strings.Join(known, ", "))
+}
+
+// fetchFiles brings what is missing of a model of which some may be here; what has changed there since goes first.
+func (h *Host) fetchFiles(ctx context.Context, m serverModel, dir string, s served, part parts) error {
+	record := filepath.Join(dir, servedFile)
+	if s.Name = m.Name; s.Tags == nil {
+		s.Tags = map[string]string{}
+	}
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return err
+	}
+	there := map[string]string{}
+	for _, f := range m.Files {
+		if !filepath.IsLocal(filepath.FromSlash(f.Path)) {
+			return fmt.Errorf("the server names a file %.60q", f.Path)
+		}
+		there[f.Path] = f.tag()
+	}
+	for path, tag := range s.Tags {
+		if there[path] != tag {
+			delete(s.Tags, path)
+			_ = os.Remove(filepath.Join(dir, filepath.FromSlash(path)))
+		}
+	}
+	if err := replaceFile(record, s); err != nil {
+		return err
+	}
+	var before int64
+	slices.SortStableFunc(m.Files, func(a, b listed) int { return cmp.Compare(a.order(), b.order()) })
+	for _, f := range m.Files {
+		d := &serverFile{address: h.options.Server.Models + escaped(m.Name) + "/" + escaped(f.Path), path: filepath.Join(dir, filepath.FromSlash(f.Path)), size: f.Size, tag: f.Tag}
+		d.tell = func(done, _ int64) {
+			part("downloading", wire.Downloading{Name: m.Name, Hub: "server", File: f.Path, Done: before + done, Total: m.bytes()})
+		}
+		if f.order() > 0 {
+			if err := h.unchanged(ctx, m); err != nil {
+				return err
+			}
+		}
+		if _, here := s.Tags[f.Path]; !here || isMissing(d.path) {
+			if err := d.run(ctx); err != nil {
+				return err
+			}
+			s.Tags[f.Path] = f.tag()
+			if err := replaceFile(record, s); err != nil {
+				return err
+			}
+		}
+		before += f.Size
+	}
+	return nil
+}
+
+// unchanged asks again for the list: files that came one after the other are one model only if none has changed meanwhile.
+func (h *Host) unchanged(ctx context.Context, m serverModel) error {
+	list, err := h.serverModels(ctx)
+	if err != nil {
+		return err
+	}
+	now := map[string]string{}
+	for _, x := range list {
+		if x.Name == m.Name {
+			for _, f := range x.Files {
+				now[f.Path] = f.tag()
+			}
+		}
+	}
+	for _, f := range m.Files {
+		if now[f.Path] != f.tag() {
+			return fmt.Errorf("%s has changed on the server while the model was fetched; ask for it again", f.Path)
+		}
+	}
+	return nil
 }
 
 func escaped(path string) string { return (&url.URL{Path: path}).EscapedPath() }
-
-// serverFile is a file that a server gives out as it is; it goes on behind what has come.
-type serverFile struct {
-	address, path string
-	size          int64 // -1: unknown
-	tell          func(done, total int64)
-}
-
-// part is where it is until it is whole.
-func (d *serverFile) part() string {
-	return filepath.Join(filepath.Dir(d.path), "."+filepath.Base(d.path)+partSuffix)
-}
-
-func (d *serverFile) run(ctx context.Context) error {
-	if st, err := os.Stat(d.path); err == nil && st.Size() == d.size {
-		return nil
-	}
-	if err := os.MkdirAll(filepath.Dir(d.path), 0o777); err != nil {
-		return err
-	}
-	part := d.part()
-	f, err := os.OpenFile(part, os.O_RDWR|os.O_CREATE, 0o666)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	have, err := f.Seek(0, io.SeekEnd)
-	if err != nil {
-		return err
-	}
-	tag, err := os.ReadFile(part + etag)
-	if err != nil {
-		have = 0 // nothing says that it is the beginning of the same file
-	}
-	if have != d.size {
-		if have, err = d.more(ctx, f, have, string(tag)); err != nil {
-			return err
-		}
-	}
-	if d.size >= 0 && have != d.size {
-		os.Remove(part)
-		return fmt.Errorf("%s has %d bytes, and the server said %d; try again", path.Base(d.address), have, d.size)
-	}
-	if err := errors.Join(f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	_ = os.Remove(part + etag) // it may never have been there
-	return os.Rename(part, d.path)
-}
-
-const (
-	partSuffix = ".part" // ends the name of what has come of a file
-	etag       = ".etag" // behind it, of the file that says of what it is the beginning
-)
-
-// more asks for what is missing behind have bytes of what has the tag, and gives how many there are then.
-func (d *serverFile) more(ctx context.Context, f *os.File, have int64, tag string) (int64, error) {
-	goesOn := func() string {
-		if isMissing(f.Name() + etag) {
-			return "try again"
-		}
-		return "asked for again, it goes on behind what has come"
-	}
-	answer, err := get(ctx, d.address, have, tag)
-	if have > 0 && ctx.Err() == nil && (err != nil || answer.StatusCode == http.StatusRequestedRangeNotSatisfiable) {
-		if err == nil {
-			answer.Body.Close()
-		}
-		answer, err = get(ctx, d.address, 0, "") // not every host lets a page ask for a rest
-	}
-	if err != nil {
-		return have, fmt.Errorf("%s: %w; %s", path.Base(d.address), err, goesOn())
-	}
-	defer answer.Body.Close()
-	switch answer.StatusCode {
-	case http.StatusOK:
-		have = 0
-	case http.StatusPartialContent:
-	default:
-		return have, fmt.Errorf("%s: the server says %s", d.address, answer.Status)
-	}
-	if err := f.Truncate(have); err != nil {
-		return have, err
-	}
-	if tag := answer.Header.Get("ETag"); strings.HasPrefix(tag, `"`) { // a weak one does not vouch for bytes
-		err = os.WriteFile(f.Name()+etag, []byte(tag), 0o666)
-	} else if err = os.Remove(f.Name() + etag); errors.Is(err, fs.ErrNotExist) {
-		err = nil
-	}
-	if err != nil {
-		return have, err
-	}
-	total := d.size
-	if total < 0 && answer.ContentLength > 0 {
-		total = have + answer.ContentLength
-	}
-	buffer := make([]byte, 1<<20)
-	for {
-		n, err := answer.Body.Read(buffer)
-		if n > 0 {
-			if _, err := f.WriteAt(buffer[:n], have); err != nil {
-				return have, fmt.Errorf("%s: %w", d.path, err)
-			}
-			have += int64(n)
-			d.tell(have, total)
-		}
-		if errors.Is(err, io.EOF) {
-			return have, nil
-		}
-		if err != nil {
-			return have, fmt.Errorf("%s: the connection broke after %d bytes (%w); %s", path.Base(d.address), have, err, goesOn())
-		}
-	}
-}
-
-// get asks for the bytes of an address from some place on, if what is there still has the tag, and otherwise for all of them.
-func get(ctx context.Context, address string, from int64, tag string) (*http.Response, error) {
-	q, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
-	if err != nil {
-		return nil, err
-	}
-	if from > 0 {
-		q.Header.Set("Range", "bytes="+strconv.FormatInt(from, 10)+"-")
-		q.Header.Set("If-Range", tag)
-	}
-	return http.DefaultClient.Do(q)
-}

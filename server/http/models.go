@@ -28,6 +28,12 @@ type model struct {
 type modelFile struct {
 	Path string `json:"path"` // in the model's folder
 	Size int64  `json:"size"`
+	Tag  string `json:"tag"` // its ETag: another one is another file
+}
+
+// tagOf is the ETag of a model's file.
+func tagOf(info fs.FileInfo) string {
+	return fmt.Sprintf(`"%x-%x"`, info.Size(), info.ModTime().UnixNano())
 }
 
 func (m models) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -57,7 +63,7 @@ func (m models) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.Set("Content-Type", "application/json")
 	}
 	h.Set("Cache-Control", "no-store") // the page keeps it among its own files; a second copy would take as much again
-	h.Set("ETag", fmt.Sprintf(`"%x-%x"`, info.Size(), info.ModTime().UnixNano()))
+	h.Set("ETag", tagOf(info))
 	http.ServeContent(w, r, "", info.ModTime(), f)
 }
 
@@ -97,7 +103,7 @@ func (m models) list(w http.ResponseWriter) {
 		}
 		dir, base := path.Split(name)
 		dir = strings.TrimSuffix(dir, "/")
-		files[dir] = append(files[dir], modelFile{base, info.Size()})
+		files[dir] = append(files[dir], modelFile{base, info.Size(), tagOf(info)})
 		if base == "config.json" && dir != "" {
 			found[dir] = &model{Name: dir}
 			order = append(order, found[dir])

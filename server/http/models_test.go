@@ -45,15 +45,15 @@ func TestModelsOfThisMachine(t *testing.T) {
 	if text := body(t, r); json.Unmarshal([]byte(text), &list) != nil || len(list.Models) != 2 {
 		t.Fatalf("the list: %s", text)
 	}
-	if m := list.Models[0]; m.Name != "Qwen/tiny" || m.Size != 12 || len(m.Files) != 2 || m.Files[1] != (modelFile{"model.safetensors", 10}) {
+	if m := list.Models[0]; m.Name != "Qwen/tiny" || m.Size != 12 || len(m.Files) != 2 || m.Files[1].Path != "model.safetensors" || m.Files[1].Size != 10 {
 		t.Errorf("the list has %+v", m)
 	}
-	if m := list.Models[1]; m.Name != "linked" || len(m.Files) != 2 || m.Files[1] != (modelFile{"inside", 4}) {
+	if m := list.Models[1]; m.Name != "linked" || len(m.Files) != 2 || m.Files[1].Path != "inside" || m.Files[1].Size != 4 {
 		t.Errorf("the list has %+v", m)
 	}
 
 	r = ask(s, "GET", "/models/Qwen/tiny/model.safetensors", "Range", "bytes=4-")
-	if got := body(t, r); r.StatusCode != http.StatusPartialContent || got != "456789" || r.Header.Get("ETag") == "" || r.Header.Get("Content-Type") != "application/octet-stream" {
+	if got := body(t, r); r.StatusCode != http.StatusPartialContent || got != "456789" || r.Header.Get("ETag") != list.Models[0].Files[1].Tag || r.Header.Get("ETag") == "" || r.Header.Get("Content-Type") != "application/octet-stream" {
 		t.Errorf("a part: %d %q %v", r.StatusCode, got, r.Header)
 	}
 	if r := ask(s, "GET", "/models/linked/inside"); body(t, r) != "blob" {
@@ -69,6 +69,10 @@ func TestModelsOfThisMachine(t *testing.T) {
 	}
 	if r := ask(s, "GET", "/models/", "Sec-Fetch-Site", "cross-site", "Sec-Fetch-Dest", "empty"); r.StatusCode != http.StatusForbidden {
 		t.Errorf("another site: %d", r.StatusCode)
+	}
+	o.Models = filepath.Join(dir, "Qwen", "tiny")
+	if _, err := New(o); err == nil || !strings.HasSuffix(err.Error(), "is a model itself; give the folder that it lies in, whose models are then all given out: --models "+filepath.Join(dir, "Qwen")) {
+		t.Errorf("a model: %v", err)
 	}
 	o.Models = filepath.Join(dir, "nowhere")
 	if _, err := New(o); err == nil || !strings.Contains(err.Error(), "--models") {

@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -88,6 +89,10 @@ func New(o Options) (*Server, error) {
 			return nil, fmt.Errorf("--models: %w", err)
 		}
 		s.closing = append(s.closing, root)
+		if _, err := root.Stat("config.json"); err == nil {
+			root.Close()
+			return nil, fmt.Errorf("--models: %s is a model itself; give the folder that it lies in, whose models are then all given out: --models %s", o.Models, filepath.Join(o.Models, ".."))
+		}
 		s.mux.Handle("/models/", fetched(models{root}))
 	}
 	if o.API != nil {
