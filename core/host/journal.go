@@ -2,7 +2,6 @@ package host
 
 import (
 	"bufio"
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -97,7 +96,7 @@ func (j *journal) close() error { return j.f.Close() }
 
 // eachEvent calls f with every whole line and its frame, until it says no.
 func eachEvent(r io.Reader, f func(raw []byte, e entry) bool) error {
-	in := bufio.NewReader(r)
+	in := bufio.NewReaderSize(r, 64<<10)
 	for {
 		raw, err := in.ReadBytes('\n')
 		if errors.Is(err, io.EOF) {
@@ -119,28 +118,47 @@ func eachEvent(r io.Reader, f func(raw []byte, e entry) bool) error {
 // replayBytes bounds a reply, well below wire.MaxFrame.
 const replayBytes = 512 << 10
 
-// replay gives the events of a run from a number on, as many as fit into one reply.
+// place is where in its file a run's event of a number begins.
+type place struct {
+	seq uint64
+	at  int64
+}
+
+// replay gives the events of a run from a number on, as many as fit into one reply. Who asks for all of them asks many times: where the last
+// reply ended is remembered, so that a long run is read once, and not once for each reply.
 func (h *Host) replay(r wire.Replay) (wire.Told, error) {
 	dir, err := h.runDir(r.Run)
 	if err != nil {
 		return wire.Told{}, err
 	}
 	told := wire.Told{Events: []wire.Frame{}, Next: max(r.Seq, 1)}
-	raw, err := os.ReadFile(filepath.Join(dir, eventsFile))
+	f, err := os.Open(filepath.Join(dir, eventsFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return told, nil
 	}
 	if err != nil {
 		return told, fmt.Errorf("the events of run %s: %w", r.Run, err)
 	}
-	size := 0
-	err = eachEvent(bytes.NewReader(raw), func(raw []byte, e entry) bool {
+	defer f.Close()
+	h.mu.Lock()
+	from := h.replayed[r.Run]
+	h.mu.Unlock()
+	if from.seq == 0 || from.seq > told.Next || !from.in(f) {
+		from = place{1, 0}
+	}
+	if _, err := f.Seek(from.at, io.SeekStart); err != nil {
+		return told, fmt.Errorf("the events of run %s: %w", r.Run, err)
+	}
+	size, at := 0, from.at
+	err = eachEvent(f, func(raw []byte, e entry) bool {
 		if e.Seq < r.Seq {
+			at += int64(len(raw))
 			return true
 		}
 		if size += len(raw); size > replayBytes && len(told.Events) > 0 {
 			return false
 		}
+		at += int64(len(raw))
 		told.Next = e.Seq + 1
 		if e.Data != nil {
 			e.Run = r.Run
@@ -148,7 +166,26 @@ func (h *Host) replay(r wire.Replay) (wire.Told, error) {
 		}
 		return true
 	})
+	if err == nil {
+		h.mu.Lock()
+		h.replayed[r.Run] = place{told.Next, at}
+		h.mu.Unlock()
+	}
 	return told, err
+}
+
+// in reports whether the event is there, or nothing yet: a run of the same name may have come in the place of one that was deleted.
+func (p place) in(f *os.File) bool {
+	st, err := f.Stat()
+	if err != nil || st.Size() <= p.at {
+		return err == nil && st.Size() == p.at
+	}
+	ok := false
+	err = eachEvent(io.NewSectionReader(f, p.at, st.Size()-p.at), func(_ []byte, e entry) bool {
+		ok = e.Seq == p.seq
+		return false
+	})
+	return ok && err == nil
 }
 
 // lastEvent is the number of the last event of the run in a directory.
