@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"hone/core/checkpoint"
 	"hone/core/wire"
 )
 
@@ -48,6 +49,39 @@ func TestResultComesLater(t *testing.T) {
 		if time.Now().After(end) {
 			t.Fatal("it is still away")
 		}
+	}
+}
+
+// A run that has a later State here than at the server comes home to that one: nothing of it goes.
+func TestHomeToFurther(t *testing.T) {
+	var id string
+	s := openFailing(t, func(f wire.Frame) (any, *wire.Refused) {
+		switch f.Name {
+		case "runs":
+			return wire.RunList{Runs: []wire.Run{{ID: id, Status: statusStopped, Bytes: 1}}}, nil
+		case "carry":
+			return wire.Carried{Run: id, Step: 2}, nil
+		}
+		return wire.Told{}, nil
+	})
+	dir := t.TempDir()
+	h := open(t, dir)
+	id = ask[wire.RunName](h, wire.Start{Recipe: settings(map[string]any{"max_steps": 4, "save_steps": 2})}).Run
+	h.until("finished")
+	f, err := h.goAway(id, away{Server: s.URL, There: there, Step: 4})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.dial(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	ask[wire.RunName](h, wire.Move{Run: id})
+	if e := h.until("moved"); !strings.Contains(string(e.Data), `"step":4`) {
+		t.Errorf("it came home with %s", e.Data)
+	}
+	last, _, err := checkpoint.Run{Dir: filepath.Join(dir, runsDir, filepath.FromSlash(id))}.Latest()
+	if err != nil || last.Step != 4 || s.count("carry") != 1 {
+		t.Errorf("here is step %d, after %d questions, %v", last.Step, s.count("carry"), err)
 	}
 }
 

@@ -295,9 +295,14 @@ func (h *Host) comeHome(ctx context.Context, f *far, lost bool, part parts) (wir
 			return wire.RunName{}, err
 		}
 		if stored {
-			if _, step, err = move.Pull(ctx, client, h.filesOf(wire.Server{URL: f.away.Server}), f.id, filepath.Join(h.dir, runsDir), func(p move.Progress) {
+			_, step, err = move.Pull(ctx, client, h.filesOf(wire.Server{URL: f.away.Server}), f.id, filepath.Join(h.dir, runsDir), func(p move.Progress) {
 				part("moving", wire.Moving{Doing: "fetching", File: p.File, Done: p.Done, Total: p.Total})
-			}); err != nil {
+			})
+			var further *move.Further
+			if errors.As(err, &further) { // the server still had what came of it before: the run goes on with what is here
+				step, err = further.Here, nil
+			}
+			if err != nil {
 				return wire.RunName{}, err
 			}
 		} else if _, saved, err := (checkpoint.Run{Dir: f.dir}).Latest(); err == nil && !saved { // it is what it was when it left

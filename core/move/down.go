@@ -26,7 +26,7 @@ func IsID(id string) bool {
 
 // Pull brings a run from a server to <outputDir>/<id> as of its last State, and says where it is and at which step. What is
 // here already is not brought again; a checkpoint gets its name when it is whole. The run can go on from there. Where a new State
-// is stored meanwhile, that one is brought.
+// is stored meanwhile, that one is brought. Where the run has gone on here and is further, nothing is: the error is a *Further.
 func Pull(ctx context.Context, l wire.Link, from link.Files, id, outputDir string, tell func(Progress)) (dir string, step int, err error) {
 	if !IsID(id) {
 		return "", 0, fmt.Errorf("%q is no id of a run; `hone runs` lists them", id)
@@ -46,6 +46,13 @@ func Pull(ctx context.Context, l wire.Link, from link.Files, id, outputDir strin
 	}
 	defer release()
 	for try := 1; ; try++ {
+		last, ok, err := r.Latest()
+		if err != nil {
+			return "", 0, err
+		}
+		if ok && last.Step > c.Step {
+			return "", 0, &Further{dir, last.Step, c.Step}
+		}
 		if err = bring(ctx, from, id, c, r, tell); err == nil {
 			return dir, c.Step, nil
 		}
@@ -69,6 +76,16 @@ const (
 	pulls    = 6
 	pullWait = 200 * time.Millisecond
 )
+
+// Further says that a run was gone on with here, and has a State here behind the server's last one.
+type Further struct {
+	Dir         string // of the run
+	Here, There int    // steps
+}
+
+func (f *Further) Error() string {
+	return fmt.Sprintf("%s is at step %d, and the run on the server at step %d: what was done here would be lost under it; choose another --output_dir to have both", f.Dir, f.Here, f.There)
+}
 
 // damaged is a file that came with other bytes than were listed.
 type damaged struct{ path, got, want string }
@@ -134,10 +151,6 @@ func bring(ctx context.Context, from link.Files, id string, c wire.Carried, r ch
 				return err
 			}
 		}
-	}
-	// What lies beyond the State that came is of another past.
-	if err := r.RemoveAfter(c.Step); err != nil {
-		return err
 	}
 	if c.Step > 0 {
 		if _, err := checkpoint.Load(filepath.Join(dir, fmt.Sprintf("checkpoint-%d", c.Step))); err != nil {

@@ -121,3 +121,44 @@ func TestPullWhileItGoesOn(t *testing.T) {
 		t.Errorf("after %d lists: %v", l.asked, err)
 	}
 }
+
+// A run that was brought here and gone on with is not brought over what was done here since.
+func TestPullOverFurther(t *testing.T) {
+	const id = "tiny/v0-20260131-120000"
+	there, out := t.TempDir(), t.TempDir()
+	here := filepath.Join(out, filepath.FromSlash(id))
+	if err := os.MkdirAll(here, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	for dir, steps := range map[string][]int{there: {20}, here: {20, 40, 50}} {
+		if err := os.WriteFile(filepath.Join(dir, "logging.jsonl"), fmt.Appendf(nil, "{\"step\":%d}\n", steps[len(steps)-1]), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		for _, step := range steps {
+			if _, err := checkpoint.Save(dir, &checkpoint.State{Step: step}, func(string) error { return nil }); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	server := httptest.NewServer(http.StripPrefix("/files/run/"+id, http.FileServer(http.Dir(there))))
+	defer server.Close()
+	listed := carried(t, there, 20)
+	before := carried(t, here, 50)
+	_, _, err := Pull(t.Context(), &lists{lists: []wire.Carried{listed}}, link.Files{URL: server.URL}, id, out, nil)
+	var f *Further
+	if !errors.As(err, &f) || f.Here != 50 || f.There != 20 || !strings.Contains(err.Error(), here) || !strings.Contains(err.Error(), "--output_dir") {
+		t.Errorf("%v", err)
+	}
+	after := carried(t, here, 50)
+	after.Files = slices.DeleteFunc(after.Files, func(b wire.Blob) bool { return strings.HasSuffix(b.Path, "lock") })
+	if !slices.Equal(after.Files, before.Files) {
+		t.Errorf("of %+v there is %+v", before.Files, after.Files)
+	}
+	// At the same step, it comes as before.
+	if err := (checkpoint.Run{Dir: here}).RemoveAfter(20); err != nil {
+		t.Fatal(err)
+	}
+	if _, step, err := Pull(t.Context(), &lists{lists: []wire.Carried{listed}}, link.Files{URL: server.URL}, id, out, nil); err != nil || step != 20 {
+		t.Errorf("step %d, %v", step, err)
+	}
+}
