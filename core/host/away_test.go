@@ -2,6 +2,7 @@ package host
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -83,6 +84,39 @@ func TestHomeToFurther(t *testing.T) {
 	if err != nil || last.Step != 4 || s.count("carry") != 1 {
 		t.Errorf("here is step %d, after %d questions, %v", last.Step, s.count("carry"), err)
 	}
+}
+
+// A run that is taken from its server when bringing it back was cut off goes on from what has come, and says so.
+func TestLostBehindACut(t *testing.T) {
+	h := open(t, t.TempDir())
+	id := ask[wire.RunName](h, wire.Start{Recipe: settings(map[string]any{"max_steps": 10000, "save_steps": 1})}).Run
+	h.until("saved")
+	ask[struct{}](h, wire.Steer{Run: id, Do: "stop"})
+	h.until("finished")
+	dir, err := h.runDir(id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	last, _, err := checkpoint.Run{Dir: dir}.Latest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.goAway(id, away{Server: "http://127.0.0.1:1", There: there, Step: last.Step - 1}); err != nil { // the last one has come since
+		t.Fatal(err)
+	}
+	h.mu.Lock()
+	h.events = nil
+	h.mu.Unlock()
+	ask[wire.RunName](h, wire.Move{Run: id, Away: true})
+	var moved wire.Moved
+	var started wire.Started
+	if err := errors.Join(json.Unmarshal(h.until("moved").Data, &moved), json.Unmarshal(h.until("started").Data, &started)); err != nil {
+		t.Fatal(err)
+	}
+	if moved.Step != last.Step || started.StartStep != last.Step {
+		t.Errorf("it came home with step %d and goes on from %d, want %d", moved.Step, started.StartStep, last.Step)
+	}
+	ask[struct{}](h, wire.Steer{Run: id, Do: "stop"})
 }
 
 // An event of a kind that this release does not know keeps nobody from hearing the next one.

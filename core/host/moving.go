@@ -254,7 +254,8 @@ func (f *far) begin(ctx context.Context, r wire.Start) (wire.RunName, error) {
 	return name, fmt.Errorf("%w: %v", errUnsure, err)
 }
 
-// comeHome brings a run back and goes on with it here. With lost, the server is not asked: it may be gone for good.
+// comeHome brings a run back and goes on with it here. With lost, the server is not asked: it may be gone for good. Then the run goes on
+// from the last State that is here, which is a later one than that with which it left where bringing it was cut off.
 func (h *Host) comeHome(ctx context.Context, f *far, lost bool, part parts) (wire.RunName, error) {
 	f.homing.Lock() // the user may ask for what happens by itself
 	defer f.homing.Unlock()
@@ -309,6 +310,8 @@ func (h *Host) comeHome(ctx context.Context, f *far, lost bool, part parts) (wir
 			_, err := h.settle(f, step, false)
 			return wire.RunName{Run: f.id}, err
 		}
+	} else if last, saved, err := (checkpoint.Run{Dir: f.dir}).Latest(); err == nil && saved {
+		step = last.Step
 	}
 	if done, err := h.settle(f, step, lost); err != nil || done {
 		return wire.RunName{Run: f.id}, err

@@ -121,8 +121,9 @@ func bring(ctx context.Context, from link.Files, id string, c wire.Carried, r ch
 		folders[top] = append(folders[top], f)
 		total += f.Size
 	}
-	// The log and the recipe last: as long as a checkpoint is missing, they are the old ones.
-	for _, top := range append(order, "") {
+	// The log first, as when a run writes them: whoever goes on with what has come cuts it back to the last checkpoint. A checkpoint
+	// without its part of the log would leave a hole for good.
+	for _, top := range append([]string{""}, order...) {
 		to := filepath.Join(dir, top)
 		if top != "" {
 			if whole(to, top, folders[top]) {

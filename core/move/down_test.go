@@ -162,3 +162,79 @@ func TestPullOverFurther(t *testing.T) {
 		t.Errorf("step %d, %v", step, err)
 	}
 }
+
+// Wherever bringing a run is cut off, it can go on here from the last checkpoint that is here, and its log has every step up to that.
+func TestPullCutOff(t *testing.T) {
+	const id = "tiny/v0-20260131-120000"
+	there := t.TempDir()
+	lines := func(to int) (log []byte) {
+		for step := 1; step <= to; step++ {
+			log = fmt.Appendf(log, "{\"step\":%d}\n", step)
+		}
+		return log
+	}
+	write := func(dir string, logged int, steps ...int) {
+		t.Helper()
+		for name, data := range map[string][]byte{"args.json": []byte("{}"), "logging.jsonl": lines(logged)} {
+			if err := os.WriteFile(filepath.Join(dir, name), data, 0o666); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, step := range steps {
+			if _, err := checkpoint.Save(dir, &checkpoint.State{Step: step}, func(to string) error {
+				return os.WriteFile(filepath.Join(to, "weights"), fmt.Append(nil, "of step ", step), 0o666)
+			}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	write(there, 20, 5, 10, 20)
+	listed := carried(t, there, 20)
+	slices.SortFunc(listed.Files, func(a, b wire.Blob) int { // as a server lists them
+		step := func(b wire.Blob) int {
+			n, _ := checkpoint.StepOf(strings.Split(b.Path, "/")[0])
+			if n == 0 {
+				n = 1000
+			}
+			return n
+		}
+		return step(a) - step(b)
+	})
+	files, left := http.FileServer(http.Dir(there)), 0
+	server := httptest.NewServer(http.StripPrefix("/files/run/"+id, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if left--; left < 0 {
+			http.Error(w, "cut off", http.StatusForbidden)
+			return
+		}
+		files.ServeHTTP(w, r)
+	})))
+	defer server.Close()
+	seen := map[int]bool{}
+	for n := 0; ; n++ {
+		out := t.TempDir()
+		dir := filepath.Join(out, filepath.FromSlash(id))
+		if err := os.MkdirAll(dir, 0o777); err != nil {
+			t.Fatal(err)
+		}
+		write(dir, 5, 5) // as it left
+		left = n
+		_, _, err := Pull(t.Context(), &lists{lists: []wire.Carried{listed}}, link.Files{URL: server.URL}, id, out, nil)
+		run, last, found := checkpoint.Find(dir)
+		if found != nil {
+			t.Fatal(found)
+		}
+		seen[last.Step] = true
+		if _, err := run.CutLog(last.Step); err != nil {
+			t.Fatal(err)
+		}
+		if log, err := os.ReadFile(run.LogPath()); err != nil || string(log) != string(lines(last.Step)) {
+			t.Errorf("after %d files, at step %d, the log is %q, %v", n, last.Step, log, err)
+		}
+		if err == nil {
+			break
+		}
+	}
+	if len(seen) != 3 {
+		t.Errorf("it was cut off at the checkpoints %v", seen)
+	}
+}

@@ -20,7 +20,7 @@ type Survey struct {
 type Move struct {
 	Run  string `json:"run"`
 	On   Server `json:"on"`             // without a URL: here
-	Away bool   `json:"away,omitempty"` // of a move here: the server is not asked, and the run goes on from the State with which it left
+	Away bool   `json:"away,omitempty"` // of a move here: the server is not asked, and the run goes on from the last State that is here
 }
 
 // Attach shows a run of a server that this host has not begun. Its events are told from the first. Reply: RunName.
