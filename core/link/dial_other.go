@@ -17,3 +17,6 @@ func (c *Client) dial(ctx context.Context) (*websocket.Conn, error) {
 
 // ping finds out whether the other side is there.
 func ping(ctx context.Context, conn *websocket.Conn) error { return conn.Ping(ctx) }
+
+// hangUp ends a connection.
+func hangUp(conn *websocket.Conn) { conn.CloseNow() }

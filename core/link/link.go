@@ -85,6 +85,9 @@ const (
 	pingEvery = 15 * time.Second
 )
 
+// silences is how often a server may fail to say that it is there before the link is given up.
+const silences = 3
+
 // maxBusy is how many requests a server has to answer at the same time; it refuses more than 16 of one link.
 const maxBusy = 14
 
@@ -283,7 +286,7 @@ func (c *Client) connect() error {
 	if err != nil {
 		return fmt.Errorf("%s cannot be reached: %w", c.o.URL, err)
 	}
-	defer conn.CloseNow()
+	defer hangUp(conn)
 	conn.SetReadLimit(wire.MaxFrame + 1<<16)
 	login, err := json.Marshal(wire.Login{Token: c.o.Token})
 	if err != nil {
@@ -331,7 +334,7 @@ func (c *Client) connect() error {
 	}
 	go func() {
 		if err := c.write(ctx, conn, send); err != nil {
-			conn.CloseNow() // the reader hears of it
+			hangUp(conn) // the reader hears of it
 		}
 	}()
 	return c.read(ctx, conn)
@@ -385,10 +388,20 @@ func (c *Client) write(ctx context.Context, conn *websocket.Conn, send chan []by
 	}
 }
 
-// read takes what comes until the connection ends.
+// read takes what comes until the connection ends, or nothing comes from a server that says it would: a way may go silent without an end.
 func (c *Client) read(ctx context.Context, conn *websocket.Conn) error {
+	longest := silences * time.Duration(c.Welcome().Alive) * time.Millisecond
 	for {
-		_, raw, err := conn.Read(ctx)
+		one, stop := ctx, context.CancelFunc(func() {})
+		if longest > 0 {
+			one, stop = context.WithTimeout(ctx, longest)
+		}
+		_, raw, err := conn.Read(one)
+		silent := one.Err() != nil && ctx.Err() == nil
+		stop()
+		if err != nil && silent {
+			return fmt.Errorf("the link to %s is gone: nothing has come from there for %v", c.o.URL, longest)
+		}
 		if err != nil {
 			return fmt.Errorf("the link to %s is gone: %w", c.o.URL, err)
 		}

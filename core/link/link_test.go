@@ -1,3 +1,5 @@
+//go:build !js
+
 //lint:file-ignore SA1019 as in link.go
 
 package link

@@ -41,7 +41,13 @@ type Welcome struct {
 	User    string `json:"user"`
 	Scope   string `json:"scope"`
 	Version string `json:"version"` // of the program
+
+	Alive int64 `json:"alive,omitempty"` // milliseconds: so often something comes, if only Alive; 0: that is not promised
 }
+
+// Alive comes as a part of no request, so that who hears nothing for long knows that the way has gone silent. A page's program does not
+// get to see the websocket's own pings.
+type Alive struct{}
 
 // Farewell stands in a reply without a request, before a server ends a link: why, as the code that the websocket is closed with,
 // beside the reply's Error. A page's program does not get to see the websocket's own words.
@@ -86,5 +92,6 @@ func AskCarried(ctx context.Context, l Link, run string) (Carried, error) {
 type Cancel struct{}
 
 func (Login) Name() string  { return "login" }
+func (Alive) Name() string  { return "alive" }
 func (Carry) Name() string  { return "carry" }
 func (Cancel) Name() string { return "cancel" }

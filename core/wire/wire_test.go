@@ -30,6 +30,22 @@ func TestParseFrame(t *testing.T) {
 	}
 }
 
+// What a server says to show that it is there is no reply, which a link waits for first, and no event; and a welcome without a promise to
+// say it promises nothing.
+func TestAlive(t *testing.T) {
+	raw, err := json.Marshal(Frame{V: Version, Kind: KindPart, Name: Alive{}.Name()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f, err := ParseFrame(raw); err != nil || f.Kind != KindPart || f.ID != 0 || f.Run != "" {
+		t.Errorf("%+v, %v", f, err)
+	}
+	var w Welcome
+	if err := json.Unmarshal([]byte(`{"user":"ada","scope":"run","version":"1"}`), &w); err != nil || w.Alive != 0 {
+		t.Errorf("%+v, %v", w, err)
+	}
+}
+
 func TestParseRequest(t *testing.T) {
 	all := []Request{Hello{}, Inspect{Model: "m"}, Fetch{What: "model", Of: "a/b"}, Look{Recipe: json.RawMessage(`{}`), Rows: 2},
 		Forecast{Recipe: json.RawMessage(`{}`)}, Start{Recipe: json.RawMessage(`{"seed":1}`)}, Resume{Run: "r"}, Steer{Run: "r", Do: "pause"},

@@ -2,6 +2,7 @@
 package badnetwork
 
 import (
+	"errors"
 	"math/rand/v2"
 	"net"
 	"sync"
@@ -10,14 +11,14 @@ import (
 	"time"
 )
 
-// Proxy passes connections on, and can drop, delay and half close them.
+// Proxy passes connections on, and can drop, delay, half close and silence them.
 type Proxy struct {
 	Addr   string       // where it listens
 	Broken atomic.Int64 // how often it did something bad
 	delay  atomic.Int64 // nanoseconds that each piece waits
 
 	mu    sync.Mutex
-	conns map[*net.TCPConn]bool
+	conns map[*net.TCPConn]*atomic.Bool // whether it has gone silent, which both ends of a way share
 }
 
 // To makes a proxy before an address.
@@ -27,7 +28,7 @@ func To(t *testing.T, to string) *Proxy {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := &Proxy{Addr: l.Addr().String(), conns: map[*net.TCPConn]bool{}}
+	n := &Proxy{Addr: l.Addr().String(), conns: map[*net.TCPConn]*atomic.Bool{}}
 	t.Cleanup(func() { l.Close(); n.each(func(c *net.TCPConn) { c.Close() }) })
 	go func() {
 		for {
@@ -41,19 +42,22 @@ func To(t *testing.T, to string) *Proxy {
 				continue
 			}
 			a, b := c.(*net.TCPConn), d.(*net.TCPConn)
+			silent := &atomic.Bool{}
 			n.mu.Lock()
-			n.conns[a], n.conns[b] = true, true
+			n.conns[a], n.conns[b] = silent, silent
 			n.mu.Unlock()
-			go n.pipe(a, b)
-			go n.pipe(b, a)
+			go n.pipe(a, b, silent)
+			go n.pipe(b, a, silent)
 		}
 	}()
 	return n
 }
 
-func (n *Proxy) pipe(from, to *net.TCPConn) {
+func (n *Proxy) pipe(from, to *net.TCPConn, silent *atomic.Bool) {
 	defer func() {
-		to.CloseWrite()
+		if !silent.Load() {
+			to.CloseWrite()
+		}
 		n.mu.Lock()
 		delete(n.conns, from)
 		n.mu.Unlock()
@@ -63,8 +67,9 @@ func (n *Proxy) pipe(from, to *net.TCPConn) {
 		k, err := from.Read(buf)
 		if k > 0 {
 			time.Sleep(time.Duration(n.delay.Load()))
-			if _, err := to.Write(buf[:k]); err != nil {
-				return
+			if !silent.Load() {
+				_, err2 := to.Write(buf[:k])
+				err = errors.Join(err, err2)
 			}
 		}
 		if err != nil {
@@ -78,6 +83,17 @@ func (n *Proxy) each(f func(*net.TCPConn)) {
 	defer n.mu.Unlock()
 	for c := range n.conns {
 		f(c)
+	}
+}
+
+// Silence lets all connections that there are carry nothing any more, in either direction, without ending them: as where a router has
+// forgotten them. New ones are as before.
+func (n *Proxy) Silence() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.Broken.Add(1)
+	for _, silent := range n.conns {
+		silent.Store(true)
 	}
 }
 

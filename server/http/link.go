@@ -220,7 +220,7 @@ func (s *socket) serve() {
 	})
 	select { // no event may fall between the replies of this link and its events
 	case <-listening:
-		if welcome, err := json.Marshal(wire.Welcome{User: s.who.User, Scope: string(s.who.Scope), Version: run.Version}); err == nil {
+		if welcome, err := json.Marshal(wire.Welcome{User: s.who.User, Scope: string(s.who.Scope), Version: run.Version, Alive: s.api.ping.Milliseconds()}); err == nil {
 			s.frame(wire.Frame{Kind: wire.KindReply, Data: welcome})
 		}
 		s.read()
@@ -261,6 +261,11 @@ func (s *socket) answer(f wire.Frame, ready func()) {
 // write owns the connection's writes until the link ends.
 func (s *socket) write() {
 	defer s.conn.Close() // and with it the reads
+	alive, err := json.Marshal(wire.Frame{V: wire.Version, Kind: wire.KindPart, Name: wire.Alive{}.Name()})
+	if err != nil {
+		s.end(err)
+		return
+	}
 	tick := time.NewTicker(s.api.ping)
 	defer tick.Stop()
 	for {
@@ -283,7 +288,9 @@ func (s *socket) write() {
 				s.last(revoked)
 				return
 			}
-			err = s.conn.WriteControl(websocket.PingMessage, nil, time.Now().Add(writeTime))
+			if err = s.conn.WriteControl(websocket.PingMessage, nil, time.Now().Add(writeTime)); err == nil {
+				err = s.conn.WriteMessage(websocket.TextMessage, alive)
+			}
 		}
 		if errors.Is(err, websocket.ErrCloseSent) { // by the reader, who is about to say why
 			return

@@ -225,6 +225,47 @@ func TestLinkThroughBadNetwork(t *testing.T) {
 	}
 }
 
+// A way that carries nothing any more, and does not end, is left for another one; what was asked on it is answered there.
+func TestLinkGoneSilent(t *testing.T) {
+	o := openOffice(t)
+	o.api.ping = 100 * time.Millisecond
+	p := badnetwork.To(t, o.server.Listener.Addr().String())
+	states := make(chan link.State, 100)
+	c, err := link.Dial(t.Context(), link.Options{URL: "http://" + p.Addr, Token: o.ada, State: func(s link.State) { states <- s }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	next := func() link.State {
+		t.Helper()
+		select {
+		case s := <-states:
+			return s
+		case <-time.After(10 * time.Second):
+			t.Fatal("nothing is said of the link")
+		}
+		panic("unreachable")
+	}
+	if s := next(); !s.Connected {
+		t.Fatalf("%+v", s)
+	}
+	select { // as long as the server says that it is there
+	case s := <-states:
+		t.Fatalf("%+v", s)
+	case <-time.After(6 * o.api.ping):
+	}
+	p.Silence()
+	if _, err := wire.Ask[wire.RunList](t.Context(), c, wire.Runs{}, nil); err != nil {
+		t.Error(err)
+	}
+	if s := next(); s.Connected || !strings.Contains(s.Err.Error(), "nothing has come") {
+		t.Errorf("%+v", s)
+	}
+	if s := next(); !s.Connected {
+		t.Errorf("%+v", s)
+	}
+}
+
 // Administrators get figures, others do not.
 func TestMetrics(t *testing.T) {
 	o := openOffice(t)
