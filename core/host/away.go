@@ -3,6 +3,7 @@ package host
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -276,6 +277,9 @@ func (f *far) pauses(paused bool) {
 
 // steer asks the server of a run to change it.
 func (f *far) steer(ctx context.Context, r wire.Steer) error {
+	if r.Do == "step" && r.Key == "" { // the link asks again if it breaks before the reply, and one step is to be done
+		r.Key = rand.Text()
+	}
 	_, err := f.ask(ctx, r, nil)
 	if err == nil && (r.Do == "pause" || r.Do == "continue") {
 		f.mu.Lock()

@@ -119,6 +119,37 @@ func TestLostBehindACut(t *testing.T) {
 	ask[struct{}](h, wire.Steer{Run: id, Do: "stop"})
 }
 
+// A single step of a run that is away has a key of its own: the link may ask for it twice.
+func TestStepHasKey(t *testing.T) {
+	const id = "tiny/v0-20260131-120000"
+	keys := make(chan string, 2)
+	s := openFailing(t, func(f wire.Frame) (any, *wire.Refused) {
+		var r wire.Steer
+		if f.Name == r.Name() && json.Unmarshal(f.Data, &r) == nil {
+			keys <- r.Key
+		}
+		return wire.Told{}, nil
+	})
+	dir := t.TempDir()
+	h := open(t, dir)
+	if err := os.MkdirAll(filepath.Join(dir, runsDir, filepath.FromSlash(id)), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	f, err := h.goAway(id, away{Server: s.URL, There: there})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.dial(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		ask[struct{}](h, wire.Steer{Run: id, Do: "step"})
+	}
+	if a, b := <-keys, <-keys; a == "" || b == "" || a == b {
+		t.Errorf("the keys are %q and %q", a, b)
+	}
+}
+
 // An event of a kind that this release does not know keeps nobody from hearing the next one.
 func TestHeardBehindTheUnknown(t *testing.T) {
 	dir := t.TempDir()

@@ -155,7 +155,7 @@ func (c *Client) Close() error {
 	return nil
 }
 
-// Ask sends a request and waits for its reply. After an interruption it is sent again; a Start has a Key for that.
+// Ask sends a request and waits for its reply. After an interruption it is sent again; a Start and a single step have a Key for that.
 func (c *Client) Ask(ctx context.Context, name string, request any, part func(string, json.RawMessage)) (json.RawMessage, error) {
 	data, err := json.Marshal(request)
 	if err != nil {

@@ -88,6 +88,7 @@ type Steer struct {
 	Run          string  `json:"run"`
 	Do           string  `json:"do"`                      // "pause", "continue", "step", "save", "keep", "stop", "rate"; what "keep" saves makes room for the next that is saved
 	LearningRate float64 `json:"learning_rate,omitempty"` // of "rate"
+	Key          string  `json:"key,omitempty"`           // of "step" at a server, chosen by who asks: asking again with it does nothing more
 }
 
 // Answer lets a model answer: while a run goes on between two of its steps, otherwise from its last checkpoint. Parts: Text.

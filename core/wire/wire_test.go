@@ -48,7 +48,7 @@ func TestAlive(t *testing.T) {
 
 func TestParseRequest(t *testing.T) {
 	all := []Request{Hello{}, Inspect{Model: "m"}, Fetch{What: "model", Of: "a/b"}, Look{Recipe: json.RawMessage(`{}`), Rows: 2},
-		Forecast{Recipe: json.RawMessage(`{}`)}, Start{Recipe: json.RawMessage(`{"seed":1}`)}, Resume{Run: "r"}, Steer{Run: "r", Do: "pause"},
+		Forecast{Recipe: json.RawMessage(`{}`)}, Start{Recipe: json.RawMessage(`{"seed":1}`)}, Resume{Run: "r"}, Steer{Run: "r", Do: "pause"}, Steer{Run: "r", Do: "step", Key: "k"},
 		Answer{Prompt: "p", Sides: "both"}, Runs{}, Replay{Run: "r", Seq: 2}, Note{Run: "r", Text: "t"}, Export{Run: "r", What: "adapter"}, Delete{Path: "p"}, Carry{Run: "r"},
 		Start{Recipe: json.RawMessage(`{}`), Places: []Place{{Name: "m", Folder: true, Files: []Blob{{"a", 1, "x"}}}}, From: &Carried{Run: "r", Step: 2}, Priority: 1, Key: "k", Paused: true, On: &Server{URL: "u"}},
 		Survey{On: Server{"u", "t"}, Run: "r"}, Move{Run: "r", On: Server{"u", "t"}, Away: true}, Attach{On: Server{"u", "t"}, Run: "r"}, Agree{On: Server{"u", "t"}, Agreed: true}}

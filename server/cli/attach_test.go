@@ -6,6 +6,8 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -90,5 +92,50 @@ func TestAttachToResumed(t *testing.T) {
 	}
 	if _, err := r.find(ctx, id); err != nil {
 		t.Errorf("after the end nothing is answered: %v", err)
+	}
+}
+
+// A deletion whose reply does not come is asked for again, and is done.
+func TestDeletedBeforeTheReply(t *testing.T) {
+	const id = "m/v0-20260131-120000"
+	var gone atomic.Bool
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		conn, err := (&websocket.Upgrader{}).Upgrade(w, r, nil)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer conn.Close()
+		for {
+			var f wire.Frame
+			if conn.ReadJSON(&f) != nil {
+				return
+			}
+			var reply any
+			out := wire.Frame{V: wire.Version, Kind: wire.KindReply, ID: f.ID}
+			switch f.Name {
+			case wire.Login{}.Name():
+				reply = wire.Welcome{}
+			case wire.Runs{}.Name():
+				reply = wire.RunList{Runs: []wire.Run{{ID: id, Status: "stopped"}}}
+			case wire.Hello{}.Name():
+				reply = wire.Host{Storage: wire.Storage{Used: 3 << 20}}
+			case wire.Delete{}.Name():
+				if !gone.Swap(true) {
+					return
+				}
+				out.Error, out.Status = "there is no run "+id+" of yours on this server", http.StatusNotFound
+			}
+			out.Data, _ = json.Marshal(reply)
+			_ = conn.WriteJSON(out) // who has gone is found above
+		}
+	}))
+	defer server.Close()
+	var out strings.Builder
+	if err := deleteRun(env{ctx: t.Context(), out: &out, err: io.Discard}, []string{id, "--remote", server.URL}); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(out.String(), "is deleted") || !strings.Contains(out.String(), "you have 3.0 MiB") {
+		t.Errorf("%s", &out)
 	}
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"net/http"
 
 	"hone/core/run"
 	"hone/core/wire"
@@ -29,6 +30,11 @@ func deleteRun(e env, args []string) error {
 		return fmt.Errorf("run %s is %s; `%s stop %s --remote %s` ends it first", id, x.Status, self(), id, r.url)
 	}
 	left, err := wire.Ask[wire.Storage](e.ctx, &r, wire.Delete{Path: "runs/" + id}, nil)
+	if wire.StatusOf(err) == http.StatusNotFound { // it was there just now: the link broke before the reply, and asked again
+		var h wire.Host
+		h, err = wire.Ask[wire.Host](e.ctx, &r, wire.Hello{}, nil)
+		left = h.Storage
+	}
 	if err != nil {
 		return err
 	}

@@ -134,8 +134,7 @@ func (a *attempt) answer(ctx context.Context, f wire.Frame, part func(string, an
 	case wire.Steer:
 		switch r.Do {
 		case "step":
-			a.control.Step()
-			return nil, nil
+			return nil, a.step(ctx, r.Key)
 		case "save":
 			a.asked.Add(1)
 			_, err := a.control.Save(ctx)
@@ -149,6 +148,20 @@ func (a *attempt) answer(ctx context.Context, f wire.Frame, part func(string, an
 		return a.speak(ctx, r, part)
 	}
 	return nil, fmt.Errorf("whoever works on a run does not answer %s", f.Name)
+}
+
+// step does a single step, with a key only once: the record says so before, also to who works on the run later.
+func (a *attempt) step(ctx context.Context, key string) error {
+	again := false
+	if key != "" {
+		if err := a.write(ctx, func(r *Record) { again = !r.first(key) }); err != nil {
+			return err
+		}
+	}
+	if !again {
+		a.control.Step()
+	}
+	return nil
 }
 
 // setRate sets the learning_rate, and lets the record say so until a State does: whoever goes on after this worker's death is to know.

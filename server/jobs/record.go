@@ -65,6 +65,8 @@ type Record struct {
 	Untold   bool    `json:"untold,omitempty"` // the event is still to be told
 	Going    bool    `json:"going,omitempty"`  // it is being deleted: for its user it is not there any more
 
+	Keys []string `json:"keys,omitempty"` // of the single steps that were asked for last, see wire.Steer
+
 	now  int   // the step that its worker said last, see hear
 	size int64 // bytes of the record itself, where it was read by each
 }

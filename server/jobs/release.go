@@ -99,17 +99,17 @@ func (b *Broker) attend(ctx context.Context, user, id string) error {
 	case wants == "stop":
 		_, err = b.cancel(ctx, user, id)
 	case wants == "":
-		err = b.takeUp(ctx, user, id, 0)
+		err = b.takeUp(ctx, user, id, 0, "")
 	}
 	return err
 }
 
-// takeUp puts a released run into the queue: to go on, or to do so many steps and be paused again. If this is cut short, Sweep makes up
-// for it.
-func (b *Broker) takeUp(ctx context.Context, user, id string, steps int) error {
+// takeUp puts a released run into the queue: to go on, or to do so many steps, which were asked for with a key, and be paused again. If
+// this is cut short, Sweep makes up for it.
+func (b *Broker) takeUp(ctx context.Context, user, id string, steps int, key string) error {
 	taken := false
 	r, err := b.update(ctx, user, id, func(r *Record) error {
-		if taken = r.Released; !taken {
+		if taken = r.Released && r.first(key); !taken {
 			return errUnchanged
 		}
 		r.Status, r.Released, r.Until = Queued, false, 0
@@ -130,6 +130,22 @@ func (b *Broker) takeUp(ctx context.Context, user, id string, steps int) error {
 // steps reports whether a run waits for a worker that does single steps.
 func (r *Record) steps() bool { return r.Status == Queued && r.Until > r.Step }
 
+// lastKeys is how many steps may be asked for before one of them is answered.
+const lastKeys = 16
+
+// first notes the key of a single step. It reports whether that was not asked for before.
+func (r *Record) first(key string) bool {
+	switch {
+	case key == "":
+		return true
+	case slices.Contains(r.Keys, key):
+		return false
+	}
+	r.Keys = append(r.Keys, key)
+	r.Keys = r.Keys[max(0, len(r.Keys)-lastKeys):]
+	return true
+}
+
 // handover is how long a worker may take to let go of a run or to begin with it, for who asks something of it meanwhile.
 const handover = 10 * time.Second
 
@@ -140,6 +156,12 @@ func (d *Desk) steer(ctx context.Context, r wire.Steer) error {
 		rec, _, err := b.get(ctx, user, r.Run)
 		if err != nil {
 			return err
+		}
+		if len(r.Key) > maxKey {
+			return refuse(413, "The key of a request has %d bytes; up to %d are taken.", len(r.Key), maxKey)
+		}
+		if slices.Contains(rec.Keys, r.Key) { // its reply did not come
+			return nil
 		}
 		if done, err := b.steerIdle(ctx, rec, r); err != nil || done {
 			return err
@@ -171,10 +193,10 @@ func (b *Broker) steerIdle(ctx context.Context, rec *Record, r wire.Steer) (done
 			return nil
 		})
 	case r.Do == "step" && rec.Released:
-		return true, b.takeUp(ctx, rec.User, rec.ID, 1)
+		return true, b.takeUp(ctx, rec.User, rec.ID, 1, r.Key)
 	case r.Do == "step" && rec.steps():
 		_, err = b.update(ctx, rec.User, rec.ID, func(now *Record) error {
-			if done = now.steps(); !done {
+			if done = now.steps(); !done || !now.first(r.Key) {
 				return errUnchanged
 			}
 			now.Until++

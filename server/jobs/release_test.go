@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -92,6 +93,48 @@ func TestReleased(t *testing.T) {
 	s.sameEvents(t, id, losses(t, want))
 	if found, err := filepath.Glob(filepath.Join(dir, "checkpoint-2")); err != nil || len(found) != 1 {
 		t.Errorf("what its user had saved is gone (%v)", err)
+	}
+}
+
+// A single step is done once, however often it is asked for with its key: by a worker, of a run that has none, and of one that waits for one.
+func TestStepAskedAgain(t *testing.T) {
+	s := openShop(t, time.Second)
+	id := s.start(t, tinyRecipe(t, "output", 100), nil)
+	again := func(key string) {
+		t.Helper()
+		for range 3 {
+			if err := s.ask(t, wire.Steer{Run: id, Do: "step", Key: key}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	s.steer(t, id, "pause")
+	dismiss := s.hireAs(t, &Worker{Every: time.Hour, Patience: time.Second})
+	s.until(t, id, "pause", func(name string, _ int) bool { return name == "paused" })
+	again("a")
+	s.until(t, id, "a step", stepped(1))
+	again("a")
+	again("b")
+	s.released(t, id, 2)
+	dismiss()
+	again("b")
+	if r, _, err := s.get(t.Context(), "ada", id); err != nil || !r.Released {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	again("c")
+	again("d")
+	if r, _, err := s.get(t.Context(), "ada", id); err != nil || r.Until != 4 {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	s.hireAs(t, &Worker{Every: time.Hour, Patience: 50 * time.Millisecond})
+	s.released(t, id, 4)
+	again("c")
+	again("d")
+	if r, _, err := s.get(t.Context(), "ada", id); err != nil || !r.Released || r.Step != 4 {
+		t.Errorf("%+v, %v", r, err)
+	}
+	if err := s.ask(t, wire.Steer{Run: id, Do: "step", Key: strings.Repeat("k", maxKey+1)}); Status(err) != 413 {
+		t.Errorf("%v", err)
 	}
 }
 
