@@ -2,8 +2,9 @@ package host
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"path/filepath"
+	"io/fs"
 
 	"hone/core/checkpoint"
 	"hone/core/link"
@@ -54,22 +55,16 @@ func (h *Host) survey(ctx context.Context, r wire.Survey, part parts) (wire.Surv
 func (h *Host) parcels(ctx context.Context, r wire.Survey, out *wire.Surveyed, part parts) error {
 	var rec recipe.Recipe
 	var err error
+	var dir string
 	if r.Run == "" {
 		rec, err = h.recipe(r.Recipe)
 	} else {
-		var dir string
 		if dir, err = h.runDir(r.Run); err != nil {
 			return err
 		}
 		var raw []byte
 		if raw, err = (checkpoint.Run{Dir: dir}).ReadArgs(); err == nil {
 			rec, err = recipe.FromJSON(raw)
-		}
-		if err == nil {
-			var state wire.Parcel
-			if state, err = stateOf(dir); err == nil && state.Files > 0 {
-				out.Parcels = append(out.Parcels, state)
-			}
 		}
 	}
 	if err == nil {
@@ -83,9 +78,23 @@ func (h *Host) parcels(ctx context.Context, r wire.Survey, out *wire.Surveyed, p
 	if err != nil {
 		return err
 	}
-	files := h.filesOf(r.On)
+	files, sent := h.filesOf(r.On), map[string]bool{}
+	if dir != "" {
+		state, err := stateOf(dir)
+		if err != nil {
+			return err
+		}
+		if len(state) > 0 {
+			p, err := parcelOf(ctx, files, h.runID(dir), state, sent)
+			if err != nil {
+				return err
+			}
+			p.What, p.Name = "state", h.runID(dir)
+			out.Parcels = append(out.Parcels, p)
+		}
+	}
 	for _, place := range load.Places {
-		p, err := parcelOf(ctx, files, place)
+		p, err := parcelOf(ctx, files, "", place.Files, sent)
 		if err != nil {
 			return err
 		}
@@ -104,22 +113,27 @@ func (h *Host) parcels(ctx context.Context, r wire.Survey, out *wire.Surveyed, p
 	return nil
 }
 
-// stateOf is what a run itself has that would leave.
-func stateOf(dir string) (wire.Parcel, error) {
-	p := wire.Parcel{What: "state", Name: filepath.Base(filepath.Dir(dir)) + "/" + filepath.Base(dir)}
-	all, err := move.Travels(dir)
-	for _, c := range all {
-		p.Files++
-		p.Bytes += used(c.Dir)
+// stateOf is what a run itself has that would leave. It may go on meanwhile, and replace its last checkpoint while that is read.
+func stateOf(dir string) (state []wire.Blob, err error) {
+	for range 5 {
+		if state, err = move.State(dir); !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
 	}
-	return p, err
+	return state, err
 }
 
-func parcelOf(ctx context.Context, files link.Files, place wire.Place) (wire.Parcel, error) {
-	p := wire.Parcel{What: "data", Files: len(place.Files)}
-	for _, f := range place.Files {
+// parcelOf counts what leaves of some files, without those that were counted before: each content is sent once.
+func parcelOf(ctx context.Context, files link.Files, run string, leave []wire.Blob, sent map[string]bool) (wire.Parcel, error) {
+	p := wire.Parcel{What: "data"}
+	for _, f := range leave {
+		if sent[f.SHA256] {
+			continue
+		}
+		sent[f.SHA256] = true
+		p.Files++
 		p.Bytes += f.Size
-		have, whole, err := files.Have(ctx, f.SHA256)
+		have, whole, err := move.Of(files, run, f).Have(ctx, f.SHA256)
 		if err != nil {
 			return p, err
 		}

@@ -80,9 +80,9 @@ func Gather(r recipe.Recipe) (*Load, error) {
 	return l, nil
 }
 
-// Travels lists the checkpoints of a run that go along when it moves: the last one, and the best one where there is such a thing.
+// travels lists the checkpoints of a run that go along when it moves: the last one, and the best one where there is such a thing.
 // Others that were kept stay where they are.
-func Travels(dir string) ([]checkpoint.Checkpoint, error) {
+func travels(dir string) ([]checkpoint.Checkpoint, error) {
 	all, err := checkpoint.Run{Dir: dir}.Checkpoints()
 	if err != nil || len(all) == 0 {
 		return nil, err
@@ -126,18 +126,30 @@ func GatherRun(dir string) (*Load, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := l.From
-	c.Step = last.Step
-	names := []string{checkpoint.ArgsFile, checkpoint.ManifestFile, checkpoint.LogFile}
-	all, err := Travels(r.Dir)
-	if err != nil {
+	l.From.Step = last.Step
+	l.From.Files, err = l.state(r.Dir)
+	return l, err
+}
+
+// State lists what goes along of a run itself when it moves. It is for who only looks: the run may go on meanwhile, and where it has just
+// removed a checkpoint the error is fs.ErrNotExist. A run without a State has nothing.
+func State(dir string) ([]wire.Blob, error) {
+	return (&Load{paths: map[string]string{}}).state(dir)
+}
+
+// state adds the files of a run's last State.
+func (l *Load) state(dir string) (files []wire.Blob, err error) {
+	all, err := travels(dir)
+	if err != nil || len(all) == 0 {
 		return nil, err
 	}
+	own := []string{checkpoint.ArgsFile, checkpoint.ManifestFile, checkpoint.LogFile}
+	names := slices.Clone(own)
 	for _, p := range all {
 		err := filepath.WalkDir(p.Dir, func(path string, e fs.DirEntry, err error) error {
 			if err == nil && !e.IsDir() {
 				var rel string
-				rel, err = filepath.Rel(r.Dir, path)
+				rel, err = filepath.Rel(dir, path)
 				names = append(names, filepath.ToSlash(rel))
 			}
 			return err
@@ -147,16 +159,16 @@ func GatherRun(dir string) (*Load, error) {
 		}
 	}
 	for _, name := range names {
-		b, err := l.add(filepath.Join(r.Dir, filepath.FromSlash(name)), name)
-		if errors.Is(err, fs.ErrNotExist) {
+		b, err := l.add(filepath.Join(dir, filepath.FromSlash(name)), name)
+		if errors.Is(err, fs.ErrNotExist) && slices.Contains(own, name) {
 			continue // a run that has logged nothing yet
 		}
 		if err != nil {
 			return nil, err
 		}
-		c.Files = append(c.Files, b)
+		files = append(files, b)
 	}
-	return l, nil
+	return files, nil
 }
 
 // folder adds a directory that a recipe names.
@@ -268,13 +280,21 @@ type Progress struct {
 // checkpointPrefix begins the paths of the files that only a run has.
 const checkpointPrefix = "checkpoint-"
 
+// Of asks a server for a file as one of a run: those of checkpoints may be there since the run was there before.
+func Of(to link.Files, run string, b wire.Blob) link.Files {
+	if strings.HasPrefix(b.Path, checkpointPrefix) {
+		to.Run = run
+	}
+	return to
+}
+
 // Send brings to a server what it does not have.
 func (l *Load) Send(ctx context.Context, to link.Files, tell func(Progress)) error {
 	done, total := int64(0), l.Bytes()
 	for _, b := range l.order {
 		path, to := l.paths[b.SHA256], to
-		if strings.HasPrefix(b.Path, checkpointPrefix) { // which may be there since the run was there before
-			to.Run = l.From.Run
+		if l.From != nil {
+			to = Of(to, l.From.Run, b)
 		}
 		err := to.Send(ctx, b, func(offset int64) (io.ReadCloser, error) { return openAt(path, offset) }, func(have int64) {
 			if tell != nil {
