@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -140,32 +141,55 @@ func unset(r recipe.Recipe) recipe.Recipe {
 	return base
 }
 
-// importRecipe takes the settings of a file; its model and rows only where the host has them.
+// importRecipe takes the settings of a file. Its model may be elsewhere, as with a link; rows that the host does not have are named, and those that
+// were ticked are not taken for them.
 func (t *Studio) importRecipe(text string) {
 	r, err := recipe.FromJSON(json.RawMessage(text))
 	if err != nil {
 		t.trouble("method", fmt.Errorf("the recipe: %w", err))
 		return
 	}
+	var missing []string
 	t.change(func(s *parts.State) {
 		delete(s.Errors, "method")
 		base := unset(r)
 		kept := map[string]string{}
 		for _, k := range []string{"model", "dataset"} {
-			if v, ok := s.Settings[k]; ok {
+			if v, ok := s.Settings[k]; ok && !r.Given(k) {
 				kept[k] = v
 			}
 		}
 		s.Settings = kept
 		accept(s)
 		for _, f := range recipe.Fields() {
-			switch v := r.Text(f.Name); {
-			case f.Name == "model" && modelOf(s.Host, v) == nil, f.Name == "dataset", f.Name == "val_dataset", f.Name == "output_dir", f.Name == "resume_from_checkpoint", f.Name == "device":
-			case r.Given(f.Name) && v != base.Text(f.Name):
-				s.Settings[f.Name] = v
+			v := r.Text(f.Name)
+			if !r.Given(f.Name) || v == base.Text(f.Name) || slices.Contains([]string{"output_dir", "resume_from_checkpoint", "device"}, f.Name) {
+				continue
 			}
+			if f.Name == "dataset" || f.Name == "val_dataset" {
+				if not := missingRows(s.Host, v); len(not) > 0 {
+					missing = append(missing, not...)
+					continue
+				}
+			}
+			s.Settings[f.Name] = v
 		}
-		s.Preview, s.Forecast = nil, nil
+		s.Model, s.Preview, s.Forecast = modelOf(s.Host, s.Settings["model"]), nil, nil
 	})
+	if len(missing) > 0 {
+		t.trouble("method", fmt.Errorf("rows of the recipe are not here: %s; bring them under Data, or tick others", strings.Join(missing, ", ")))
+	}
+	t.inspectChosen()
 	t.plan()
+}
+
+// missingRows are those of a recipe's names of rows that the host does not have.
+func missingRows(h wire.Host, names string) (missing []string) {
+	for name := range strings.SplitSeq(names, ",") {
+		path, _, _ := strings.Cut(name, "#") // behind which stands how many of them
+		if !slices.ContainsFunc(h.Data, func(d wire.Data) bool { return d.Path == path || strings.HasPrefix(path, d.Path+":") }) {
+			missing = append(missing, name)
+		}
+	}
+	return missing
 }

@@ -54,3 +54,29 @@ func TestLeftovers(t *testing.T) {
 	b.do("preset", "preset", "careful")
 	b.lacks("method", "x9y")
 }
+
+// A recipe that is opened brings its model and its rows, or says what of it is not here; nothing is trained on what happened to be ticked.
+func TestImportedRecipe(t *testing.T) {
+	b := open(t, "en")
+	b.ready()
+	b.do("use_data", "use", "data/mine.jsonl", "checked", "true")
+	b.do("import_recipe", "text", `{"model":"models/own","dataset":["data/world.json#5"],"lora_rank":4}`)
+	if s := b.settings(); s["model"] != "models/own" || s["dataset"] != "data/world.json#5" || s["lora_rank"] != "4" {
+		t.Errorf("all of it is here: %v", s)
+	}
+	b.do("import_recipe", "text", `{"lora_rank":6}`)
+	if s := b.settings(); s["model"] != "models/own" || s["dataset"] != "data/world.json#5" || s["lora_rank"] != "6" {
+		t.Errorf("of settings alone: %v", s)
+	}
+	b.host.set("inspect", func(r wire.Request) (any, error) {
+		return wire.Model{Path: r.(wire.Inspect).Model, Name: "org/large", Elsewhere: true}, nil
+	})
+	b.do("import_recipe", "text", `{"model":"org/large","dataset":["org/rows","data/mine.jsonl"],"train_type":"qlora","max_steps":7}`)
+	b.sees("model", "Not in this browser")
+	b.sees("method", "rows of the recipe are not here: org/rows; bring them under Data, or tick others")
+	if s := b.settings(); s["model"] != "org/large" || s["dataset"] != "" || s["max_steps"] != "7" {
+		t.Errorf("of another host: %v", s)
+	}
+	b.do("language", "language", "zh")
+	b.sees("method", "配方里的数据不在这里：org/rows。")
+}
