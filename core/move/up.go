@@ -122,6 +122,11 @@ func GatherRun(dir string) (*Load, error) {
 	if err != nil {
 		return nil, err
 	}
+	if newest, ok, err := r.Latest(); err != nil {
+		return nil, err
+	} else if ok && newest.Step != last.Step {
+		return nil, fmt.Errorf("%s is not the last State of its run, which is of step %d and is what moves; name the run, %s, or go on here from that checkpoint first", dir, newest.Step, r.Dir)
+	}
 	l, err := GatherBegun(r.Dir)
 	if err != nil {
 		return nil, err
