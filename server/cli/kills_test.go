@@ -18,10 +18,10 @@ import (
 	"hone/core/wire"
 )
 
-// moments are the steps behind which something happens to a run: n of them, drawn evenly from all but the last tenth, or the second half
+// moments are the steps behind which something happens to a run: n of them, drawn evenly from all but the last third, or the second half
 // of a short one: what is waited for then has to come before its end.
 func moments(rng *rand.Rand, n, steps int) []int {
-	most := max(min(steps*9/10, steps-60), steps/2)
+	most := max(min(steps*2/3, steps-60), steps/2)
 	at := make([]int, n)
 	for i := range at {
 		at[i] = 1 + rng.IntN(most)
