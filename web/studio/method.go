@@ -154,11 +154,15 @@ func (t *Studio) importRecipe(text string) {
 		delete(s.Errors, "method")
 		base := unset(r)
 		kept := map[string]string{}
-		for _, k := range []string{"model", "dataset"} {
-			if v, ok := s.Settings[k]; ok && !r.Given(k) {
-				kept[k] = v
+		keep := func(named bool, names ...string) {
+			for _, k := range names {
+				if v, ok := s.Settings[k]; ok && !named {
+					kept[k] = v
+				}
 			}
 		}
+		keep(r.Given("model") || r.Given("model_type"), "model", "model_revision")
+		keep(r.Given("dataset"), "dataset", "columns") // which are those of the rows
 		s.Settings = kept
 		accept(s)
 		for _, f := range recipe.Fields() {
@@ -173,6 +177,13 @@ func (t *Studio) importRecipe(text string) {
 				}
 			}
 			s.Settings[f.Name] = v
+		}
+		if s.Settings["dataset"] == "" {
+			delete(s.Settings, "columns")
+		}
+		if name := s.Settings["model_type"]; name != "" && s.Settings["model"] == "" {
+			delete(s.Settings, "model_type")
+			s.Settings["model"] = name
 		}
 		s.Model, s.Preview, s.Forecast = modelOf(s.Host, s.Settings["model"]), nil, nil
 	})

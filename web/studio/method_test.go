@@ -64,8 +64,9 @@ func TestImportedRecipe(t *testing.T) {
 	if s := b.settings(); s["model"] != "models/own" || s["dataset"] != "data/world.json#5" || s["lora_rank"] != "4" {
 		t.Errorf("all of it is here: %v", s)
 	}
+	b.do("set", "columns", `{"q":"query"}`)
 	b.do("import_recipe", "text", `{"lora_rank":6}`)
-	if s := b.settings(); s["model"] != "models/own" || s["dataset"] != "data/world.json#5" || s["lora_rank"] != "6" {
+	if s := b.settings(); s["model"] != "models/own" || s["dataset"] != "data/world.json#5" || s["lora_rank"] != "6" || s["columns"] != `{"q":"query"}` {
 		t.Errorf("of settings alone: %v", s)
 	}
 	b.host.set("inspect", func(r wire.Request) (any, error) {
@@ -74,9 +75,13 @@ func TestImportedRecipe(t *testing.T) {
 	b.do("import_recipe", "text", `{"model":"org/large","dataset":["org/rows","data/mine.jsonl"],"train_type":"qlora","max_steps":7}`)
 	b.sees("model", "Not in this browser")
 	b.sees("method", "rows of the recipe are not here: org/rows; bring them under Data, or tick others")
-	if s := b.settings(); s["model"] != "org/large" || s["dataset"] != "" || s["max_steps"] != "7" {
+	if s := b.settings(); s["model"] != "org/large" || s["dataset"] != "" || s["columns"] != "" || s["max_steps"] != "7" {
 		t.Errorf("of another host: %v", s)
 	}
 	b.do("language", "language", "zh")
 	b.sees("method", "配方里的数据不在这里：org/rows。")
+	b.do("import_recipe", "text", `{"model_type":"qwen2.5-0.5b"}`)
+	if s := b.settings(); s["model"] != "qwen2.5-0.5b" {
+		t.Errorf("of a short name: %v", s)
+	}
 }
