@@ -169,3 +169,43 @@ func TestHeardBehindTheUnknown(t *testing.T) {
 	h.until("queued")
 	h.until("resumed")
 }
+
+// Who gives a server up and goes on here from an earlier step may bring the run there again: what the server has come to is given up. A run that
+// came home as usual says nothing of the kind.
+func TestGivenUp(t *testing.T) {
+	starts := make(chan wire.Start, 9)
+	var id atomic.Value
+	s := openFailing(t, func(f wire.Frame) (any, *wire.Refused) {
+		var r wire.Start
+		if f.Name == r.Name() && json.Unmarshal(f.Data, &r) == nil {
+			starts <- r
+			return wire.RunName{Run: id.Load().(string)}, nil
+		}
+		return wire.Told{}, nil
+	})
+	h := open(t, t.TempDir())
+	run := ask[wire.RunName](h, wire.Start{Recipe: settings(map[string]any{"max_steps": 10000, "save_steps": 1})}).Run
+	id.Store(run)
+	h.until("saved")
+	up := wire.Move{Run: run, On: wire.Server{URL: s.URL}}
+	for i, given := range []bool{false, true, false} {
+		ask[wire.RunName](h, up)
+		if r := <-starts; r.From == nil || r.From.Instead != given {
+			t.Errorf("move %d: it brings %+v", i+1, r.From)
+		}
+		h.mu.Lock()
+		h.events = nil
+		h.mu.Unlock()
+		if i == 1 { // it comes home as if the server had brought it
+			if _, err := h.settle(h.awayRun(run), 1, false); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		ask[wire.RunName](h, wire.Move{Run: run, Away: true})
+		if i == 0 {
+			h.until("stepped")
+		}
+	}
+	ask[struct{}](h, wire.Steer{Run: run, Do: "stop"})
+}
