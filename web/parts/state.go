@@ -202,11 +202,17 @@ func (s *State) AsksBase() bool { return !s.HasTuned() || s.Run.Comparable || !s
 // UsesData reports whether the recipe names a file, or a data set of a hub or a part of it.
 func (s *State) UsesData(path string) bool {
 	for _, f := range s.DataFiles() {
-		if f == path || strings.HasPrefix(f, path+":") {
+		if Names(f, path) {
 			return true
 		}
 	}
 	return false
+}
+
+// Names reports whether an entry of a dataset is a file or data set, a part of it, or so many rows of it.
+func Names(entry, path string) bool {
+	rest, ok := strings.CutPrefix(entry, path)
+	return ok && (rest == "" || rest[0] == ':' || rest[0] == '#')
 }
 
 // HasTuned reports whether there is something tuned to ask and to save.

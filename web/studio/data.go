@@ -17,7 +17,7 @@ import (
 // useData adds a file to the rows to learn, or takes it away.
 func (t *Studio) useData(path string, use bool) {
 	t.change(func(s *parts.State) {
-		files := slices.DeleteFunc(s.DataFiles(), func(f string) bool { return f == path || strings.HasPrefix(f, path+":") })
+		files := slices.DeleteFunc(s.DataFiles(), func(f string) bool { return parts.Names(f, path) })
 		if use {
 			files = append(files, path)
 		}

@@ -171,7 +171,7 @@ func (t *Studio) importRecipe(text string) {
 				continue
 			}
 			if f.Name == "dataset" || f.Name == "val_dataset" {
-				if not := missingRows(s.Host, v); len(not) > 0 {
+				if not := missingRows(s.Host, v); len(not) > 0 && t.heard > 0 { // before, nothing is known of what is here
 					missing = append(missing, not...)
 					continue
 				}
@@ -197,8 +197,7 @@ func (t *Studio) importRecipe(text string) {
 // missingRows are those of a recipe's names of rows that the host does not have.
 func missingRows(h wire.Host, names string) (missing []string) {
 	for name := range strings.SplitSeq(names, ",") {
-		path, _, _ := strings.Cut(name, "#") // behind which stands how many of them
-		if !slices.ContainsFunc(h.Data, func(d wire.Data) bool { return d.Path == path || strings.HasPrefix(path, d.Path+":") }) {
+		if !slices.ContainsFunc(h.Data, func(d wire.Data) bool { return parts.Names(name, d.Path) }) {
 			missing = append(missing, name)
 		}
 	}

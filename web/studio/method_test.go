@@ -64,6 +64,7 @@ func TestImportedRecipe(t *testing.T) {
 	if s := b.settings(); s["model"] != "models/own" || s["dataset"] != "data/world.json#5" || s["lora_rank"] != "4" {
 		t.Errorf("all of it is here: %v", s)
 	}
+	b.has("the rows ticked", func(t *Studio) bool { return t.s.UsesData("data/world.json") && !t.s.UsesData("data/mine.jsonl") })
 	b.do("set", "columns", `{"q":"query"}`)
 	b.do("import_recipe", "text", `{"lora_rank":6}`)
 	if s := b.settings(); s["model"] != "models/own" || s["dataset"] != "data/world.json#5" || s["lora_rank"] != "6" || s["columns"] != `{"q":"query"}` {
