@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"slices"
 	"strings"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -184,7 +185,7 @@ func (b *Broker) adopt(ctx context.Context, r *Record, from *wire.Carried) error
 		return nil
 	}
 	own, of := (&State{Files: from.Files}).divide()
-	r.State.Files, r.State.Kept = own, 0
+	r.State.Files, r.State.Kept, r.State.With = own, 0, slices.Sorted(maps.Keys(of))
 	for _, f := range own {
 		if err := take(f, stateObject(r.User, r.ID, f.SHA256)); err != nil {
 			return err
@@ -226,6 +227,9 @@ func (b *Broker) tellPast(ctx context.Context, r *Record, j *journal) error {
 			return err
 		}
 		if told.curve() > stands {
+			if err := b.forgetPast(ctx, r, stands); err != nil {
+				return err
+			}
 			if err := j.event(ctx, wire.Rewound{Step: stands}); err != nil {
 				return err
 			}
@@ -237,6 +241,25 @@ func (b *Broker) tellPast(ctx context.Context, r *Record, j *journal) error {
 			return nil
 		}
 		return j.event(ctx, e)
+	})
+}
+
+// forgetPast removes the checkpoints that the run had here behind the last step that stands, but those that it brings. Their files are only in
+// the way.
+func (b *Broker) forgetPast(ctx context.Context, r *Record, stands int) error {
+	return b.eachCheckpoint(ctx, r.User, r.ID, func(k *kept) error {
+		if k.step <= stands || slices.Contains(r.State.With, k.step) {
+			return nil
+		}
+		if err := b.unlist(ctx, r.User, r.ID, k.step); err != nil || k.Shared {
+			return err
+		}
+		for _, f := range k.Files {
+			if err := b.erase(ctx, b.states, k.object(r.User, r.ID, f.SHA256)); err != nil {
+				b.log.Debug("an old file of a checkpoint stays", "error", err)
+			}
+		}
+		return nil
 	})
 }
 

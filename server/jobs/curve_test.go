@@ -93,6 +93,41 @@ func TestCurveOfAnotherPast(t *testing.T) {
 	id := s.start(t, r, nil)
 	s.ends(t, id)
 	from, dir := s.pastOf(t, id, 5)
+	s.changeLoss(t, from, dir, 4)
+	from.Instead = true
+	s.start(t, r, from)
+	s.ends(t, id)
+	points, told := s.drawn(t, id)
+	if len(points) != 12 || points[3].Loss != 7.5 || told[3] != 1 || told[4] != 2 || told[12] != 2 {
+		t.Errorf("drawn %v, told %v", points, told)
+	}
+}
+
+// Checkpoints of a past that is not the run's any more go with it; earlier ones stay.
+func TestCheckpointsOfAnotherPast(t *testing.T) {
+	s := openShop(t, 4*time.Second)
+	s.hire(t, time.Hour)
+	r := tinyRecipe(t, "output", 12)
+	id := s.start(t, r, nil)
+	s.ends(t, id)
+	from, dir := s.pastOf(t, id, 12)
+	from.Files = slices.DeleteFunc(from.Files, func(f wire.Blob) bool { step, of := checkpointOf(f.Path); return of && step < 12 })
+	s.changeLoss(t, from, dir, 7)
+	s.start(t, r, from)
+	s.ends(t, id)
+	for step, there := range map[int]bool{5: true, 10: false, 12: true} {
+		if k, err := s.checkpoint(t.Context(), "ada", id, step); err != nil || (k != nil) != there {
+			t.Errorf("checkpoint %d: %+v, %v", step, k, err)
+		}
+	}
+	if c, err := wire.Ask[wire.Carried](t.Context(), s.desk, wire.Carry{Run: id}, nil); err != nil || c.Step != 12 || slices.ContainsFunc(c.Files, func(f wire.Blob) bool { step, _ := checkpointOf(f.Path); return step == 10 }) {
+		t.Errorf("%+v, %v", c, err)
+	}
+}
+
+// changeLoss gives a step of a run that is brought another loss.
+func (s *shop) changeLoss(t *testing.T, from *wire.Carried, dir string, step float64) {
+	t.Helper()
 	path := filepath.Join(dir, checkpoint.LogFile)
 	log, err := os.ReadFile(path)
 	if err != nil {
@@ -101,7 +136,7 @@ func TestCurveOfAnotherPast(t *testing.T) {
 	lines := bytes.SplitAfter(log, []byte("\n"))
 	for i, raw := range lines {
 		var line map[string]any
-		if json.Unmarshal(raw, &line) == nil && line["step"] == 4.0 {
+		if json.Unmarshal(raw, &line) == nil && line["step"] == step {
 			line["loss"] = 7.5
 			raw, _ = json.Marshal(line)
 			lines[i] = append(raw, '\n')
@@ -115,13 +150,6 @@ func TestCurveOfAnotherPast(t *testing.T) {
 			from.Files[i] = s.send(t, path)
 			from.Files[i].Path = f.Path
 		}
-	}
-	from.Instead = true
-	s.start(t, r, from)
-	s.ends(t, id)
-	points, told := s.drawn(t, id)
-	if len(points) != 12 || points[3].Loss != 7.5 || told[3] != 1 || told[4] != 2 || told[12] != 2 {
-		t.Errorf("drawn %v, told %v", points, told)
 	}
 }
 

@@ -106,6 +106,7 @@ type State struct {
 	Files []wire.Blob `json:"files"`           // the run's own; in records of the first form those of its checkpoints as well
 	Log   []piece     `json:"log,omitempty"`   // what the log among the files is put together from; none: it is one object
 	Kept  int64       `json:"kept,omitempty"`  // bytes of the checkpoints in entries
+	With  []int       `json:"with,omitempty"`  // checkpoints that came with a run that was brought
 	Timed []int       `json:"timed,omitempty"` // checkpoints that the recipe does not ask for, which go when there are newer ones
 	Gone  []int       `json:"gone,omitempty"`  // checkpoints whose entries are removed now
 }
