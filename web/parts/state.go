@@ -28,6 +28,7 @@ type State struct {
 	Notes    []string // on how the rows were taken out of a table
 	Forecast *wire.Forecasted
 	ShareURL string
+	Lacks    []string // rows that the recipe which was opened names, and that are not here
 
 	Run     Run
 	Place   Whereabouts

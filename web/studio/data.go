@@ -41,7 +41,7 @@ func setData(s *parts.State, files []string) {
 		s.Settings["dataset"] = strings.Join(files, ",")
 	}
 	forgetSamples(s)
-	s.Preview, s.Forecast, s.Notes = nil, nil, nil
+	s.Preview, s.Forecast, s.Notes, s.Lacks = nil, nil, nil, nil
 }
 
 func bundled(s *parts.State, path string) bool {

@@ -63,7 +63,7 @@ func (t *Studio) reset() {
 				kept[k] = v
 			}
 		}
-		s.Settings, s.Forecast = kept, nil
+		s.Settings, s.Forecast, s.Lacks = kept, nil, nil
 		accept(s)
 	})
 	t.plan()
@@ -149,7 +149,6 @@ func (t *Studio) importRecipe(text string) {
 		t.trouble("method", fmt.Errorf("the recipe: %w", err))
 		return
 	}
-	var missing []string
 	t.change(func(s *parts.State) {
 		delete(s.Errors, "method")
 		base := unset(r)
@@ -162,8 +161,8 @@ func (t *Studio) importRecipe(text string) {
 			}
 		}
 		keep(r.Given("model") || r.Given("model_type"), "model", "model_revision")
-		keep(r.Given("dataset"), "dataset", "columns") // which are those of the rows
-		s.Settings = kept
+		keep(r.Given("dataset"), "dataset", "columns", "interleave_prob") // which are those of the rows
+		s.Settings, s.Lacks = kept, nil
 		accept(s)
 		for _, f := range recipe.Fields() {
 			v := r.Text(f.Name)
@@ -172,7 +171,7 @@ func (t *Studio) importRecipe(text string) {
 			}
 			if f.Name == "dataset" || f.Name == "val_dataset" {
 				if not := missingRows(s.Host, v); len(not) > 0 && t.heard > 0 { // before, nothing is known of what is here
-					missing = append(missing, not...)
+					s.Lacks = append(s.Lacks, not...)
 					continue
 				}
 			}
@@ -180,6 +179,7 @@ func (t *Studio) importRecipe(text string) {
 		}
 		if s.Settings["dataset"] == "" {
 			delete(s.Settings, "columns")
+			delete(s.Settings, "interleave_prob")
 		}
 		if name := s.Settings["model_type"]; name != "" && s.Settings["model"] == "" {
 			delete(s.Settings, "model_type")
@@ -187,9 +187,6 @@ func (t *Studio) importRecipe(text string) {
 		}
 		s.Model, s.Preview, s.Forecast = modelOf(s.Host, s.Settings["model"]), nil, nil
 	})
-	if len(missing) > 0 {
-		t.trouble("method", fmt.Errorf("rows of the recipe are not here: %s; bring them under Data, or tick others", strings.Join(missing, ", ")))
-	}
 	t.inspectChosen()
 	t.plan()
 }

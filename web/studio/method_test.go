@@ -75,7 +75,7 @@ func TestImportedRecipe(t *testing.T) {
 	})
 	b.do("import_recipe", "text", `{"model":"org/large","dataset":["org/rows","data/mine.jsonl"],"train_type":"qlora","max_steps":7}`)
 	b.sees("model", "Not in this browser")
-	b.sees("method", "rows of the recipe are not here: org/rows; bring them under Data, or tick others")
+	b.sees("method", "Rows of the recipe are not here: org/rows. Bring them to this page under Data, or tick others.")
 	if s := b.settings(); s["model"] != "org/large" || s["dataset"] != "" || s["columns"] != "" || s["max_steps"] != "7" {
 		t.Errorf("of another host: %v", s)
 	}
@@ -85,4 +85,12 @@ func TestImportedRecipe(t *testing.T) {
 	if s := b.settings(); s["model"] != "qwen2.5-0.5b" {
 		t.Errorf("of a short name: %v", s)
 	}
+	b.lacks("method", "org/rows")
+	b.host.set("inspect", func(r wire.Request) (any, error) { return wire.Model{Path: r.(wire.Inspect).Model, Name: "own"}, nil })
+	b.do("language", "language", "en")
+	b.do("import_recipe", "text", `{"model":"models/own","dataset":["data/mine.jsonl"],"val_dataset":["org/held"]}`)
+	b.until("a forecast", func() bool { _, asked := last[wire.Forecast](b.host); return asked })
+	b.sees("method", "org/held")
+	b.do("use_data", "use", "data/world.json", "checked", "true")
+	b.lacks("method", "org/held")
 }

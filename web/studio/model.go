@@ -1,6 +1,7 @@
 package studio
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/url"
@@ -21,7 +22,7 @@ func (t *Studio) useModel(path string) {
 			forgetLittle(s)
 		}
 	})
-	go t.inspect(path)
+	t.inspect(path)
 	t.plan()
 }
 
@@ -50,13 +51,17 @@ func (t *Studio) inspectChosen() {
 	path, known := t.s.Settings["model"], t.s.Model != nil && t.s.Model.Parameters > 0
 	t.mu.Unlock()
 	if path != "" && !known {
-		go t.inspect(path)
+		t.inspect(path)
 	}
 }
 
 // inspect asks what a model is; one that cannot be used says why.
 func (t *Studio) inspect(path string) {
-	ctx, done := t.begin("model", words.Working)
+	ctx, done := t.begin("model", words.Working) // at once: of two choices the later one counts
+	go t.inspected(ctx, done, path)
+}
+
+func (t *Studio) inspected(ctx context.Context, done func() bool, path string) {
 	m, err := wire.Ask[wire.Model](ctx, t.o.Link, wire.Inspect{Model: path}, nil)
 	if !done() {
 		return

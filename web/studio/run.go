@@ -15,7 +15,7 @@ import (
 // useTiny takes the recipe of the one button.
 func useTiny(s *parts.State) {
 	before := s.Settings
-	s.Settings = maps.Clone(tiny)
+	s.Settings, s.Lacks = maps.Clone(tiny), nil
 	accept(s)
 	for _, m := range s.Host.Models {
 		if m.Bundled {

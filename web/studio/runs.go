@@ -86,7 +86,7 @@ func (t *Studio) takeRecipe(raw json.RawMessage) {
 	}
 	base := unset(r)
 	t.change(func(s *parts.State) {
-		s.Settings = map[string]string{}
+		s.Settings, s.Lacks = map[string]string{}, nil
 		accept(s)
 		for _, f := range recipe.Fields() {
 			if v := r.Text(f.Name); v != base.Text(f.Name) && f.Name != "output_dir" && f.Name != "device" && f.Name != "resume_from_checkpoint" {

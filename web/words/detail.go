@@ -201,7 +201,6 @@ var details = []struct{ format, chinese string }{
 	{"has no State yet; wait until its first step is saved.", "这次训练还没有存档，请等第一步保存好。"},
 	{"saves faster than its files can be listed; pause it, or ask again.", "这次训练存得太快，来不及列出文件。请先暂停，或再试一次。"},
 	{"is just being deleted on this server; ask again in a minute.", "服务器正在删除这次训练，请过一分钟再试。"},
-	{"rows of the recipe are not here: %s; bring them under Data, or tick others", "配方里的数据不在这里：%[1]s。请在“数据”一步中添加，或勾选别的数据。"},
 	{"%s has changed on the server while the model was fetched; ask for it again", "下载期间，服务器上的 %[1]s 变了。请再下载一次。"},
 	{"has come to step %d on this server, and what is brought is its step %d; pull it from there first, or delete it there.", "这次训练在服务器上已经到了第 %[1]s 步，而带去的是第 %[2]s 步。请先把它从那里取回来，或者在那里删除它。"},
 	{"on this server; stop it there before it goes on from elsewhere.", "这次训练在这台服务器上还没有结束。请先在那里停止，再从别处继续。"},

@@ -148,6 +148,7 @@ var (
 	ShareAbout     = Text{"The link has the settings, never data.", "链接只含设置，不含数据。"}
 	RecipeExport   = Text{"Save the recipe", "导出配方"}
 	RecipeImport   = Text{"Open a recipe", "导入配方"}
+	LacksRows      = Text{"Rows of the recipe are not here: %s. Bring them to this page under Data, or tick others.", "配方里的数据不在这里：%s。请在“数据”一节加入，或勾选别的数据。"}
 	Reset          = Text{"Back to the defaults", "恢复默认"}
 	WeightsMemory  = Text{"weights", "权重"}
 	AdapterMemory  = Text{"adapter", "适配器"}
