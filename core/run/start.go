@@ -131,6 +131,17 @@ func resume(ctx context.Context, c *Control, r recipe.Recipe, dev device.Device,
 	if state.Step > j.Plan.Steps {
 		return Result{}, fmt.Errorf("resuming %s: step %d lies behind the %d steps that max_steps and num_train_epochs ask for; raise them", from.Dir, state.Step, j.Plan.Steps)
 	}
+	if merged.MaxSteps != old.MaxSteps || merged.NumTrainEpochs != old.NumTrainEpochs {
+		// The run has another end from now on, also for who goes on with it next, here or at a server, and gives nothing anew.
+		old.MaxSteps, old.NumTrainEpochs = merged.MaxSteps, merged.NumTrainEpochs
+		args, err := old.ToJSON()
+		if err == nil {
+			err = run.WriteArgs(args)
+		}
+		if err != nil {
+			return Result{}, fmt.Errorf("resuming %s: %w", from.Dir, err)
+		}
+	}
 	if _, err := run.CutLog(state.Step); err != nil {
 		return Result{}, err
 	}

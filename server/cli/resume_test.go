@@ -148,6 +148,27 @@ func TestResumeWithTheSameCommand(t *testing.T) {
 	}
 }
 
+// A run that gets more steps on the way keeps them: whoever goes on with it next, here or at a server, need not say so again.
+func TestResumeKeepsItsEnd(t *testing.T) {
+	dir := t.TempDir()
+	if out, status := hone(t, dir, resumeArgs(t, dir, []string{"--max_steps", "2", "--output_dir", "out"})...); status != 0 {
+		t.Fatalf("exit status %d:\n%s", status, out)
+	}
+	run := onlyRun(t, filepath.Join(dir, "out"))
+	if out, status := hone(t, dir, "sft", "--resume_from_checkpoint", run, "--max_steps", "4"); status != 0 {
+		t.Fatalf("exit status %d:\n%s", status, out)
+	}
+	if err := os.RemoveAll(filepath.Join(run, "checkpoint-4")); err != nil { // as if it had been killed before its end
+		t.Fatal(err)
+	}
+	if out, status := hone(t, dir, "sft", "--resume_from_checkpoint", run); status != 0 {
+		t.Errorf("exit status %d:\n%s", status, out)
+	}
+	if _, err := os.Stat(filepath.Join(run, "checkpoint-4")); err != nil {
+		t.Errorf("it has another end: %v", err)
+	}
+}
+
 // TestResumeRefusesOtherSettings names every setting that a run may not change half-way, and lets through those it may.
 func TestResumeRefusesOtherSettings(t *testing.T) {
 	dir := t.TempDir()
