@@ -61,11 +61,11 @@ type Host struct {
 	lock    *filelock.Lock
 
 	mu         sync.Mutex
-	going      *going           // nil: no run
-	unfinished string           // the run that GoOn is about to go on with
-	far        map[string]*far  // runs that are elsewhere, by ID
-	replayed   map[string]place // where the last reply with events of a run ended, by ID
-	leaving    map[string]bool  // runs that are about to be
+	going      *going              // nil: no run
+	unfinished string              // the run that GoOn is about to go on with
+	far        map[string]*far     // runs that are elsewhere, by ID
+	replayed   map[string]bookmark // where the last reply with events of a run ended, by ID
+	leaving    map[string]bool     // runs that are about to be
 	watchers   map[int]func(wire.Frame)
 	last       int
 	closed     bool
@@ -90,7 +90,7 @@ func Open(o Options) (*Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &Host{options: o, dir: dir, lock: lock, watchers: map[int]func(wire.Frame){}, far: map[string]*far{}, replayed: map[string]place{}, leaving: map[string]bool{}}
+	h := &Host{options: o, dir: dir, lock: lock, watchers: map[int]func(wire.Frame){}, far: map[string]*far{}, replayed: map[string]bookmark{}, leaving: map[string]bool{}}
 	h.device.open, h.device.plans = o.Device, &h.plans
 	h.unfinished = h.marked()
 	h.speeds.path = filepath.Join(dir, hidden, "speeds.json")

@@ -118,8 +118,8 @@ func eachEvent(r io.Reader, f func(raw []byte, e entry) bool) error {
 // replayBytes bounds a reply, well below wire.MaxFrame.
 const replayBytes = 512 << 10
 
-// place is where in its file a run's event of a number begins.
-type place struct {
+// bookmark is where in its file a run's event of a number begins.
+type bookmark struct {
 	seq uint64
 	at  int64
 }
@@ -144,7 +144,7 @@ func (h *Host) replay(r wire.Replay) (wire.Told, error) {
 	from := h.replayed[r.Run]
 	h.mu.Unlock()
 	if from.seq == 0 || from.seq > told.Next || !from.in(f) {
-		from = place{1, 0}
+		from = bookmark{1, 0}
 	}
 	if _, err := f.Seek(from.at, io.SeekStart); err != nil {
 		return told, fmt.Errorf("the events of run %s: %w", r.Run, err)
@@ -168,14 +168,14 @@ func (h *Host) replay(r wire.Replay) (wire.Told, error) {
 	})
 	if err == nil {
 		h.mu.Lock()
-		h.replayed[r.Run] = place{told.Next, at}
+		h.replayed[r.Run] = bookmark{told.Next, at}
 		h.mu.Unlock()
 	}
 	return told, err
 }
 
 // in reports whether the event is there, or nothing yet: a run of the same name may have come in the place of one that was deleted.
-func (p place) in(f *os.File) bool {
+func (p bookmark) in(f *os.File) bool {
 	st, err := f.Stat()
 	if err != nil || st.Size() <= p.at {
 		return err == nil && st.Size() == p.at

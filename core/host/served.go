@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
@@ -41,22 +42,18 @@ type served struct {
 	Tags map[string]string `json:"tags"` // of the files that are here whole, by path
 }
 
-// agrees reports whether the server still has what came of it.
-func (s served) agrees(m serverModel) bool {
-	left := len(s.Tags)
+// tags are those of all its files, by path.
+func (m serverModel) tags() map[string]string {
+	all := map[string]string{}
 	for _, f := range m.Files {
-		if tag, ok := s.Tags[f.Path]; ok {
-			if left--; tag != f.tag() {
-				return false
-			}
-		}
+		all[f.Path] = f.tag()
 	}
-	return left == 0
+	return all
 }
 
-// placeOf is the folder for a model of the page's server, what is known of what is in it, and whether that is all. A model that is there already
+// folderFor is the folder for a model of the page's server, what is known of what is in it, and whether that is all. A model that is there already
 // under the name stays, since a run may have been begun with it: another one, also a later one of the server, takes a name beside it.
-func (h *Host) placeOf(m serverModel) (dir string, s served, whole bool, err error) {
+func (h *Host) folderFor(m serverModel) (dir string, s served, whole bool, err error) {
 	for n := 1; ; n++ {
 		name := m.Name
 		if n > 1 {
@@ -68,7 +65,7 @@ func (h *Host) placeOf(m serverModel) (dir string, s served, whole bool, err err
 		s = served{}
 		ours := readFile(filepath.Join(dir, servedFile), &s) && s.Name == m.Name
 		whole = !isMissing(filepath.Join(dir, "config.json"))
-		if ours && (!whole || s.agrees(m) && len(s.Tags) == len(m.Files)) || isMissing(dir) {
+		if ours && (!whole || maps.Equal(s.Tags, m.tags())) || isMissing(dir) {
 			return dir, s, whole, nil
 		}
 	}
@@ -117,7 +114,7 @@ func (h *Host) offered(ctx context.Context) (wire.Offers, error) {
 	list, err := h.serverModels(ctx)
 	var reply wire.Offers
 	for _, m := range list {
-		if _, _, whole, bad := h.placeOf(m); bad == nil && !whole {
+		if _, _, whole, bad := h.folderFor(m); bad == nil && !whole {
 			reply.Models = append(reply.Models, wire.Model{Path: fromServer + m.Name, Name: m.Name, Bytes: m.bytes()})
 		}
 	}
@@ -140,7 +137,7 @@ func (h *Host) fetchModel(ctx context.Context, name string, part parts) (dir str
 		if m.Name != name {
 			continue
 		}
-		dir, s, whole, err := h.placeOf(m)
+		dir, s, whole, err := h.folderFor(m)
 		if err == nil && !whole {
 			err = h.fetchFiles(ctx, m, dir, s, part)
 		}
@@ -162,13 +159,12 @@ func (h *Host) fetchFiles(ctx context.Context, m serverModel, dir string, s serv
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return err
 	}
-	there := map[string]string{}
 	for _, f := range m.Files {
 		if !filepath.IsLocal(filepath.FromSlash(f.Path)) {
 			return fmt.Errorf("the server names a file %.60q", f.Path)
 		}
-		there[f.Path] = f.tag()
 	}
+	there := m.tags()
 	for path, tag := range s.Tags {
 		if there[path] != tag {
 			delete(s.Tags, path)
@@ -213,9 +209,7 @@ func (h *Host) unchanged(ctx context.Context, m serverModel) error {
 	now := map[string]string{}
 	for _, x := range list {
 		if x.Name == m.Name {
-			for _, f := range x.Files {
-				now[f.Path] = f.tag()
-			}
+			now = x.tags()
 		}
 	}
 	for _, f := range m.Files {

@@ -86,7 +86,10 @@ func (s *State) Curve(r wire.Run) []wire.Stepped {
 	if r.ID == s.Run.ID {
 		return s.Run.Points
 	}
-	return s.Overlay[r.ID]
+	if c := s.Overlay[r.ID]; c != nil {
+		return c.Points
+	}
+	return nil // it is still read
 }
 
 func ofPoint(p wire.Stepped) int { return p.Step }

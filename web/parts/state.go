@@ -37,10 +37,10 @@ type State struct {
 	Try     Try
 	File    *wire.File // that was made to be saved
 	Chosen  map[string]bool
-	Overlay map[string][]wire.Stepped // curves of runs that are compared
-	Tables  map[string]int            // where the window of a table ends that its user has paged, by its name
-	NotKept bool                      // the browser was asked to keep the files for good, and does not promise it
-	Delete  string                    // the path that is about to be deleted, if the user says so again
+	Overlay map[string]*wire.Curve // of runs that are compared
+	Tables  map[string]int         // where the window of a table ends that its user has paged, by its name
+	NotKept bool                   // the browser was asked to keep the files for good, and does not promise it
+	Delete  string                 // the path that is about to be deleted, if the user says so again
 
 	Busy   map[string]string // by stage: what is going on there
 	Errors map[string]string // by stage
@@ -61,15 +61,14 @@ const (
 
 // Run is the run that the page shows.
 type Run struct {
-	ID         string
-	State      RunState
-	Step       int
-	Steps      int
-	Remaining  float64 // seconds
-	Speed      float64 // tokens per second
-	Memory     int64
-	Points     []wire.Stepped
-	Held       []wire.Evaluated
+	ID        string
+	State     RunState
+	Step      int
+	Steps     int
+	Remaining float64 // seconds
+	Speed     float64 // tokens per second
+	Memory    int64
+	wire.Curve
 	Warnings   []string
 	Questions  []string // of its rows, which base and tuned model answer while it goes on; nil: not known yet
 	Answers    []Comparison
@@ -114,7 +113,7 @@ type Try struct {
 
 // New is the state of a page that has just been opened.
 func New(l words.Language) *State {
-	return &State{Language: l, Settings: map[string]string{}, Chosen: map[string]bool{}, Overlay: map[string][]wire.Stepped{}, Tables: map[string]int{}, Busy: map[string]string{}, Errors: map[string]string{},
+	return &State{Language: l, Settings: map[string]string{}, Chosen: map[string]bool{}, Overlay: map[string]*wire.Curve{}, Tables: map[string]int{}, Busy: map[string]string{}, Errors: map[string]string{},
 		Try: Try{Tokens: 48, Seed: 42}, Chart: ChartLook{Smoothing: 0.6}}
 }
 

@@ -340,19 +340,6 @@ func (t *Studio) Told(f wire.Frame) {
 	}
 }
 
-// since leaves out of a curve what comes after a step: it was lost with the last save, and is done again.
-func since[T any](curve []T, step int, of func(T) int) []T {
-	for len(curve) > 0 && of(curve[len(curve)-1]) > step {
-		curve = curve[:len(curve)-1]
-	}
-	return curve
-}
-
-func forgetSince(r *parts.Run, step int) {
-	r.Points = since(r.Points, step, func(p wire.Stepped) int { return p.Step })
-	r.Held = since(r.Held, step, func(e wire.Evaluated) int { return e.Step })
-}
-
 // take lets an event change what the page shows of its run.
 func (t *Studio) take(s *parts.State, f wire.Frame) {
 	e, err := wire.ParseEvent(f.Name, f.Data)
@@ -360,32 +347,25 @@ func (t *Studio) take(s *parts.State, f wire.Frame) {
 		return // of another release
 	}
 	r := &s.Run
+	news := r.Take(e)
 	switch e := e.(type) {
 	case wire.Started:
 		r.Steps, r.Step, r.State, r.Queued = e.TotalSteps, e.StartStep, parts.Runs, false
-		forgetSince(r, e.Stands())
 		if e.StartStep < r.RateStep { // the rate was set later; if it holds, that is told again
 			r.Rate, r.RateStep = 0, 0
 		}
 		delete(s.Errors, "run") // of an attempt before
-	case wire.Rewound:
-		forgetSince(r, e.Step)
 	case wire.Stepped:
-		if n := len(r.Points); n > 0 && r.Points[n-1].Step >= e.Step {
-			return // told twice
+		if !news {
+			return
 		}
 		if r.State == parts.Begins { // it began before the page listened
 			r.State = parts.Runs
 		}
-		r.Points = append(r.Points, e)
 		r.Step, r.Speed, r.Remaining, r.Memory = e.Step, e.TokensPerSecond, e.Remaining, e.Memory
 	case wire.Progress:
 		r.Step, r.Steps, r.Speed, r.Memory = e.Step, e.TotalSteps, e.TokensPerSecond, e.Memory
 		r.Remaining = time.Duration(e.Remaining).Seconds()
-	case wire.Evaluated:
-		if n := len(r.Held); n == 0 || r.Held[n-1].Step < e.Step {
-			r.Held = append(r.Held, e)
-		}
 	case wire.Warning:
 		if n := len(r.Warnings); n == 0 || r.Warnings[n-1] != e.Text {
 			r.Warnings = append(r.Warnings, e.Text)

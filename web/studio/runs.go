@@ -41,10 +41,13 @@ func (t *Studio) chooseRun(id string, chosen bool) {
 	t.trouble("runs", err)
 	t.change(func(s *parts.State) {
 		if s.Chosen[id] = s.Chosen[id] && err == nil; s.Chosen[id] {
-			s.Overlay[id] = []wire.Stepped{} // from now on its events are taken, see Told
+			s.Overlay[id] = &wire.Curve{} // from now on its events are taken, see Told
 			overlay(s, events)
 		}
 	})
+	if err != nil {
+		return
+	}
 	if events, _, err = t.replay(id, next); err == nil { // what was told meanwhile
 		t.change(func(s *parts.State) { overlay(s, events) })
 	}
@@ -53,21 +56,11 @@ func (t *Studio) chooseRun(id string, chosen bool) {
 // overlay lets events change the curves of the runs that are compared.
 func overlay(s *parts.State, events []wire.Frame) {
 	for _, f := range events {
-		points, ok := s.Overlay[f.Run]
-		if !ok {
-			continue
-		}
-		switch e, _ := wire.ParseEvent(f.Name, f.Data); e := e.(type) { // those of another release are none
-		case wire.Started:
-			points = since(points, e.Stands(), func(p wire.Stepped) int { return p.Step })
-		case wire.Rewound:
-			points = since(points, e.Step, func(p wire.Stepped) int { return p.Step })
-		case wire.Stepped:
-			if len(points) == 0 || points[len(points)-1].Step < e.Step {
-				points = append(points, e)
+		if c := s.Overlay[f.Run]; c != nil {
+			if e, err := wire.ParseEvent(f.Name, f.Data); err == nil { // those of another release say nothing
+				c.Take(e)
 			}
 		}
-		s.Overlay[f.Run] = points
 	}
 }
 

@@ -31,7 +31,7 @@ var (
 	PlaceCut      = Text{"%s is not reached now; it is tried again and again. The run goes on there all the same. (%s)", "现在连不上 %s，正在不断重试。那里的训练不受影响。（%s）"}
 	PlaceDenied   = Text{"%s does not let this page in: %s", "%s 拒绝了本页面：%s"}
 	PlaceUse      = Text{"Use this token", "使用这个令牌"}
-	PlaceLost     = Text{"Give the server up and go on here from step %d, or from a later one that has come back already", "放弃服务器，从第 %d 步（若已取回更晚的进度，则从那一步）起在这里继续"}
+	PlaceLost     = Text{"Give the server up and go on here from step %d, or from what has come back since", "放弃服务器，从第 %d 步或之后取回的进度起在这里继续"}
 	PlaceRuns     = Text{"Your runs there that this page does not show yet", "那里还有这些你的训练，本页面尚未显示"}
 	PlaceByID     = Text{"Another one, by its ID, as `hone runs` lists it", "其他训练：填写 `hone runs` 列出的 ID"}
 	PlaceShow     = Text{"Show here", "在这里显示"}
